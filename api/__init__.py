@@ -1,0 +1,1 @@
+"""HTTP in: the JSON API and the providers' callbacks."""

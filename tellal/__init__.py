@@ -1,0 +1,1 @@
+"""The shared kernel, and on top of it the commands."""

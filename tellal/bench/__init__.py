@@ -1,0 +1,1 @@
+"""Benchmarks: each a ratio to a baseline of the same run."""

@@ -1,0 +1,1 @@
+"""A carrier simulator that speaks as Twilio and FCM do."""

@@ -1,0 +1,36 @@
+"""Channels, classes of message and lanes: the closed sets that everything else speaks of."""
+
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """A way to reach a person. A banner is shown by the surface that he is on."""
+
+    SMS = "sms"
+    EMAIL = "email"
+    PUSH = "push"
+    BANNER = "banner"
+
+
+class MessageClass(StrEnum):
+    """The legal class of a message; it decides what consent, refusals and caps can do."""
+
+    COMMERCIAL = "commercial"
+    SERVICE = "service"
+    MANDATORY = "mandatory"
+
+
+class Lane(StrEnum):
+    """A line to the providers with slots of its own, most urgent first."""
+
+    CRITICAL = "critical"
+    JOURNEYS = "journeys"
+    BULK = "bulk"
+
+
+class Receipts(StrEnum):
+    """What a provider tells after it has accepted a message."""
+
+    DELIVERY = "delivery"
+    BOUNCE_ONLY = "bounce_only"
+    NONE = "none"

@@ -1,0 +1,66 @@
+"""What can go wrong, by the question that a caller asks.
+
+* TellalError
+  + InvalidInputError     the caller must change what it sent
+  + NotFoundError         there is no such thing, or it belongs to another brand
+  + ConflictError         the thing is in a state in which this cannot be done
+    - RefusedTransitionError
+  + RulebookError         a rule file is broken: file, line, column and how to mend it
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class TellalError(Exception):
+    """Base of every error that Tellal raises on purpose."""
+
+
+class InvalidInputError(TellalError):
+    """The caller must change what it sent; `field` names the part and `hint` how to mend it."""
+
+    def __init__(self, message: str, *, field: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+        self.hint = hint
+
+
+class NotFoundError(TellalError):
+    """There is no such thing, or it belongs to another brand (nobody is told which)."""
+
+
+class ConflictError(TellalError):
+    """The thing is in a state in which this cannot be done; `code` is stable for programs."""
+
+    def __init__(self, message: str, *, code: str = "conflict", hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+
+
+class RefusedTransitionError(ConflictError):
+    """The transition table does not allow this command now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One mistake in a rule file, where it stands (1-based) and how to mend it."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """Write it as editors and compilers do, so that a click leads to the place."""
+        tail = f" ({self.hint})" if self.hint else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.message}{tail}"
+
+
+class RulebookError(TellalError):
+    """A rulebook was refused; the last good one goes on."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = tuple(findings)

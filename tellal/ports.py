@@ -1,0 +1,68 @@
+"""What activities ask of the world, as Protocols; only composition roots know who answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from tellal.domain.channels import Channel, Receipts
+from tellal.domain.messages import HandOver, OutgoingMessage
+
+
+class Sender(Protocol):
+    """A provider of one channel. One call makes at most one request; nothing in it retries."""
+
+    @property
+    def provider(self) -> str:
+        """The provider's name, as the ledger records it."""
+        ...
+
+    @property
+    def channel(self) -> Channel:
+        """The channel that it carries."""
+        ...
+
+    @property
+    def receipts(self) -> Receipts:
+        """What it tells after having accepted a message."""
+        ...
+
+    async def send(self, message: OutgoingMessage) -> HandOver:
+        """Hand the message over; every failure is an answer, never an exception."""
+        ...
+
+    async def look_up(self, message: OutgoingMessage, since: datetime) -> HandOver | None:
+        """Find a message whose hand-over got no answer.
+
+        Returns `accepted` with its reference when the provider has it, `rejected` with remedy
+        `retry` when the provider surely does not, None when it cannot tell (no look-up, or the
+        look-up failed).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give connections back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A template filled in: subject (or push title), plain text, and HTML where there is one."""
+
+    subject: str
+    text: str
+    html: str = ""
+
+
+class Renderer(Protocol):
+    """Fills templates in."""
+
+    def render(
+        self, *, topic: str, channel: Channel, language: str, variables: Mapping[str, object]
+    ) -> Rendered:
+        """Render the topic's template for the channel, in the language or its fallback.
+
+        Raises:
+            InvalidInputError: There is no such template, or a variable is missing.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""One transaction per use case; what the API and the activities both call."""

@@ -1,0 +1,84 @@
+"""Settings: read once from the environment by the command that starts, then passed down."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class _Part(BaseModel):
+    model_config = {"frozen": True, "extra": "forbid"}
+
+
+class TwilioSettings(_Part):
+    """Twilio, or anything that speaks as it does. `base_url` replaces api.twilio.com."""
+
+    account_sid: str = ""
+    auth_token: SecretStr = SecretStr("")
+    base_url: str = ""
+    timeout_s: float = 10.0
+
+
+class SmtpSettings(_Part):
+    """The relay for e-mail. `tls`: `none`, `starttls` or `implicit`."""
+
+    host: str = ""
+    port: int = 25
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    tls: str = "none"
+    timeout_s: float = 15.0
+    connections: int = 4
+
+
+class FcmSettings(_Part):
+    """Firebase Cloud Messaging, HTTP v1. `credentials_file` is a service account's JSON.
+
+    Without one, `bearer_token` is sent as it stands (for the simulator).
+    """
+
+    project: str = ""
+    base_url: str = "https://fcm.googleapis.com"
+    credentials_file: Path | None = None
+    bearer_token: SecretStr = SecretStr("")
+    timeout_s: float = 10.0
+
+
+class LaneSettings(_Part):
+    """How many messages a lane claims at once and hands over side by side, in each worker."""
+
+    batch: int = 50
+    concurrency: int = 8
+
+
+class Settings(BaseSettings):
+    """Everything that a deployment may change; unknown names are refused."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TELLAL_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    database_url: SecretStr = SecretStr("postgresql+psycopg://localhost/tellal")
+    database_pool: int = 10
+    temporal_address: str = Field(default="127.0.0.1:7233", validation_alias="TEMPORAL_ADDRESS")
+    temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE")
+    task_queue: str = "tellal"
+    public_url: str = "http://127.0.0.1:8000"
+    rulebook: Path | None = None
+    """A folder of rule files; None is the book that ships with Tellal."""
+
+    twilio: TwilioSettings = TwilioSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    fcm: FcmSettings = FcmSettings()
+
+    critical_lane: LaneSettings = LaneSettings(batch=20, concurrency=8)
+    journeys_lane: LaneSettings = LaneSettings()
+    bulk_lane: LaneSettings = LaneSettings(batch=100, concurrency=8)
+
+    engine_deadline_s: float = 0.1
+    """How long the rule engine may take for one decision before the reference answers."""
+    lease_s: float = 10.0
+    """How long a claimed message belongs to the lane that claimed it."""
+    reconcile_after_s: float = 5.0
+    """How long an unanswered hand-over is left alone before it is looked up."""
+    log_level: str = "INFO"

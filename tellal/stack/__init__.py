@@ -1,0 +1,1 @@
+"""Starts servers on this machine; nobody else does."""

@@ -1,0 +1,1 @@
+"""The demo: stories played over HTTP with every expectation checked."""

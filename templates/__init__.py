@@ -1,0 +1,1 @@
+"""Message texts as Jinja2 sources, and their one loader."""

@@ -1,0 +1,1 @@
+"""Durable orchestration: workflows wait and ask activities; they do no I/O."""
