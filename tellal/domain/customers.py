@@ -23,7 +23,7 @@ class ConsentState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactPoint:
-    """An address of a customer on a channel, normalised; `bad_reason` is set when it is unusable."""
+    """An address of a customer on a channel, normalised; `bad_reason` says why it is unusable."""
 
     id: str
     channel: Channel
