@@ -1,0 +1,13 @@
+"""All tables in one metadata, for migrations and for the test that compares them."""
+
+from sqlalchemy import MetaData
+from sqlmodel import SQLModel
+
+from tellal.persistence.tables import brands, customers, ledger, operations
+
+TABLE_MODULES = (brands, customers, ledger, operations)
+
+
+def metadata() -> MetaData:
+    """Return the metadata that holds every table of Tellal."""
+    return SQLModel.metadata

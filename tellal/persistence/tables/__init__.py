@@ -1,0 +1,1 @@
+"""SQLModel tables, and nothing else; rows become domain objects in the repositories."""

@@ -1,0 +1,61 @@
+"""Brands and the keys that act for them."""
+
+from datetime import datetime
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from tellal.persistence.columns import Instant
+
+
+class BrandRow(SQLModel, table=True):
+    """A sender in the eyes of customers and of the law; brands share no person and no data."""
+
+    __tablename__ = "brands"
+
+    id: str = Field(primary_key=True)
+    name: str = Field(unique=True)
+    trade_name: str
+    country: str
+    timezone: str
+    phone: str
+    email: str
+    mersis: str
+    sms_sender: str
+    email_sender: str
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """A key to the API. Only the digest of its secret is kept."""
+
+    __tablename__ = "api_keys"
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id", index=True)
+    name: str
+    scopes: list[str] = Field(sa_type=JSONB)
+    digest: str = Field(unique=True)
+    hint: str
+    created_at: datetime = Field(sa_type=Instant)
+    expires_at: datetime | None = Field(default=None, sa_type=Instant)
+    revoked_at: datetime | None = Field(default=None, sa_type=Instant)
+    last_used_at: datetime | None = Field(default=None, sa_type=Instant)
+    replaced_by: str | None = None
+
+
+class IdempotencyRow(SQLModel, table=True):
+    """The answer to a write, stored in the transaction of its effect."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (UniqueConstraint("caller_id", "route", "key"),)
+
+    id: str = Field(primary_key=True)
+    caller_id: str
+    route: str
+    key: str
+    digest: str
+    status: int
+    body: dict[str, object] = Field(sa_type=JSONB)
+    created_at: datetime = Field(sa_type=Instant, index=True)

@@ -1,0 +1,73 @@
+"""Customers, their addresses, what they agreed to, and what happened to them."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from tellal.persistence.columns import Instant
+
+
+class CustomerRow(SQLModel, table=True):
+    """A customer of one brand. `ref` is the caller's name for him, `facts` what rules may read."""
+
+    __tablename__ = "customers"
+    __table_args__ = (UniqueConstraint("brand_id", "ref"),)
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    ref: str
+    kind: str
+    locale: str
+    timezone: str
+    country: str
+    first_name: str
+    facts: dict[str, object] = Field(sa_type=JSONB)
+    created_at: datetime = Field(sa_type=Instant)
+    updated_at: datetime = Field(sa_type=Instant)
+
+
+class ContactPointRow(SQLModel, table=True):
+    """An address on a channel; `bad_reason` says why it is unusable, empty when it is good."""
+
+    __tablename__ = "contact_points"
+    __table_args__ = (UniqueConstraint("customer_id", "channel", "address"),)
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    customer_id: str = Field(foreign_key="customers.id")
+    channel: str
+    address: str
+    bad_reason: str = ""
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class ConsentRow(SQLModel, table=True):
+    """One grant or refusal; rows are only added, the latest of a channel is in force."""
+
+    __tablename__ = "consents"
+    __table_args__ = (Index("consents_current", "customer_id", "channel", "recorded_at"),)
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    customer_id: str = Field(foreign_key="customers.id")
+    channel: str
+    state: str
+    source: str
+    evidence: dict[str, object] = Field(sa_type=JSONB)
+    recorded_at: datetime = Field(sa_type=Instant)
+
+
+class EventRow(SQLModel, table=True):
+    """Something that a customer did."""
+
+    __tablename__ = "events"
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    customer_id: str = Field(foreign_key="customers.id", index=True)
+    type: str
+    payload: dict[str, object] = Field(sa_type=JSONB)
+    occurred_at: datetime = Field(sa_type=Instant)
+    received_at: datetime = Field(sa_type=Instant)

@@ -1,0 +1,194 @@
+"""The ledger: what was decided, handed over and received.
+
+A cause has one outcome per customer, an outcome has messages (one per try and channel), a message
+has attempts, and receipts are only ever added.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from tellal.persistence.columns import Instant
+
+
+class CauseRow(SQLModel, table=True):
+    """Why people are spoken to. Intents to send share-lock it and require `running`."""
+
+    __tablename__ = "causes"
+    __table_args__ = (UniqueConstraint("brand_id", "key"),)
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    kind: str
+    key: str
+    topic: str
+    state: str
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class OutcomeRow(SQLModel, table=True):
+    """How one customer stands with one cause; `plan` pins what the journey began with."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (
+        UniqueConstraint("cause_id", "customer_id"),
+        Index("outcomes_of_topic", "customer_id", "topic"),
+        Index("outcomes_due", "check_at", postgresql_where=text("state = 'open'")),
+    )
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    cause_id: str = Field(foreign_key="causes.id")
+    customer_id: str = Field(foreign_key="customers.id")
+    topic: str
+    content_version: int
+    state: str
+    reason: str
+    plan: dict[str, object] = Field(sa_type=JSONB)
+    tries: int
+    workflow_id: str | None = None
+    check_at: datetime | None = Field(default=None, sa_type=Instant)
+    created_at: datetime = Field(sa_type=Instant)
+    closed_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class DecisionRow(SQLModel, table=True):
+    """One decision with its explanation, sent or not."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (Index("decisions_of_customer", "customer_id", "topic", "id"),)
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    customer_id: str = Field(foreign_key="customers.id")
+    event_id: str | None = Field(default=None, foreign_key="events.id", index=True)
+    outcome_id: str | None = Field(default=None, foreign_key="outcomes.id", index=True)
+    topic: str
+    verdict: str
+    reason: str
+    revision: str
+    executor: str
+    body: dict[str, object] = Field(sa_type=JSONB)
+    at: datetime = Field(sa_type=Instant)
+
+
+class MessageRow(SQLModel, table=True):
+    """One text to one person over one channel, and where it is."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("outcome_id", "try_no", "channel"),
+        Index(
+            "messages_to_claim",
+            "lane",
+            "priority",
+            "id",
+            postgresql_where=text("state IN ('queued', 'deferred')"),
+        ),
+        Index("messages_leased", "lease_until", postgresql_where=text("state = 'handing_over'")),
+        Index("messages_unknown", "check_at", postgresql_where=text("state = 'unknown'")),
+        Index("messages_of_cause", "cause_id", "state"),
+        Index("messages_of_customer", "customer_id", "id"),
+        Index("messages_by_reference", "provider", "reference"),
+    )
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    cause_id: str = Field(foreign_key="causes.id")
+    outcome_id: str = Field(foreign_key="outcomes.id")
+    customer_id: str = Field(foreign_key="customers.id")
+    contact_point_id: str | None = Field(default=None, foreign_key="contact_points.id")
+    topic: str
+    message_class: str
+    channel: str
+    lane: str
+    priority: int
+    try_no: int
+    step: int
+    language: str
+    variables: dict[str, object] = Field(sa_type=JSONB)
+    state: str
+    state_at: datetime = Field(sa_type=Instant)
+    not_before: datetime = Field(sa_type=Instant)
+    expires_at: datetime = Field(sa_type=Instant)
+    silent_until: datetime | None = Field(default=None, sa_type=Instant)
+    check_at: datetime | None = Field(default=None, sa_type=Instant)
+    lease_until: datetime | None = Field(default=None, sa_type=Instant)
+    attempt: int = 0
+    provider: str = ""
+    reference: str = ""
+    receipts: str = ""
+    code: str = ""
+    subject: str = ""
+    text: str = ""
+    created_at: datetime = Field(sa_type=Instant)
+    handed_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class AttemptRow(SQLModel, table=True):
+    """One call to a provider: committed before it is made, completed when it is answered."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (UniqueConstraint("message_id", "n"),)
+
+    id: str = Field(primary_key=True)
+    message_id: str = Field(foreign_key="messages.id")
+    n: int
+    provider: str
+    intended_at: datetime = Field(sa_type=Instant)
+    answer: str = ""
+    code: str = ""
+    reference: str = ""
+    answered_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class ReceiptRow(SQLModel, table=True):
+    """What a provider said about a message after taking it; only ever added."""
+
+    __tablename__ = "receipts"
+    __table_args__ = (UniqueConstraint("message_id", "reference", "state", "code"),)
+
+    id: str = Field(primary_key=True)
+    message_id: str = Field(foreign_key="messages.id")
+    provider: str
+    reference: str
+    state: str
+    code: str
+    received_at: datetime = Field(sa_type=Instant)
+
+
+class CapUseRow(SQLModel, table=True):
+    """A slot of a cap that a message has taken; released when the message does not leave."""
+
+    __tablename__ = "cap_uses"
+    __table_args__ = (
+        UniqueConstraint("message_id", "cap"),
+        Index("cap_uses_current", "customer_id", "cap", "used_at"),
+    )
+
+    id: str = Field(primary_key=True)
+    customer_id: str = Field(foreign_key="customers.id")
+    cap: str
+    message_id: str = Field(foreign_key="messages.id")
+    used_at: datetime = Field(sa_type=Instant)
+    released_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class OutboxRow(SQLModel, table=True):
+    """Something to tell a workflow, written in the transaction of what it tells of."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("outbox_due", "due_at", postgresql_where=text("done_at IS NULL")),)
+
+    id: str = Field(primary_key=True)
+    brand_id: str
+    kind: str
+    workflow_id: str
+    body: dict[str, object] = Field(sa_type=JSONB)
+    created_at: datetime = Field(sa_type=Instant)
+    due_at: datetime = Field(sa_type=Instant)
+    tries: int = 0
+    error: str = ""
+    done_at: datetime | None = Field(default=None, sa_type=Instant)

@@ -1,0 +1,79 @@
+"""Cases and outages: what officers and operators work on."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from tellal.persistence.columns import Instant
+
+
+class CaseRow(SQLModel, table=True):
+    """An application to the brand, over one intake channel."""
+
+    __tablename__ = "cases"
+    __table_args__ = (UniqueConstraint("brand_id", "number"),)
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    customer_id: str = Field(foreign_key="customers.id", index=True)
+    number: str
+    channel: str
+    source_system: str
+    subject: str
+    state: str
+    routed: bool
+    team: str
+    answer: str
+    result: str
+    calls: int
+    reminders: int
+    opened_at: datetime = Field(sa_type=Instant)
+    state_at: datetime = Field(sa_type=Instant)
+    resolved_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class CaseEntryRow(SQLModel, table=True):
+    """One line of a case's history: a command, who gave it, and what it said."""
+
+    __tablename__ = "case_entries"
+    __table_args__ = (Index("case_entries_of_case", "case_id", "id"),)
+
+    id: str = Field(primary_key=True)
+    case_id: str = Field(foreign_key="cases.id")
+    command: str
+    by: str
+    body: dict[str, object] = Field(sa_type=JSONB)
+    at: datetime = Field(sa_type=Instant)
+
+
+class CaseNumberRow(SQLModel, table=True):
+    """The last record number given out, per brand and year."""
+
+    __tablename__ = "case_numbers"
+
+    brand_id: str = Field(foreign_key="brands.id", primary_key=True)
+    year: int = Field(primary_key=True)
+    last: int
+
+
+class OutageRow(SQLModel, table=True):
+    """An outage: whom it concerns is a segment by rule, whom it told is in the ledger."""
+
+    __tablename__ = "outages"
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id", index=True)
+    cause_id: str = Field(foreign_key="causes.id")
+    title: str
+    topic: str
+    segment: dict[str, object] = Field(sa_type=JSONB)
+    variables: dict[str, object] = Field(sa_type=JSONB)
+    state: str
+    cursor: str
+    in_flight_at_stop: int
+    declared_at: datetime = Field(sa_type=Instant)
+    confirmed_at: datetime | None = Field(default=None, sa_type=Instant)
+    decided_at: datetime | None = Field(default=None, sa_type=Instant)
+    resolved_at: datetime | None = Field(default=None, sa_type=Instant)
