@@ -1,10 +1,12 @@
 """Customers, how to reach them and what they agreed to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from tellal.domain.channels import Channel
+from tellal.domain.decisions import Value
 
 
 class CustomerKind(StrEnum):
@@ -39,3 +41,47 @@ class Consent:
     state: ConsentState
     source: str
     recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brand:
+    """A sender: who it is in law, and what it is called on each channel."""
+
+    id: str
+    name: str
+    trade_name: str
+    country: str
+    timezone: str
+    phone: str
+    email: str
+    mersis: str
+    sms_sender: str
+    email_sender: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """A customer with everything that a decision needs to know about him.
+
+    `facts` maps the vocabulary's paths (`customer.login.method`) to values; `consents` holds the
+    record in force per channel.
+    """
+
+    id: str
+    brand_id: str
+    ref: str
+    kind: CustomerKind
+    locale: str
+    timezone: str
+    country: str
+    first_name: str
+    facts: Mapping[str, Value]
+    contact_points: tuple[ContactPoint, ...]
+    consents: Mapping[Channel, Consent]
+
+    def usable(self, channel: Channel) -> ContactPoint | None:
+        """Return the first good address on a channel."""
+        for point in self.contact_points:
+            if point.channel is channel and not point.bad_reason:
+                return point
+        return None

@@ -1,7 +1,14 @@
-"""Column types shared by the tables."""
+"""Column types shared by the tables, and typed access to a table's columns.
 
-from sqlalchemy import DateTime
+SQLModel types a column as the value that it holds, so a type checker refuses `Row.id == x` in a
+`where`. Queries therefore go through `table(Row).c`.
+"""
+
+from typing import cast
+
+from sqlalchemy import DateTime, Table
 from sqlalchemy.types import TypeDecorator
+from sqlmodel import SQLModel
 
 
 class Instant(TypeDecorator[object]):
@@ -9,3 +16,8 @@ class Instant(TypeDecorator[object]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
+
+
+def table(row: type[SQLModel]) -> Table:
+    """Return the Core table of a row class."""
+    return cast(Table, row.__table__)  # type: ignore[attr-defined]  # SQLModel sets it unseen
