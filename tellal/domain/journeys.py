@@ -1,0 +1,40 @@
+"""What workflows learn of the ledger: ids and words of ours, never a person's."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tellal.domain.messages import OutcomeState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Where an outcome stands, and until when to wait before looking again.
+
+    `wait_until` is None when `state` is final. `stage` is a word for people, `rule` the id of the
+    rule that chose the channels.
+    """
+
+    outcome_id: str
+    state: OutcomeState
+    stage: str
+    wait_until: datetime | None
+    rule: str
+    topic: str
+    brand: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """The notices that a case owes at one state: where each of them stands."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseBrief:
+    """A case as its workflow needs it. `remind_after_s`: seconds in this state until a reminder."""
+
+    brand: str
+    channel: str
+    state: str
+    remind_after_s: float | None

@@ -1,0 +1,31 @@
+"""What workflows are told, through the outbox: ids and words of ours, never a person's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class OutboxKind(StrEnum):
+    """What happened, as the dispatcher tells it; each kind has a body of its own.
+
+    nudge_started: outcome_id, topic, brand, rule · case_opened: case_id, brand, channel ·
+    case_changed: case_id, state · outage_declared: outage_id, brand, topic ·
+    outage_changed: outage_id, state · progressed: outcome_id, state.
+    """
+
+    NUDGE_STARTED = "nudge_started"
+    CASE_OPENED = "case_opened"
+    CASE_CHANGED = "case_changed"
+    OUTAGE_DECLARED = "outage_declared"
+    OUTAGE_CHANGED = "outage_changed"
+    PROGRESSED = "progressed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxItem:
+    """One thing to tell one workflow."""
+
+    id: str
+    kind: OutboxKind
+    workflow_id: str
+    body: Mapping[str, object]

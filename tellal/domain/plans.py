@@ -1,0 +1,81 @@
+"""What a journey began with, pinned in its outcome: a later rulebook does not change it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tellal.domain.channels import Channel, Lane, MessageClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One channel of a pinned plan, and how long its silence is borne."""
+
+    channel: Channel
+    patience: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The channels in their order, how often to try, and how long each message keeps its use.
+
+    `variables` are the topic's own (a record number, a hotline), never the customer's.
+    """
+
+    steps: tuple[Step, ...]
+    attempts: int
+    every: timedelta
+    expires: timedelta
+    lane: Lane
+    message_class: MessageClass
+    priority: int
+    rule: str
+    revision: str
+    language: str
+    variables: Mapping[str, object]
+
+    def to_json(self) -> dict[str, object]:
+        """Write the plan as the ledger keeps it; durations in seconds."""
+        return {
+            "steps": [
+                {"channel": step.channel.value, "patience_s": step.patience.total_seconds()}
+                for step in self.steps
+            ],
+            "attempts": self.attempts,
+            "every_s": self.every.total_seconds(),
+            "expires_s": self.expires.total_seconds(),
+            "lane": self.lane.value,
+            "class": self.message_class.value,
+            "priority": self.priority,
+            "rule": self.rule,
+            "revision": self.revision,
+            "language": self.language,
+            "variables": dict(self.variables),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, object]) -> "Plan":
+        """Read a plan from the ledger."""
+        steps = stored["steps"]
+        variables = stored["variables"]
+        if not isinstance(steps, list) or not isinstance(variables, Mapping):
+            raise TypeError("a stored plan has a list of steps and a mapping of variables")
+        return cls(
+            steps=tuple(
+                Step(
+                    channel=Channel(step["channel"]),
+                    patience=timedelta(seconds=step["patience_s"]),
+                )
+                for step in steps
+            ),
+            attempts=int(str(stored["attempts"])),
+            every=timedelta(seconds=float(str(stored["every_s"]))),
+            expires=timedelta(seconds=float(str(stored["expires_s"]))),
+            lane=Lane(str(stored["lane"])),
+            message_class=MessageClass(str(stored["class"])),
+            priority=int(str(stored["priority"])),
+            rule=str(stored["rule"]),
+            revision=str(stored["revision"]),
+            language=str(stored["language"]),
+            variables=variables,
+        )
