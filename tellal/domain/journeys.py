@@ -1,4 +1,4 @@
-"""What workflows learn of the ledger: ids and words of ours, never a person's."""
+"""A journey seen from outside: where its outcome stands, and until when it may be left alone."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +8,10 @@ from tellal.domain.messages import OutcomeState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Where an outcome stands, and until when to wait before looking again.
+    """Where an outcome stands after it was advanced; ids and words only, it travels in histories.
 
-    `wait_until` is None when `state` is final. `stage` is a word for people, `rule` the id of the
-    rule that chose the channels.
+    `stage` is a word for people who look on. `wait_until` is when silence ends; None once the
+    state is final. `rule` is the deciding rule, `brand` the brand's name.
     """
 
     outcome_id: str
@@ -22,19 +22,7 @@ class Step:
     topic: str
     brand: str
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """The notices that a case owes at one state: where each of them stands."""
-
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseBrief:
-    """A case as its workflow needs it. `remind_after_s`: seconds in this state until a reminder."""
-
-    brand: str
-    channel: str
-    state: str
-    remind_after_s: float | None
+    @property
+    def final(self) -> bool:
+        """Say whether nothing more will happen for this outcome."""
+        return self.state is not OutcomeState.OPEN
