@@ -1,0 +1,1 @@
+"""Intake profiles: what differs between the channels over which cases come in, as data."""

@@ -1,0 +1,102 @@
+"""Puts a question about one customer to the rules: his facts, his history, his consents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rules.decide import Decider, Question
+from rules.holder import RulebookHolder
+from rules.rulebook import Rulebook
+from tellal.domain.channels import Channel
+from tellal.domain.customers import ConsentState, Customer
+from tellal.domain.decisions import Decision, Value
+from tellal.domain.errors import InvalidInputError
+from tellal.services.history import Journey, cap_uses, ledger_view
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What surrounds a question besides the customer: the event's facts, the case's channel.
+
+    `banner` says that the surface that the person is on can show one now.
+    """
+
+    document: Mapping[str, Value]
+    banner: bool = False
+
+
+NOTHING = Circumstances(document={})
+
+
+class Asking:
+    """Asks the rules; reads, and writes nothing."""
+
+    def __init__(
+        self, books: RulebookHolder, decider: Decider, providers: Mapping[Channel, str]
+    ) -> None:
+        self.books = books
+        self._decider = decider
+        self._providers = providers
+
+    async def ask(
+        self,
+        tx: AsyncSession,
+        customer: Customer,
+        topic_id: str,
+        at: datetime,
+        *,
+        around: Circumstances = NOTHING,
+        own: Journey | None = None,
+    ) -> Decision:
+        """Decide whether to speak to a customer whose row the caller has locked.
+
+        Raises:
+            InvalidInputError: The rulebook has no such topic.
+        """
+        book = self.books.current
+        topic = book.topics.get(topic_id)
+        if topic is None:
+            raise InvalidInputError(f"the rulebook has no topic {topic_id!r}", field="topic")
+        question = Question(
+            topic=topic_id,
+            at=at,
+            timezone=customer.timezone,
+            document=document(customer, around.document),
+            cap_uses=await cap_uses(tx, customer.id, book.caps_of(topic_id), at, own),
+            consents={
+                channel: consent.state is ConsentState.GRANTED
+                for channel, consent in customer.consents.items()
+            },
+            reachable=reachable(customer, banner=around.banner),
+            country=customer.country,
+            providers=self._providers,
+            ledger=await ledger_view(tx, customer.id, topic, own),
+        )
+        return await self._decider.decide(book, question)
+
+    @property
+    def book(self) -> Rulebook:
+        """The rulebook in force."""
+        return self.books.current
+
+
+def document(customer: Customer, around: Mapping[str, Value]) -> dict[str, Value]:
+    """Return everything that a rule may read of a customer now; what just happened wins."""
+    facts: dict[str, Value] = {
+        **customer.facts,
+        "customer.kind": customer.kind.value,
+        "customer.locale": customer.locale,
+        "customer.timezone": customer.timezone,
+        "customer.country": customer.country,
+    }
+    if customer.usable(Channel.PUSH):
+        facts["customer.app.push_token"] = True
+    return {**facts, **around}
+
+
+def reachable(customer: Customer, *, banner: bool) -> frozenset[Channel]:
+    """Return the channels over which the customer can be reached at this moment."""
+    channels = {point.channel for point in customer.contact_points if not point.bad_reason}
+    return frozenset(channels | {Channel.BANNER} if banner else channels - {Channel.BANNER})

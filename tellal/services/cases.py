@@ -1,0 +1,350 @@
+"""Cases: officers' commands against the transition table, and the notices that a case owes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rules.profiles import CallBeforeClose, IntakeProfile
+from tellal.clock import Clock
+from tellal.domain.cases import CaseCommand, CaseState, next_state
+from tellal.domain.customers import Brand
+from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from tellal.domain.outbox import OutboxKind
+from tellal.ids import new_id
+from tellal.persistence.columns import table
+from tellal.persistence.people import find_customer
+from tellal.persistence.tables.customers import CustomerRow
+from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
+from tellal.persistence.tables.operations import CaseEntryRow, CaseNumberRow, CaseRow
+from tellal.services.outbox import enqueue
+
+_cases = table(CaseRow)
+_entries = table(CaseEntryRow)
+_numbers = table(CaseNumberRow)
+_customers = table(CustomerRow)
+_messages = table(MessageRow)
+_outcomes = table(OutcomeRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseInput:
+    """What an officer says with a command; each command reads its own part."""
+
+    team: str = ""
+    answer: str = ""
+    result: str = ""
+    reached: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseEntry:
+    """One line of a case's history."""
+
+    command: str
+    by: str
+    body: Mapping[str, object]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSummary:
+    """A message of a case, and where it is."""
+
+    id: str
+    topic: str
+    channel: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseView:
+    """A case as officers see it."""
+
+    id: str
+    number: str
+    customer_ref: str
+    channel: str
+    source_system: str
+    subject: str
+    state: str
+    team: str
+    answer: str
+    result: str
+    calls: int
+    reminders: int
+    opened_at: datetime
+    resolved_at: datetime | None
+    entries: tuple[CaseEntry, ...] = ()
+    messages: tuple[MessageSummary, ...] = ()
+
+
+class Cases:
+    """Opens cases and applies commands; waiting and telling are the workflow's."""
+
+    def __init__(self, profiles: Mapping[str, IntakeProfile], clock: Clock) -> None:
+        self._profiles = profiles
+        self._clock = clock
+
+    async def open(
+        self,
+        tx: AsyncSession,
+        *,
+        brand: Brand,
+        customer_ref: str,
+        channel: str,
+        subject: str,
+        by: str,
+        source_system: str = "",
+    ) -> CaseView:
+        """Open a case, give it a record number, and start its workflow.
+
+        Raises:
+            InvalidInputError: There is no such intake channel.
+            ConflictError: The intake channel is switched off.
+            NotFoundError: The brand has no such customer.
+        """
+        profile = self._profile(channel)
+        customer = await find_customer(tx, brand.id, customer_ref)
+        now = self._clock.now()
+        case_id = new_id()
+        await tx.execute(
+            insert(_cases).values(
+                id=case_id,
+                brand_id=brand.id,
+                customer_id=customer.id,
+                number=await self._next_number(tx, brand.id, now.year),
+                channel=channel,
+                source_system=source_system or profile.source_system,
+                subject=subject,
+                state=CaseState.OPENED,
+                routed=False,
+                team="",
+                answer="",
+                result="",
+                calls=0,
+                reminders=0,
+                opened_at=now,
+                state_at=now,
+            )
+        )
+        await self._enter(tx, case_id, "open", by, {"channel": channel})
+        await enqueue(
+            tx,
+            brand_id=brand.id,
+            kind=OutboxKind.CASE_OPENED,
+            workflow_id=f"case/{case_id}",
+            body={"case_id": case_id, "brand": brand.name, "channel": channel},
+            now=now,
+        )
+        return await self._view_of(tx, case_id)
+
+    async def command(
+        self,
+        tx: AsyncSession,
+        *,
+        brand_id: str,
+        number: str,
+        command: CaseCommand,
+        body: CaseInput,
+        by: str,
+    ) -> CaseView:
+        """Apply a command: validated, recorded, told to the workflow, answered at once.
+
+        Raises:
+            NotFoundError: The brand has no such case.
+            RefusedTransitionError: The case is in a state in which this cannot be done.
+            InvalidInputError: The command lacks what it must say.
+        """
+        case = await self._locked(tx, brand_id, number)
+        changes = _changes(command, body)
+        duty = self._profile_of(case).call_before_close
+        needed = duty is CallBeforeClose.ALWAYS or (
+            duty is CallBeforeClose.WHEN_ROUTED and case.routed
+        )
+        state = next_state(CaseState(case.state), command, reached=body.reached, call_needed=needed)
+        now = self._clock.now()
+        if command is CaseCommand.CALL:
+            changes["calls"] = case.calls + 1
+        if state is CaseState.RESOLVED:
+            changes["resolved_at"] = now
+        await tx.execute(
+            update(_cases)
+            .where(_cases.c.id == case.id)
+            .values(state=state, state_at=now, **changes)
+        )
+        said = {"reached": body.reached, "note": body.note} if command is CaseCommand.CALL else {}
+        await self._enter(tx, case.id, command.value, by, {**_said(changes), **said})
+        if state.value != case.state:
+            await enqueue(
+                tx,
+                brand_id=brand_id,
+                kind=OutboxKind.CASE_CHANGED,
+                workflow_id=f"case/{case.id}",
+                body={"case_id": case.id, "state": state.value},
+                now=now,
+            )
+        return await self._view_of(tx, case.id)
+
+    async def view(self, tx: AsyncSession, brand_id: str, number: str) -> CaseView:
+        """Show a case with its history and its messages.
+
+        Raises:
+            NotFoundError: The brand has no such case.
+        """
+        query = select(_cases.c.id).where(_cases.c.brand_id == brand_id, _cases.c.number == number)
+        case_id = (await tx.execute(query)).scalar_one_or_none()
+        if case_id is None:
+            raise NotFoundError(f"no case {number!r}")
+        return await self._view_of(tx, case_id)
+
+    async def page(
+        self,
+        tx: AsyncSession,
+        brand_id: str,
+        *,
+        state: str | None = None,
+        customer_ref: str | None = None,
+        after: str = "",
+        limit: int = 50,
+    ) -> tuple[CaseView, ...]:
+        """List the brand's cases in the order of their opening, without histories."""
+        query = (
+            select(_cases, _customers.c.ref)
+            .join(_customers, _customers.c.id == _cases.c.customer_id)
+            .where(_cases.c.brand_id == brand_id, _cases.c.id > after)
+            .order_by(_cases.c.id)
+            .limit(limit)
+        )
+        if state is not None:
+            query = query.where(_cases.c.state == state)
+        if customer_ref is not None:
+            query = query.where(_customers.c.ref == customer_ref)
+        return tuple(_view(row) for row in (await tx.execute(query)).all())
+
+    def _profile(self, channel: str) -> IntakeProfile:
+        profile = self._profiles.get(channel)
+        if profile is None:
+            known = ", ".join(sorted(self._profiles))
+            raise InvalidInputError(
+                f"no intake channel {channel!r}", field="channel", hint=f"one of: {known}"
+            )
+        if not profile.enabled:
+            raise ConflictError(
+                f"the intake channel {profile.name} is not open yet", code="channel_disabled"
+            )
+        return profile
+
+    def _profile_of(self, case: Row[Any]) -> IntakeProfile:
+        profile = self._profiles.get(case.channel)
+        if profile is None:
+            raise ConflictError(
+                f"the profile of {case.channel!r} was removed", code="profile_missing"
+            )
+        return profile
+
+    async def _next_number(self, tx: AsyncSession, brand_id: str, year: int) -> str:
+        statement = pg_insert(_numbers).values(brand_id=brand_id, year=year, last=1)
+        statement = statement.on_conflict_do_update(
+            index_elements=["brand_id", "year"], set_={"last": _numbers.c.last + 1}
+        )
+        last = (await tx.execute(statement.returning(_numbers.c.last))).scalar_one()
+        return f"{year}-{last:06d}"
+
+    async def _locked(self, tx: AsyncSession, brand_id: str, number: str) -> Row[Any]:
+        query = select(_cases).where(_cases.c.brand_id == brand_id, _cases.c.number == number)
+        case = (await tx.execute(query.with_for_update())).one_or_none()
+        if case is None:
+            raise NotFoundError(f"no case {number!r}")
+        return case
+
+    async def _enter(
+        self, tx: AsyncSession, case_id: str, command: str, by: str, body: Mapping[str, object]
+    ) -> None:
+        await tx.execute(
+            insert(_entries).values(
+                id=new_id(),
+                case_id=case_id,
+                command=command,
+                by=by,
+                body=dict(body),
+                at=self._clock.now(),
+            )
+        )
+
+    async def _view_of(self, tx: AsyncSession, case_id: str) -> CaseView:
+        query = (
+            select(_cases, _customers.c.ref)
+            .join(_customers, _customers.c.id == _cases.c.customer_id)
+            .where(_cases.c.id == case_id)
+        )
+        row = (await tx.execute(query)).one()
+        entries = await tx.execute(
+            select(_entries).where(_entries.c.case_id == case_id).order_by(_entries.c.id)
+        )
+        messages = await tx.execute(
+            select(_messages.c.id, _messages.c.topic, _messages.c.channel, _messages.c.state)
+            .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
+            .where(_outcomes.c.workflow_id == f"case/{case_id}")
+            .order_by(_messages.c.id)
+        )
+        return _view(
+            row,
+            entries=[CaseEntry(command=e.command, by=e.by, body=e.body, at=e.at) for e in entries],
+            messages=[
+                MessageSummary(id=m.id, topic=m.topic, channel=m.channel, state=m.state)
+                for m in messages
+            ],
+        )
+
+
+def _changes(command: CaseCommand, body: CaseInput) -> dict[str, object]:
+    match command:
+        case CaseCommand.ROUTE:
+            return {"team": _required("team", body.team), "routed": True}
+        case CaseCommand.ANSWER:
+            return {"answer": _required("answer", body.answer)}
+        case CaseCommand.RESOLVE:
+            return {"result": _required("result", body.result)}
+        case CaseCommand.CALL:
+            return {}
+
+
+def _required(field: str, value: str) -> str:
+    if not value.strip():
+        raise InvalidInputError(f"{field} is empty", field=field, hint="say it in a few words")
+    return value
+
+
+def _said(changes: Mapping[str, object]) -> dict[str, object]:
+    return {name: changes[name] for name in ("team", "answer", "result") if name in changes}
+
+
+def _view(
+    row: Row[Any],
+    entries: Sequence[CaseEntry] = (),
+    messages: Sequence[MessageSummary] = (),
+) -> CaseView:
+    return CaseView(
+        id=row.id,
+        number=row.number,
+        customer_ref=row.ref,
+        channel=row.channel,
+        source_system=row.source_system,
+        subject=row.subject,
+        state=row.state,
+        team=row.team,
+        answer=row.answer,
+        result=row.result,
+        calls=row.calls,
+        reminders=row.reminders,
+        opened_at=row.opened_at,
+        resolved_at=row.resolved_at,
+        entries=tuple(entries),
+        messages=tuple(messages),
+    )

@@ -1,0 +1,244 @@
+"""Decides about one customer and writes everything that follows into the ledger, at once.
+
+Decision, cause, outcome, cap slots, message and the workflow's start are one transaction.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rules.rulebook import Topic
+from tellal.clock import Clock
+from tellal.domain.customers import Brand, Customer
+from tellal.domain.decisions import Decision, Verdict
+from tellal.domain.messages import OutcomeState
+from tellal.domain.outbox import OutboxKind
+from tellal.domain.plans import Plan, Step
+from tellal.ids import new_id
+from tellal.persistence.columns import table
+from tellal.persistence.tables.ledger import CauseRow, DecisionRow, OutcomeRow
+from tellal.services.asking import NOTHING, Asking, Circumstances
+from tellal.services.outbox import enqueue
+from tellal.services.posting import Posted, Posting, Posts
+from tellal.services.recording import decision_row
+
+_causes = table(CauseRow)
+_outcomes = table(OutcomeRow)
+_decisions = table(DecisionRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """What is to be decided: a topic, and why it comes up.
+
+    `cause_key` names the cause within the brand; a topic that is told once per content version
+    widens it to the version; `cause_id` is set when the cause exists already. `workflow_id` is the
+    journey that already follows (a case); None makes a nudge of its own, and an empty one leaves
+    the outcome to the ledger (a broadcast).
+    """
+
+    topic: str
+    cause_kind: str
+    cause_key: str
+    cause_id: str | None = None
+    event_id: str | None = None
+    variables: Mapping[str, object] = field(default_factory=dict)
+    around: Circumstances = NOTHING
+    workflow_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A decision as it stands in the ledger, with what was written for it."""
+
+    id: str
+    decision: Decision
+    outcome_id: str | None = None
+    posted: Posted | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """What one decision writes: everything about it in one place."""
+
+    tx: AsyncSession
+    brand: Brand
+    customer: Customer
+    topic: Topic
+    matter: Matter
+    decision: Decision
+    now: datetime
+
+    @property
+    def silent(self) -> bool:
+        return self.decision.verdict is Verdict.SUPPRESS
+
+
+class Deciding:
+    """Asks the rules and writes the answer down.
+
+    `speed` divides every wait that rules order (patience, the time between tries): a rehearsal of
+    a month in minutes. It is 1 in earnest.
+    """
+
+    def __init__(self, asking: Asking, posts: Posts, clock: Clock, *, speed: float = 1.0) -> None:
+        self.asking = asking
+        self.posts = posts
+        self.clock = clock
+        self._speed = speed
+
+    async def decide(
+        self, tx: AsyncSession, brand: Brand, customer: Customer, matter: Matter
+    ) -> Decided:
+        """Decide about a customer whose row the caller has locked.
+
+        Raises:
+            InvalidInputError: The rulebook has no such topic.
+        """
+        now = self.clock.now()
+        decision = await self.asking.ask(tx, customer, matter.topic, now, around=matter.around)
+        entry = _Entry(
+            tx=tx,
+            brand=brand,
+            customer=customer,
+            topic=self.asking.book.topics[matter.topic],
+            matter=matter,
+            decision=decision,
+            now=now,
+        )
+        if entry.silent and matter.event_id is not None:
+            # An event that leads to nothing leaves a decision, and no outcome.
+            return Decided(id=await _write_decision(entry, None), decision=decision)
+        outcome = await self._outcome(entry, matter.cause_id or await _cause(entry))
+        decision_id = await _write_decision(entry, outcome.id)
+        if entry.silent:
+            return Decided(id=decision_id, decision=decision, outcome_id=outcome.id)
+        if matter.workflow_id is None:
+            await _start_nudge(entry, outcome)
+        posted = await self._post_first(entry, outcome)
+        return Decided(id=decision_id, decision=decision, outcome_id=outcome.id, posted=posted)
+
+    def _plan(self, entry: _Entry) -> Plan:
+        """Pin what the journey begins with."""
+        decision, topic = entry.decision, entry.topic
+        channel_rule = next((f.rule for f in decision.fired if f.section == "channels"), "")
+        return Plan(
+            steps=tuple(
+                Step(channel=step.channel, patience=step.patience / self._speed)
+                for step in decision.steps
+            ),
+            attempts=topic.attempts,
+            every=topic.every / self._speed,
+            expires=topic.expires,
+            lane=topic.lane,
+            message_class=topic.message_class,
+            priority=topic.priority,
+            rule=channel_rule,
+            revision=decision.revision,
+            language=entry.customer.locale,
+            variables=entry.matter.variables,
+        )
+
+    async def _outcome(self, entry: _Entry, cause_id: str) -> Row[Any]:
+        plan = self._plan(entry)
+        outcome_id = new_id()
+        workflow_id = entry.matter.workflow_id
+        if workflow_id is None:
+            workflow_id = f"nudge/{outcome_id}"
+        statement = pg_insert(_outcomes).values(
+            id=outcome_id,
+            brand_id=entry.brand.id,
+            cause_id=cause_id,
+            customer_id=entry.customer.id,
+            topic=entry.topic.id,
+            content_version=entry.topic.content_version,
+            state=OutcomeState.SUPPRESSED if entry.silent else OutcomeState.OPEN,
+            reason=entry.decision.reasons[0].code if entry.silent else "",
+            plan=plan.to_json(),
+            tries=0 if entry.silent else 1,
+            workflow_id=workflow_id or None,
+            check_at=None if workflow_id or entry.silent else entry.now + plan.expires,
+            created_at=entry.now,
+            closed_at=entry.now if entry.silent else None,
+        )
+        # An earlier journey to the same end that did not reach the person is taken up again.
+        new = statement.excluded
+        statement = statement.on_conflict_do_update(
+            index_elements=["cause_id", "customer_id"],
+            set_={
+                "state": new.state,
+                "reason": new.reason,
+                "closed_at": new.closed_at,
+                "plan": new.plan,
+                "tries": _outcomes.c.tries + new.tries,
+                "workflow_id": new.workflow_id,
+            },
+        )
+        return (await entry.tx.execute(statement.returning(_outcomes))).one()
+
+    async def _post_first(self, entry: _Entry, outcome: Row[Any]) -> Posted:
+        first = entry.decision.steps[0]
+        posting = Posting(
+            outcome_id=outcome.id,
+            cause_id=outcome.cause_id,
+            topic=entry.topic.id,
+            plan=Plan.from_json(outcome.plan),
+            step=0,
+            try_no=outcome.tries,
+            not_before=first.not_before,
+            caps=[use.cap for use in entry.decision.cap_uses if use.channel is first.channel],
+        )
+        return await self.posts.post(entry.tx, entry.brand, entry.customer, posting, entry.now)
+
+
+async def _cause(entry: _Entry) -> str:
+    key, kind = entry.matter.cause_key, entry.matter.cause_kind
+    if entry.topic.once:
+        key, kind = f"topic:{entry.topic.id}@{entry.topic.content_version}", "content_version"
+    fresh = {
+        "id": new_id(),
+        "brand_id": entry.brand.id,
+        "kind": kind,
+        "key": key,
+        "topic": entry.topic.id,
+        "state": "running",
+        "created_at": entry.now,
+    }
+    statement = pg_insert(_causes).values(**fresh).on_conflict_do_nothing()
+    made = (await entry.tx.execute(statement.returning(_causes.c.id))).scalar_one_or_none()
+    if made is not None:
+        return str(made)
+    query = select(_causes.c.id).where(_causes.c.brand_id == entry.brand.id, _causes.c.key == key)
+    return str((await entry.tx.execute(query)).scalar_one())
+
+
+async def _start_nudge(entry: _Entry, outcome: Row[Any]) -> None:
+    await enqueue(
+        entry.tx,
+        brand_id=entry.brand.id,
+        kind=OutboxKind.NUDGE_STARTED,
+        workflow_id=outcome.workflow_id,
+        body={
+            "outcome_id": outcome.id,
+            "topic": entry.topic.id,
+            "brand": entry.brand.name,
+            "rule": outcome.plan["rule"],
+        },
+        now=entry.now,
+    )
+
+
+async def _write_decision(entry: _Entry, outcome_id: str | None) -> str:
+    row = decision_row(
+        entry.decision,
+        brand_id=entry.brand.id,
+        customer_id=entry.customer.id,
+        event_id=entry.matter.event_id,
+    )
+    await entry.tx.execute(insert(_decisions).values(**row, outcome_id=outcome_id))
+    return str(row["id"])

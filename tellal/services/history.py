@@ -1,0 +1,78 @@
+"""What the ledger remembers of a customer and a topic, as a decision needs it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rules.decide import LedgerView
+from rules.rulebook import Cap, Topic
+from tellal.domain.messages import OutcomeState
+from tellal.persistence.columns import table
+from tellal.persistence.tables.ledger import CapUseRow, MessageRow, OutcomeRow
+
+_outcomes = table(OutcomeRow).c
+_caps = table(CapUseRow).c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """An outcome as re-decisions know it: what it holds itself must not count against it."""
+
+    outcome_id: str
+    tries: int
+
+
+async def ledger_view(
+    tx: AsyncSession, customer_id: str, topic: Topic, own: Journey | None = None
+) -> LedgerView:
+    """Say whether the customer was told, is being told, and how often it was tried.
+
+    Only topics that events ask for are remembered in this way; a case or an outage speaks for
+    itself each time. `own` is the journey that asks again: it is not in its own way.
+    """
+    if not topic.on:
+        return LedgerView(told_version=None, pending=False, attempts_made=0)
+    query = select(_outcomes.id, _outcomes.state, _outcomes.content_version, _outcomes.tries).where(
+        _outcomes.customer_id == customer_id, _outcomes.topic == topic.id
+    )
+    rows = (await tx.execute(query)).all()
+    others = [row for row in rows if own is None or row.id != own.outcome_id]
+    told = [row.content_version for row in others if row.state == OutcomeState.TOLD]
+    return LedgerView(
+        told_version=max(told, default=None),
+        pending=any(row.state == OutcomeState.OPEN for row in others),
+        attempts_made=sum(row.tries for row in rows if row.state != OutcomeState.CANCELLED),
+    )
+
+
+async def cap_uses(
+    tx: AsyncSession,
+    customer_id: str,
+    caps: Sequence[Cap],
+    at: datetime,
+    own: Journey | None = None,
+) -> Mapping[str, tuple[datetime, ...]]:
+    """Return the instants at which slots of these caps were taken within their windows."""
+    if not caps:
+        return {}
+    windows = {cap.id: at - cap.window for cap in caps}
+    query = select(_caps.cap, _caps.used_at).where(
+        _caps.customer_id == customer_id,
+        _caps.cap.in_(list(windows)),
+        _caps.released_at.is_(None),
+        _caps.used_at > min(windows.values()),
+    )
+    if own is not None:
+        from_own = select(table(MessageRow).c.id).where(
+            table(MessageRow).c.outcome_id == own.outcome_id,
+            table(MessageRow).c.try_no == own.tries,
+        )
+        query = query.where(_caps.message_id.not_in(from_own))
+    found: dict[str, list[datetime]] = {}
+    for cap, used_at in (await tx.execute(query)).all():
+        if used_at > windows[cap]:
+            found.setdefault(cap, []).append(used_at)
+    return {cap: tuple(sorted(instants)) for cap, instants in found.items()}

@@ -1,0 +1,269 @@
+"""Outages: operators' commands, and the ledger's count of who was told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rules.holder import RulebookHolder
+from rules.language import parse_condition
+from tellal.clock import Clock
+from tellal.domain.customers import Brand
+from tellal.domain.errors import InvalidInputError, NotFoundError
+from tellal.domain.messages import UNSENT, MessageState, OutcomeState
+from tellal.domain.outages import OutageCommand, OutageState, next_state
+from tellal.domain.outbox import OutboxKind
+from tellal.ids import new_id
+from tellal.persistence.columns import table
+from tellal.persistence.tables.ledger import CauseRow, MessageRow, OutcomeRow
+from tellal.persistence.tables.operations import OutageRow
+from tellal.services.outbox import enqueue
+from tellal.services.progress import Progress
+
+_outages = table(OutageRow)
+_causes = table(CauseRow)
+_outcomes = table(OutcomeRow)
+_messages = table(MessageRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageView:
+    """An outage as operators see it.
+
+    `counts` holds `audience` and every outcome state; audience is their sum.
+    `in_flight_at_stop` is how many messages a provider was being handed when it was resolved.
+    """
+
+    id: str
+    title: str
+    topic: str
+    state: str
+    segment: Mapping[str, object]
+    variables: Mapping[str, object]
+    declared_at: datetime
+    confirmed_at: datetime | None
+    decided_at: datetime | None
+    resolved_at: datetime | None
+    in_flight_at_stop: int
+    counts: Mapping[str, int]
+
+
+class Outages:
+    """Declares outages and applies commands; nothing goes to customers while one is suspected."""
+
+    def __init__(self, books: RulebookHolder, progress: Progress, clock: Clock) -> None:
+        self._books = books
+        self._progress = progress
+        self._clock = clock
+
+    async def declare(
+        self,
+        tx: AsyncSession,
+        *,
+        brand: Brand,
+        title: str,
+        topic: str,
+        segment: Mapping[str, object],
+        variables: Mapping[str, object],
+    ) -> OutageView:
+        """Declare an outage, suspected at first.
+
+        Raises:
+            InvalidInputError: The segment is no condition, or there is no such topic.
+        """
+        book = self._books.current
+        if topic not in book.topics:
+            raise InvalidInputError(f"the rulebook has no topic {topic!r}", field="topic")
+        parse_condition(segment, book.vocabulary, book.fact_names)
+        now = self._clock.now()
+        outage_id, cause_id = new_id(), new_id()
+        await tx.execute(
+            insert(_causes).values(
+                id=cause_id,
+                brand_id=brand.id,
+                kind="outage",
+                key=f"outage:{outage_id}",
+                topic=topic,
+                state="running",
+                created_at=now,
+            )
+        )
+        await tx.execute(
+            insert(_outages).values(
+                id=outage_id,
+                brand_id=brand.id,
+                cause_id=cause_id,
+                title=title,
+                topic=topic,
+                segment=dict(segment),
+                variables=dict(variables),
+                state=OutageState.SUSPECTED,
+                cursor="",
+                in_flight_at_stop=0,
+                declared_at=now,
+            )
+        )
+        await enqueue(
+            tx,
+            brand_id=brand.id,
+            kind=OutboxKind.OUTAGE_DECLARED,
+            workflow_id=f"outage/{outage_id}",
+            body={"outage_id": outage_id, "brand": brand.name, "topic": topic},
+            now=now,
+        )
+        return await self.view(tx, brand.id, outage_id)
+
+    async def confirm(self, tx: AsyncSession, *, brand_id: str, outage_id: str) -> OutageView:
+        """Confirm an outage: its audience is decided and told from now on.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            RefusedTransitionError: It is not suspected (any more).
+        """
+        outage = await self._apply(tx, brand_id, outage_id, OutageCommand.CONFIRM)
+        return await self._changed(tx, outage, confirmed_at=self._clock.now())
+
+    async def dismiss(self, tx: AsyncSession, *, brand_id: str, outage_id: str) -> OutageView:
+        """Dismiss a suspicion; nobody was told of it.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            RefusedTransitionError: It is not suspected (any more).
+        """
+        outage = await self._apply(tx, brand_id, outage_id, OutageCommand.DISMISS)
+        await self._stop(tx, outage)
+        return await self._changed(tx, outage)
+
+    async def resolve(self, tx: AsyncSession, *, brand_id: str, outage_id: str) -> OutageView:
+        """End an outage: from the answer on, no message of it is handed over.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            RefusedTransitionError: It is not confirmed, or already resolved.
+        """
+        outage = await self._apply(tx, brand_id, outage_id, OutageCommand.RESOLVE)
+        in_flight = await self._stop(tx, outage)
+        return await self._changed(
+            tx, outage, resolved_at=self._clock.now(), in_flight_at_stop=in_flight
+        )
+
+    async def view(self, tx: AsyncSession, brand_id: str, outage_id: str) -> OutageView:
+        """Show an outage with its counts.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+        """
+        query = select(_outages).where(_outages.c.id == outage_id, _outages.c.brand_id == brand_id)
+        row = (await tx.execute(query)).one_or_none()
+        if row is None:
+            raise NotFoundError("no such outage")
+        return _view(row, await counts(tx, row.cause_id))
+
+    async def page(
+        self, tx: AsyncSession, brand_id: str, *, after: str = "", limit: int = 50
+    ) -> tuple[OutageView, ...]:
+        """List the brand's outages in the order of their declaration."""
+        query = (
+            select(_outages)
+            .where(_outages.c.brand_id == brand_id, _outages.c.id > after)
+            .order_by(_outages.c.id)
+            .limit(limit)
+        )
+        rows = (await tx.execute(query)).all()
+        return tuple([_view(row, await counts(tx, row.cause_id)) for row in rows])
+
+    async def _apply(
+        self, tx: AsyncSession, brand_id: str, outage_id: str, command: OutageCommand
+    ) -> Row[Any]:
+        query = select(_outages).where(_outages.c.id == outage_id, _outages.c.brand_id == brand_id)
+        row = (await tx.execute(query.with_for_update())).one_or_none()
+        if row is None:
+            raise NotFoundError("no such outage")
+        state = next_state(OutageState(row.state), command)
+        await tx.execute(update(_outages).where(_outages.c.id == row.id).values(state=state))
+        return (await tx.execute(query)).one()
+
+    async def _stop(self, tx: AsyncSession, outage: Row[Any]) -> int:
+        """Stop the cause; intents hold a share of its row, so none commits after this.
+
+        Returns how many messages were in a provider's hands at that moment.
+        """
+        await tx.execute(
+            update(_causes).where(_causes.c.id == outage.cause_id).values(state="stopped")
+        )
+        of_cause = _messages.c.cause_id == outage.cause_id
+        unsent = select(_messages.c.outcome_id).where(of_cause, _messages.c.state.in_(list(UNSENT)))
+        locked = (
+            select(_outcomes.c.id)
+            .where(_outcomes.c.id.in_(unsent))
+            .order_by(_outcomes.c.id)
+            .with_for_update()
+        )
+        outcome_ids = (await tx.execute(locked)).scalars().all()
+        now = self._clock.now()
+        await tx.execute(
+            update(_messages)
+            .where(_messages.c.outcome_id.in_(outcome_ids), _messages.c.state.in_(list(UNSENT)))
+            .values(state=MessageState.CANCELLED, state_at=now, code="resolved")
+        )
+        spoken = select(_messages.c.outcome_id).where(
+            of_cause, _messages.c.state != MessageState.CANCELLED
+        )
+        await tx.execute(
+            update(_outcomes)
+            .where(
+                _outcomes.c.id.in_(outcome_ids),
+                _outcomes.c.state == OutcomeState.OPEN,
+                _outcomes.c.id.not_in(spoken),
+            )
+            .values(state=OutcomeState.CANCELLED, reason="resolved", closed_at=now, check_at=None)
+        )
+        in_flight = select(func.count()).where(
+            of_cause, _messages.c.state == MessageState.HANDING_OVER
+        )
+        return int((await tx.execute(in_flight)).scalar_one())
+
+    async def _changed(self, tx: AsyncSession, outage: Row[Any], **values: object) -> OutageView:
+        if values:
+            await tx.execute(update(_outages).where(_outages.c.id == outage.id).values(**values))
+        await enqueue(
+            tx,
+            brand_id=outage.brand_id,
+            kind=OutboxKind.OUTAGE_CHANGED,
+            workflow_id=f"outage/{outage.id}",
+            body={"outage_id": outage.id, "state": outage.state},
+            now=self._clock.now(),
+        )
+        return await self.view(tx, outage.brand_id, outage.id)
+
+
+async def counts(tx: AsyncSession, cause_id: str) -> dict[str, int]:
+    """Count a cause's outcomes by state; `audience` is their sum (the ledger's identity)."""
+    query = (
+        select(_outcomes.c.state, func.count())
+        .where(_outcomes.c.cause_id == cause_id)
+        .group_by(_outcomes.c.state)
+    )
+    found = {state: int(number) for state, number in (await tx.execute(query)).all()}
+    by_state = {state.value: found.get(state.value, 0) for state in OutcomeState}
+    return {"audience": sum(by_state.values()), **by_state}
+
+
+def _view(row: Row[Any], counted: Mapping[str, int]) -> OutageView:
+    return OutageView(
+        id=row.id,
+        title=row.title,
+        topic=row.topic,
+        state=row.state,
+        segment=row.segment,
+        variables=row.variables,
+        declared_at=row.declared_at,
+        confirmed_at=row.confirmed_at,
+        decided_at=row.decided_at,
+        resolved_at=row.resolved_at,
+        in_flight_at_stop=row.in_flight_at_stop,
+        counts=counted,
+    )

@@ -1,0 +1,162 @@
+"""Writes messages into the ledger, where a lane finds them, or the surface that a person is on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tellal.domain.channels import Channel, Receipts
+from tellal.domain.customers import Brand, Customer
+from tellal.domain.messages import MessageState
+from tellal.domain.plans import Plan
+from tellal.ids import new_id
+from tellal.persistence.columns import table
+from tellal.persistence.tables.ledger import CapUseRow, MessageRow
+from tellal.ports import Renderer
+
+_messages = table(MessageRow)
+_caps = table(CapUseRow)
+
+SURFACE = "surface"
+"""The carrier of banners: the page or app that the person is on at this moment."""
+
+LANE_CHANNEL = "tellal_lane"
+"""PostgreSQL's notification channel that wakes lanes; the payload is the lane's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """What to write: one step of one try of an outcome, and the cap slots that it takes."""
+
+    outcome_id: str
+    cause_id: str
+    topic: str
+    plan: Plan
+    step: int
+    try_no: int
+    not_before: datetime
+    caps: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """A message as it was written; banners carry their text, because the caller shows them."""
+
+    message_id: str
+    channel: Channel
+    expires_at: datetime
+    title: str = ""
+    text: str = ""
+
+
+def template_variables(
+    brand: Brand, customer: Customer, variables: dict[str, object]
+) -> dict[str, object]:
+    """Return what a template may use: the brand, the customer, and the topic's own variables."""
+    return {
+        "brand": {
+            "name": brand.name,
+            "trade_name": brand.trade_name,
+            "phone": brand.phone,
+            "email": brand.email,
+            "mersis": brand.mersis,
+        },
+        "customer": {"first_name": customer.first_name},
+        **variables,
+    }
+
+
+class Posts:
+    """Writes messages; the caller decided, and holds the customer's lock."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+
+    async def post(
+        self, tx: AsyncSession, brand: Brand, customer: Customer, posting: Posting, now: datetime
+    ) -> Posted:
+        """Write one message and the cap slots that it takes, and wake its lane."""
+        plan = posting.plan
+        channel = plan.steps[posting.step].channel
+        row = self._row(brand, customer, posting, now)
+        if channel is Channel.BANNER:
+            row |= self._shown_at_once(brand, customer, posting, now)
+        await tx.execute(insert(_messages).values(**row))
+        for cap in posting.caps:
+            await tx.execute(
+                insert(_caps).values(
+                    id=new_id(),
+                    customer_id=customer.id,
+                    cap=cap,
+                    message_id=row["id"],
+                    used_at=max(now, posting.not_before),
+                )
+            )
+        if channel is not Channel.BANNER:
+            await tx.execute(select(func.pg_notify(LANE_CHANNEL, plan.lane.value)))
+        return Posted(
+            message_id=str(row["id"]),
+            channel=channel,
+            expires_at=now + plan.expires,
+            title=str(row.get("subject", "")),
+            text=str(row.get("text", "")),
+        )
+
+    def _row(
+        self, brand: Brand, customer: Customer, posting: Posting, now: datetime
+    ) -> dict[str, object]:
+        plan = posting.plan
+        channel = plan.steps[posting.step].channel
+        point = customer.usable(channel)
+        waits = posting.not_before > now
+        return {
+            "id": new_id(),
+            "brand_id": brand.id,
+            "cause_id": posting.cause_id,
+            "outcome_id": posting.outcome_id,
+            "customer_id": customer.id,
+            "contact_point_id": point.id if point else None,
+            "topic": posting.topic,
+            "message_class": plan.message_class.value,
+            "channel": channel.value,
+            "lane": plan.lane.value,
+            "priority": -plan.priority,
+            "try_no": posting.try_no,
+            "step": posting.step,
+            "language": plan.language,
+            "variables": dict(plan.variables),
+            "state": (MessageState.DEFERRED if waits else MessageState.QUEUED).value,
+            "state_at": now,
+            "not_before": posting.not_before,
+            "expires_at": now + plan.expires,
+            "attempt": 0,
+            "created_at": now,
+            "provider": "",
+            "reference": "",
+            "receipts": "",
+            "code": "",
+            "subject": "",
+            "text": "",
+        }
+
+    def _shown_at_once(
+        self, brand: Brand, customer: Customer, posting: Posting, now: datetime
+    ) -> dict[str, object]:
+        plan = posting.plan
+        rendered = self._renderer.render(
+            topic=posting.topic,
+            channel=Channel.BANNER,
+            language=plan.language,
+            variables=template_variables(brand, customer, dict(plan.variables)),
+        )
+        return {
+            "state": MessageState.ACCEPTED.value,
+            "provider": SURFACE,
+            "receipts": Receipts.DELIVERY.value,
+            "silent_until": now + plan.steps[posting.step].patience,
+            "handed_at": now,
+            "subject": rendered.subject,
+            "text": rendered.text,
+        }
