@@ -1,0 +1,6 @@
+"""Real servers for every test that asks for one."""
+
+pytest_plugins = [
+    "tests.support.postgres",
+    "tests.support.temporal",
+]
