@@ -1,1 +1,4 @@
-"""A carrier simulator that speaks as Twilio and FCM do."""
+"""The carrier simulator and the mailbox: real servers that speak as the carriers do.
+
+Users rehearse against them, so they ship with the product and run as processes of their own.
+"""

@@ -1,0 +1,121 @@
+"""Faults: how the simulator misbehaves, for whom, how often."""
+
+import random
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tellal.domain.channels import Channel
+
+
+class FaultKind(StrEnum):
+    """What goes wrong."""
+
+    TOO_MANY = "429"
+    ERROR_AFTER_ACCEPT = "500_after_accept"
+    ERROR_BEFORE_ACCEPT = "500_before_accept"
+    UNAVAILABLE_PAGE = "503_html"
+    HANG = "hang"
+    HANG_AFTER_ACCEPT = "hang_after_accept"
+    RESET = "reset"
+    RESET_AFTER_ACCEPT = "reset_after_accept"
+    ERROR = "error"
+    DUPLICATE_CALLBACKS = "duplicate_callbacks"
+    REORDER_CALLBACKS = "reorder_callbacks"
+    NO_CALLBACKS = "no_callbacks"
+
+
+CALLBACK_FAULTS = frozenset(
+    {FaultKind.DUPLICATE_CALLBACKS, FaultKind.REORDER_CALLBACKS, FaultKind.NO_CALLBACKS}
+)
+"""Faults of the way back; a message may suffer several of them, and one of the others besides."""
+
+AFTER_ACCEPT = frozenset(
+    {FaultKind.ERROR_AFTER_ACCEPT, FaultKind.HANG_AFTER_ACCEPT, FaultKind.RESET_AFTER_ACCEPT}
+)
+"""Faults after which the message goes to the phone although the client is not told so."""
+
+HELD = frozenset({FaultKind.HANG, FaultKind.HANG_AFTER_ACCEPT})
+TORN = frozenset({FaultKind.RESET, FaultKind.RESET_AFTER_ACCEPT})
+
+
+class Match(BaseModel):
+    """Whom a fault hits; what is not named hits everybody. `text` is a part of the text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: str = ""
+    token: str = ""
+    text: str = ""
+    channel: Channel | None = None
+
+    def hits(self, *, channel: Channel, to: str, text: str) -> bool:
+        """Say whether a hand-over is hit."""
+        return (
+            (self.channel is None or self.channel is channel)
+            and (not self.to or self.to == to)
+            and (not self.token or (self.token == to and channel is Channel.PUSH))
+            and (not self.text or self.text in text)
+        )
+
+
+class Fault(BaseModel):
+    """One misbehaviour; `times` None is for ever, `rate` is the chance of each hand-over."""
+
+    model_config = ConfigDict(extra="forbid", use_enum_values=False)
+
+    match: Match = Match()
+    fault: FaultKind
+    code: str = ""
+    rate: Annotated[float, Field(ge=0, le=1)] = 1.0
+    times: Annotated[int, Field(ge=1)] | None = None
+    retry_after: Annotated[float, Field(ge=0)] | None = None
+    fired: int = 0
+
+
+class Faults:
+    """The faults that are switched on, oldest first; chance is seeded, so a run can be repeated."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._chance = random.Random(seed)  # noqa: S311 (repeatable misbehaviour, no secret)
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Switch a fault on."""
+        self._faults.append(fault)
+
+    def listed(self) -> Sequence[Fault]:
+        """Return every fault that was switched on, also those that have fired often enough."""
+        return tuple(self._faults)
+
+    def clear(self) -> None:
+        """Switch all off and begin the chance anew."""
+        self._faults.clear()
+        self._chance = random.Random(self._seed)  # noqa: S311 (as above)
+
+    def of_request(self, *, channel: Channel, to: str, text: str) -> Fault | None:
+        """Return the first fault that hits this hand-over, and count it."""
+        for fault in self._faults:
+            if fault.fault not in CALLBACK_FAULTS and self._fires(fault, channel, to, text):
+                return fault
+        return None
+
+    def of_callbacks(self, *, channel: Channel, to: str, text: str) -> frozenset[FaultKind]:
+        """Return every fault of the way back that hits this message, and count each."""
+        return frozenset(
+            fault.fault
+            for fault in self._faults
+            if fault.fault in CALLBACK_FAULTS and self._fires(fault, channel, to, text)
+        )
+
+    def _fires(self, fault: Fault, channel: Channel, to: str, text: str) -> bool:
+        spent = fault.times is not None and fault.fired >= fault.times
+        if spent or not fault.match.hits(channel=channel, to=to, text=text):
+            return False
+        if fault.rate < 1 and self._chance.random() >= fault.rate:
+            return False
+        fault.fired += 1
+        return True

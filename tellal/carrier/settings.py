@@ -1,0 +1,30 @@
+"""What a rehearsal may change about the carrier simulator."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarrierSettings:
+    """The accounts that the simulator knows, its pace, and its bounds.
+
+    `callback_statuses` are the steps of a text message that are told to its `StatusCallback`; as
+    with Twilio, never the first one.
+    """
+
+    account_sid: str = "AC00000000000000000000000000000001"
+    auth_token: str = field(default="rehearsal", repr=False)
+    fcm_project: str = "rehearsal"
+    fcm_bearer: str = field(default="rehearsal", repr=False)
+    sending_after_s: float = 0.02
+    sent_after_s: float = 0.03
+    delivered_after_s: float = 0.05
+    callback_statuses: frozenset[str] = frozenset(
+        {"sent", "delivered", "undelivered", "failed", "canceled"}
+    )
+    callback_timeout_s: float = 5.0
+    callbacks_at_once: int = 64
+    hang_s: float = 60.0
+    """How long a hanging request is held at most; the client usually gives up before."""
+    book_cap: int = 200_000
+    """How many requests and how many text messages are remembered; the oldest go first."""
+    seed: int = 1

@@ -1,0 +1,208 @@
+"""Text messages at the simulated Twilio: what is known of each, and its walk to the phone."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from tellal.carrier.book import Entry
+from tellal.carrier.callbacks import Callbacks
+from tellal.carrier.faults import FaultKind
+from tellal.carrier.settings import CarrierSettings
+
+_GSM_7_ONLY = 128
+_SEGMENT_GSM, _SEGMENT_UCS2 = 153, 67
+_SINGLE_GSM, _SINGLE_UCS2 = 160, 70
+
+
+def new_sid() -> str:
+    """Return a message SID of Twilio's form."""
+    return "SM" + secrets.token_hex(16)
+
+
+@dataclass(slots=True, kw_only=True)
+class TextMessage:
+    """One message resource. `fate` is the last status of its walk, with `fate_code` if it fails."""
+
+    sid: str
+    to: str
+    sender: str
+    body: str
+    status: str
+    created: datetime
+    updated: datetime
+    entry: Entry
+    service: str = ""
+    status_callback: str = ""
+    send_at: datetime | None = None
+    sent: datetime | None = None
+    error_code: int | None = None
+    fate: str = "delivered"
+    fate_code: int | None = None
+    faults: frozenset[FaultKind] = field(default_factory=frozenset)
+
+    def segments(self) -> int:
+        """Count segments by the length alone: enough for a rehearsal, not for a bill."""
+        plain = all(ord(character) < _GSM_7_ONLY for character in self.body)
+        single, several = (_SINGLE_GSM, _SEGMENT_GSM) if plain else (_SINGLE_UCS2, _SEGMENT_UCS2)
+        length = len(self.body)
+        return 1 if length <= single else -(-length // several)
+
+    def as_resource(self, account_sid: str) -> dict[str, object]:
+        """Write it as Twilio's API does."""
+        uri = f"/2010-04-01/Accounts/{account_sid}/Messages/{self.sid}"
+        failed = self.error_code is not None
+        return {
+            "account_sid": account_sid,
+            "api_version": "2010-04-01",
+            "body": self.body,
+            "date_created": format_datetime(self.created),
+            "date_sent": format_datetime(self.sent) if self.sent else None,
+            "date_updated": format_datetime(self.updated),
+            "direction": "outbound-api",
+            "error_code": self.error_code,
+            "error_message": "Message Delivery - see error_code" if failed else None,
+            "from": self.sender or None,
+            "messaging_service_sid": self.service or None,
+            "num_media": "0",
+            "num_segments": str(self.segments()),
+            "price": None,
+            "price_unit": "USD",
+            "sid": self.sid,
+            "status": self.status,
+            "subresource_uris": {"media": f"{uri}/Media.json"},
+            "to": self.to,
+            "uri": f"{uri}.json",
+        }
+
+    def as_callback(self, account_sid: str, status: str) -> dict[str, str]:
+        """Write the form of a status callback."""
+        form = {
+            "AccountSid": account_sid,
+            "ApiVersion": "2010-04-01",
+            "From": self.sender,
+            "MessageSid": self.sid,
+            "MessageStatus": status,
+            "SmsSid": self.sid,
+            "SmsStatus": status,
+            "To": self.to,
+        }
+        if self.service:
+            form["MessagingServiceSid"] = self.service
+        if status in {"undelivered", "failed"} and self.fate_code is not None:
+            form["ErrorCode"] = str(self.fate_code)
+        return form
+
+
+class TextMessages:
+    """All message resources of the account, bounded, with an index by recipient."""
+
+    def __init__(self, cap: int) -> None:
+        self._cap = cap
+        self._by_sid: dict[str, TextMessage] = {}
+        self._by_recipient: dict[str, list[TextMessage]] = {}
+
+    def add(self, message: TextMessage) -> None:
+        """Keep a message; beyond the cap the oldest is forgotten."""
+        self._by_sid[message.sid] = message
+        self._by_recipient.setdefault(message.to, []).append(message)
+        if len(self._by_sid) > self._cap:
+            oldest = self._by_sid.pop(next(iter(self._by_sid)))
+            of_recipient = self._by_recipient[oldest.to]
+            of_recipient.remove(oldest)
+            if not of_recipient:
+                del self._by_recipient[oldest.to]
+
+    def get(self, sid: str) -> TextMessage | None:
+        """Return a message by its SID."""
+        return self._by_sid.get(sid)
+
+    def newest_first(self, to: str) -> Sequence[TextMessage]:
+        """Return a recipient's messages, or everybody's, newest first."""
+        pool = self._by_recipient.get(to, []) if to else list(self._by_sid.values())
+        return pool[::-1]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._by_sid.clear()
+        self._by_recipient.clear()
+
+
+class Walk:
+    """Moves messages from status to status, and tells their callbacks."""
+
+    def __init__(self, settings: CarrierSettings, callbacks: Callbacks) -> None:
+        self._settings = settings
+        self._callbacks = callbacks
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, message: TextMessage) -> None:
+        """Let a message walk on its own."""
+        task = asyncio.create_task(self._walk(message))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @property
+    def walking(self) -> int:
+        """How many messages are on their way."""
+        return len(self._tasks)
+
+    async def _walk(self, message: TextMessage) -> None:
+        settings = self._settings
+        if message.send_at is not None:
+            await asyncio.sleep((message.send_at - datetime.now(UTC)).total_seconds())
+            if message.status != "scheduled":
+                return
+            message.status = "queued"
+        told: list[str] = []
+        for status, pause in self._steps(message, settings):
+            await asyncio.sleep(pause)
+            self._step(message, status)
+            if FaultKind.REORDER_CALLBACKS in message.faults:
+                told.append(status)
+            else:
+                await self.tell(message, status)
+        for status in reversed(told):
+            await self.tell(message, status)
+
+    @staticmethod
+    def _steps(message: TextMessage, settings: CarrierSettings) -> Sequence[tuple[str, float]]:
+        # A message that "failed" never left Twilio; one "undelivered" was sent and came back.
+        if message.fate == "failed":
+            return (("sending", settings.sending_after_s), ("failed", settings.sent_after_s))
+        return (
+            ("sending", settings.sending_after_s),
+            ("sent", settings.sent_after_s),
+            (message.fate, settings.delivered_after_s),
+        )
+
+    @staticmethod
+    def _step(message: TextMessage, status: str) -> None:
+        message.status = message.entry.status = status
+        message.updated = datetime.now(UTC)
+        if status == "sent":
+            message.sent = message.updated
+        if status == message.fate and message.fate_code is not None:
+            message.error_code = message.fate_code
+            message.entry.error_code = str(message.fate_code)
+
+    async def tell(self, message: TextMessage, status: str) -> None:
+        """Post the callback of a status, unless a fault swallows it; twice if one doubles it."""
+        if (
+            not message.status_callback
+            or status not in self._settings.callback_statuses
+            or FaultKind.NO_CALLBACKS in message.faults
+        ):
+            return
+        form: Mapping[str, str] = message.as_callback(self._settings.account_sid, status)
+        await self._callbacks.post(message.status_callback, form)
+        if FaultKind.DUPLICATE_CALLBACKS in message.faults:
+            await self._callbacks.post(message.status_callback, form)
+
+    async def close(self) -> None:
+        """Stop every walk where it is."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

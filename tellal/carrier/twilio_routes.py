@@ -1,0 +1,217 @@
+"""Twilio's Messages resource, as the official client speaks to it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from tellal.carrier.book import ACCEPTED, Book, Entry
+from tellal.carrier.connection import hold, tear
+from tellal.carrier.faults import AFTER_ACCEPT, HELD, TORN, Fault, FaultKind, Faults
+from tellal.carrier.settings import CarrierSettings
+from tellal.carrier.twilio_messages import TextMessage, TextMessages, Walk, new_sid
+from tellal.carrier.twilio_pages import fitting, page
+from tellal.carrier.twilio_requests import (
+    RefusalError,
+    Submission,
+    authenticate,
+    form_of,
+    submission,
+)
+from tellal.domain.channels import Channel
+
+_FIRST_RECEIPT_CODE = 30000
+_MESSAGES = "/2010-04-01/Accounts/{account_sid}/Messages.json"
+_MESSAGE = "/2010-04-01/Accounts/{account_sid}/Messages/{sid}.json"
+_KEPT_HEADERS = ("user-agent", "x-twilio-client", "traceparent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwilioCounter:
+    """The handlers of the resource, over the simulator's parts."""
+
+    settings: CarrierSettings
+    book: Book
+    faults: Faults
+    messages: TextMessages
+    walk: Walk
+
+    def router(self) -> APIRouter:
+        """Return the routes."""
+        router = APIRouter(tags=["Twilio"])
+        router.add_api_route(_MESSAGES, self.create, methods=["POST"], status_code=201)
+        router.add_api_route(_MESSAGES, self.list, methods=["GET"])
+        router.add_api_route(_MESSAGE, self.fetch, methods=["GET"])
+        router.add_api_route(_MESSAGE, self.update, methods=["POST"])
+        return router
+
+    async def create(self, request: Request) -> Response:
+        """Take a message, or refuse it, or misbehave as a fault says."""
+        form = await form_of(request)
+        now = datetime.now(UTC)
+        try:
+            self._authenticate(request)
+            wanted = submission(form, now)
+        except RefusalError as refusal:
+            self._refused(request, form.get("To", ""), refusal)
+            raise
+        fault = self.faults.of_request(channel=Channel.SMS, to=wanted.to, text=wanted.body)
+        if fault is None:
+            return self._created(self._accept(request, wanted, now, told=201))
+        return await self._misbehave(request, wanted, now, fault)
+
+    async def _misbehave(
+        self, request: Request, wanted: Submission, now: datetime, fault: Fault
+    ) -> Response:
+        if fault.fault is FaultKind.ERROR and _is_receipt_code(fault.code):
+            return self._created(self._accept(request, wanted, now, told=201, fault=fault))
+        code = _CODES.get(fault.fault) or int(fault.code or 0)
+        told = 0 if fault.fault in HELD | TORN else _HTTP.get(code, 400)
+        if fault.fault in AFTER_ACCEPT:
+            self._accept(request, wanted, now, told=told)
+        else:
+            self.book.add(self._entry(request, wanted, now, str(code or fault.fault), told))
+        if fault.fault in HELD:
+            return await hold(request, self.settings.hang_s)
+        if fault.fault in TORN:
+            return tear(request)
+        if fault.fault is FaultKind.UNAVAILABLE_PAGE:
+            return HTMLResponse("<html><h1>503 Service Unavailable</h1></html>", 503)
+        raise RefusalError(told, code, fault.retry_after)
+
+    def _accept(
+        self,
+        request: Request,
+        wanted: Submission,
+        now: datetime,
+        *,
+        told: int,
+        fault: Fault | None = None,
+    ) -> TextMessage:
+        first = "scheduled" if wanted.send_at else "accepted" if wanted.service else "queued"
+        sid = new_sid()
+        entry = self._entry(request, wanted, now, ACCEPTED, told)
+        entry.reference, entry.status = sid, first
+        message = TextMessage(
+            sid=sid,
+            to=wanted.to,
+            sender=wanted.sender,
+            body=wanted.body,
+            status=first,
+            created=now,
+            updated=now,
+            entry=entry,
+            service=wanted.service,
+            status_callback=wanted.status_callback,
+            send_at=wanted.send_at,
+            fate="delivered" if fault is None else _fate_of(fault.code),
+            fate_code=None if fault is None else int(fault.code),
+            faults=self.faults.of_callbacks(channel=Channel.SMS, to=wanted.to, text=wanted.body),
+        )
+        self.book.add(entry)
+        self.messages.add(message)
+        self.walk.begin(message)
+        return message
+
+    def _entry(
+        self, request: Request, wanted: Submission, now: datetime, answer: str, told: int
+    ) -> Entry:
+        return Entry(
+            at=now,
+            channel=Channel.SMS,
+            to=wanted.to,
+            sender=wanted.sender or wanted.service,
+            text=wanted.body,
+            answer=answer,
+            told=told,
+            message_id=wanted.callback_value("m"),
+            attempt=wanted.callback_value("a"),
+            validity_s=wanted.validity_s,
+            headers=_worth_knowing(request),
+        )
+
+    def _refused(self, request: Request, to: str, refusal: RefusalError) -> None:
+        self.book.add(
+            Entry(
+                at=datetime.now(UTC),
+                channel=Channel.SMS,
+                to=to,
+                answer=str(refusal.code),
+                told=refusal.status,
+                headers=_worth_knowing(request),
+            )
+        )
+
+    def _authenticate(self, request: Request) -> None:
+        authenticate(
+            request,
+            account_sid=self.settings.account_sid,
+            auth_token=self.settings.auth_token,
+        )
+
+    def _created(self, message: TextMessage) -> Response:
+        return JSONResponse(message.as_resource(self.settings.account_sid), status_code=201)
+
+    async def fetch(self, request: Request) -> Response:
+        """Return one message."""
+        return JSONResponse(self._known(request).as_resource(self.settings.account_sid))
+
+    async def update(self, request: Request) -> Response:
+        """Cancel a scheduled message, or redact a body."""
+        form = await form_of(request)
+        message = self._known(request)
+        if form.get("Status") == "canceled":
+            if message.status != "scheduled":
+                raise RefusalError(409, 30409)
+            message.status = message.entry.status = "canceled"
+            message.updated = datetime.now(UTC)
+            await self.walk.tell(message, "canceled")
+        elif form.get("Body") == "":
+            message.body = ""
+        return JSONResponse(message.as_resource(self.settings.account_sid))
+
+    def _known(self, request: Request) -> TextMessage:
+        self._authenticate(request)
+        message = self.messages.get(request.path_params["sid"])
+        if message is None:
+            raise RefusalError(404, 20404)
+        return message
+
+    async def list(self, request: Request) -> Response:
+        """Return a page of messages, newest first."""
+        self._authenticate(request)
+        try:
+            shown = page(request, fitting(request, self.messages), self.settings.account_sid)
+        except ValueError as error:
+            raise RefusalError(400, 20001) from error
+        return JSONResponse(shown)
+
+
+async def refused(_: Request, refusal: Exception) -> Response:
+    """Answer a refusal, wherever it was raised."""
+    if not isinstance(refusal, RefusalError):
+        raise refusal
+    return refusal.answer()
+
+
+_CODES = {
+    FaultKind.TOO_MANY: 20429,
+    FaultKind.ERROR_BEFORE_ACCEPT: 20500,
+    FaultKind.ERROR_AFTER_ACCEPT: 20500,
+    FaultKind.UNAVAILABLE_PAGE: 20503,
+}
+_HTTP = {20003: 401, 20404: 404, 20429: 429, 20500: 500, 20503: 503}
+
+
+def _is_receipt_code(code: str) -> bool:
+    return code.isdecimal() and _FIRST_RECEIPT_CODE <= int(code) < _FIRST_RECEIPT_CODE + 1000
+
+
+def _fate_of(code: str) -> str:
+    """Say how a message with this code ends: before it left Twilio, or at the carrier."""
+    return "failed" if int(code) in {30001, 30002, 30034, 30036} else "undelivered"
+
+
+def _worth_knowing(request: Request) -> dict[str, str]:
+    return {name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers}
