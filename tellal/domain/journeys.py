@@ -26,3 +26,20 @@ class Step:
     def final(self) -> bool:
         """Say whether nothing more will happen for this outcome."""
         return self.state is not OutcomeState.OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """The notices that a case owes at one state: where each of them stands."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseBrief:
+    """A case as its workflow needs it. `remind_after_s`: seconds in this state until a reminder."""
+
+    brand: str
+    channel: str
+    state: str
+    remind_after_s: float | None
