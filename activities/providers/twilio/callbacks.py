@@ -1,0 +1,62 @@
+"""Twilio's status callbacks: is it Twilio that speaks, and what does it say."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from twilio.request_validator import RequestValidator
+
+from activities.providers.twilio.codes import remedy_of_receipt
+from tellal.domain.errors import InvalidInputError
+from tellal.domain.messages import MessageState, Receipt
+
+_S = MessageState
+
+STATES: Mapping[str, MessageState] = {
+    "accepted": _S.ACCEPTED,
+    "scheduled": _S.ACCEPTED,
+    "queued": _S.ACCEPTED,
+    "sending": _S.ACCEPTED,
+    "sent": _S.SENT,
+    # Some segments came, the others may yet.
+    "partially_delivered": _S.SENT,
+    "delivered": _S.DELIVERED,
+    "read": _S.DELIVERED,
+    "undelivered": _S.UNDELIVERED,
+    "failed": _S.FAILED,
+    "canceled": _S.CANCELLED,
+}
+
+_LOST = frozenset({_S.UNDELIVERED, _S.FAILED})
+
+
+def signature_is_valid(auth_token: str, url: str, form: Mapping[str, str], signature: str) -> bool:
+    """Say whether Twilio signed this form for this address.
+
+    `url` is the address as Twilio knows it, scheme, host and query: behind a proxy it is built from
+    the configured public address, not from the request.
+    """
+    return bool(RequestValidator(auth_token).validate(url, dict(form), signature))
+
+
+def parse_status(form: Mapping[str, str], message_id: str, received_at: datetime) -> Receipt:
+    """Read a status callback; `message_id` is the `m` of its address, or empty.
+
+    Raises:
+        InvalidInputError: It names no message, or a status that Twilio does not document.
+    """
+    reference = form.get("MessageSid", "")
+    if not reference:
+        raise InvalidInputError("the callback names no message", field="MessageSid")
+    state = STATES.get(form.get("MessageStatus", ""))
+    if state is None:
+        raise InvalidInputError("the status is not one that Twilio has", field="MessageStatus")
+    code = form.get("ErrorCode", "")
+    return Receipt(
+        provider="twilio",
+        reference=reference,
+        message_id=message_id,
+        state=state,
+        code=code,
+        remedy=remedy_of_receipt(code) if state in _LOST else None,
+        received_at=received_at,
+    )

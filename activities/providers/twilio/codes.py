@@ -1,0 +1,85 @@
+"""Twilio's error codes as data: what each means for the message.
+
+Twilio may change its codes and says that programs should not rely on them, so whatever is not in
+the table gets the safe default: not re-sent, on to the next channel. Codes are those of the Message
+resource (2xxxx, an answer to the request) and of its receipts (3xxxx, 63xxx, told later).
+"""
+
+from collections.abc import Mapping
+
+from tellal.domain.messages import Remedy
+
+_RETRY, _NEXT, _BAD = Remedy.RETRY, Remedy.NEXT_CHANNEL, Remedy.BAD_ADDRESS
+_OUT, _HALT = Remedy.OPTED_OUT, Remedy.HALT
+
+UNLISTED = Remedy.NEXT_CHANNEL
+
+CODES: Mapping[str, Remedy] = {
+    # The account or the route is not set up; no message of it will pass.
+    "20003": _HALT,  # authentication failed
+    "20005": _HALT,  # account not active
+    "20404": _HALT,  # no such account
+    "21408": _HALT,  # country not permitted for the account
+    "21603": _HALT,  # no sender given
+    "21606": _HALT,  # the sender is not ours or cannot send texts
+    "21608": _HALT,  # trial account, unverified recipient
+    "21609": _HALT,  # status callback address refused
+    "21659": _HALT,  # the sender is not a Twilio number or short code
+    "21660": _HALT,  # the sender belongs to another account
+    "21701": _HALT,  # no such messaging service
+    "21703": _HALT,  # messaging service without senders
+    "30002": _HALT,  # account suspended
+    "30034": _HALT,  # sender not registered for A2P
+    # Not processed; later it may be.
+    "20429": _RETRY,  # too many requests
+    "21611": _RETRY,  # the sender's queue is full
+    "14107": _RETRY,  # send rate limit exceeded
+    "63017": _RETRY,  # more than the account's messages per second
+    "63018": _RETRY,  # the channel's rate limit
+    # The address will never work.
+    "21211": _BAD,  # not a valid number
+    "21214": _BAD,  # the number cannot be reached
+    "21217": _BAD,  # the number does not appear to be valid
+    "21614": _BAD,  # not a mobile number
+    "21635": _BAD,  # a landline
+    "30005": _BAD,  # unknown subscriber
+    "30006": _BAD,  # landline or unreachable carrier
+    # The person said no at the carrier.
+    "21610": _OUT,  # replied STOP
+    "63014": _OUT,  # blocked the sender
+    # This text, or this phone now; another channel may reach the person.
+    "21602": _NEXT,  # empty text
+    "21604": _NEXT,  # no recipient
+    "21612": _NEXT,  # no route between this sender and this recipient
+    "21617": _NEXT,  # text too long
+    "30001": _NEXT,  # queue overflow
+    "30003": _NEXT,  # handset unreachable or switched off
+    "30004": _NEXT,  # blocked by the carrier
+    "30007": _NEXT,  # filtered by the carrier
+    "30008": _NEXT,  # unknown error
+    "30009": _NEXT,  # a segment is missing
+    "30010": _NEXT,  # dearer than the price allowed
+    "30036": _NEXT,  # validity period ended
+    "63016": _NEXT,  # outside the channel's window for free text
+}
+
+
+def remedy_for(code: str, http_status: int = 0) -> Remedy:
+    """Return what to do after an error answer with this code; `http_status` decides the rest.
+
+    A status 429 is never processed, whatever its code; 401 and 403 are about us, not the person.
+    """
+    if http_status == 429:  # noqa: PLR2004 (HTTP's own number)
+        return Remedy.RETRY
+    if code in CODES:
+        return CODES[code]
+    return Remedy.HALT if http_status in {401, 403} else UNLISTED
+
+
+def remedy_of_receipt(code: str) -> Remedy:
+    """Return what to do after a receipt with this code.
+
+    A message that the provider took and lost is not handed over again: the plan goes on.
+    """
+    remedy = CODES.get(code, UNLISTED)
+    return Remedy.NEXT_CHANNEL if remedy is Remedy.RETRY else remedy
