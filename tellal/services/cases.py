@@ -1,8 +1,7 @@
 """Cases: officers' commands against the transition table, and the notices that a case owes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -21,6 +20,7 @@ from tellal.persistence.people import find_customer
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.persistence.tables.operations import CaseEntryRow, CaseNumberRow, CaseRow
+from tellal.services.case_views import CaseView, show
 from tellal.services.outbox import enqueue
 
 _cases = table(CaseRow)
@@ -40,48 +40,6 @@ class CaseInput:
     result: str = ""
     reached: bool = True
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseEntry:
-    """One line of a case's history."""
-
-    command: str
-    by: str
-    body: Mapping[str, object]
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageSummary:
-    """A message of a case, and where it is."""
-
-    id: str
-    topic: str
-    channel: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseView:
-    """A case as officers see it."""
-
-    id: str
-    number: str
-    customer_ref: str
-    channel: str
-    source_system: str
-    subject: str
-    state: str
-    team: str
-    answer: str
-    result: str
-    calls: int
-    reminders: int
-    opened_at: datetime
-    resolved_at: datetime | None
-    entries: tuple[CaseEntry, ...] = ()
-    messages: tuple[MessageSummary, ...] = ()
 
 
 class Cases:
@@ -142,7 +100,7 @@ class Cases:
             body={"case_id": case_id, "brand": brand.name, "channel": channel},
             now=now,
         )
-        return await self._view_of(tx, case_id)
+        return await show(tx, case_id)
 
     async def command(
         self,
@@ -189,43 +147,7 @@ class Cases:
                 body={"case_id": case.id, "state": state.value},
                 now=now,
             )
-        return await self._view_of(tx, case.id)
-
-    async def view(self, tx: AsyncSession, brand_id: str, number: str) -> CaseView:
-        """Show a case with its history and its messages.
-
-        Raises:
-            NotFoundError: The brand has no such case.
-        """
-        query = select(_cases.c.id).where(_cases.c.brand_id == brand_id, _cases.c.number == number)
-        case_id = (await tx.execute(query)).scalar_one_or_none()
-        if case_id is None:
-            raise NotFoundError(f"no case {number!r}")
-        return await self._view_of(tx, case_id)
-
-    async def page(
-        self,
-        tx: AsyncSession,
-        brand_id: str,
-        *,
-        state: str | None = None,
-        customer_ref: str | None = None,
-        after: str = "",
-        limit: int = 50,
-    ) -> tuple[CaseView, ...]:
-        """List the brand's cases in the order of their opening, without histories."""
-        query = (
-            select(_cases, _customers.c.ref)
-            .join(_customers, _customers.c.id == _cases.c.customer_id)
-            .where(_cases.c.brand_id == brand_id, _cases.c.id > after)
-            .order_by(_cases.c.id)
-            .limit(limit)
-        )
-        if state is not None:
-            query = query.where(_cases.c.state == state)
-        if customer_ref is not None:
-            query = query.where(_customers.c.ref == customer_ref)
-        return tuple(_view(row) for row in (await tx.execute(query)).all())
+        return await show(tx, case.id)
 
     def _profile(self, channel: str) -> IntakeProfile:
         profile = self._profiles.get(channel)
@@ -277,31 +199,6 @@ class Cases:
             )
         )
 
-    async def _view_of(self, tx: AsyncSession, case_id: str) -> CaseView:
-        query = (
-            select(_cases, _customers.c.ref)
-            .join(_customers, _customers.c.id == _cases.c.customer_id)
-            .where(_cases.c.id == case_id)
-        )
-        row = (await tx.execute(query)).one()
-        entries = await tx.execute(
-            select(_entries).where(_entries.c.case_id == case_id).order_by(_entries.c.id)
-        )
-        messages = await tx.execute(
-            select(_messages.c.id, _messages.c.topic, _messages.c.channel, _messages.c.state)
-            .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
-            .where(_outcomes.c.workflow_id == f"case/{case_id}")
-            .order_by(_messages.c.id)
-        )
-        return _view(
-            row,
-            entries=[CaseEntry(command=e.command, by=e.by, body=e.body, at=e.at) for e in entries],
-            messages=[
-                MessageSummary(id=m.id, topic=m.topic, channel=m.channel, state=m.state)
-                for m in messages
-            ],
-        )
-
 
 def _changes(command: CaseCommand, body: CaseInput) -> dict[str, object]:
     match command:
@@ -323,28 +220,3 @@ def _required(field: str, value: str) -> str:
 
 def _said(changes: Mapping[str, object]) -> dict[str, object]:
     return {name: changes[name] for name in ("team", "answer", "result") if name in changes}
-
-
-def _view(
-    row: Row[Any],
-    entries: Sequence[CaseEntry] = (),
-    messages: Sequence[MessageSummary] = (),
-) -> CaseView:
-    return CaseView(
-        id=row.id,
-        number=row.number,
-        customer_ref=row.ref,
-        channel=row.channel,
-        source_system=row.source_system,
-        subject=row.subject,
-        state=row.state,
-        team=row.team,
-        answer=row.answer,
-        result=row.result,
-        calls=row.calls,
-        reminders=row.reminders,
-        opened_at=row.opened_at,
-        resolved_at=row.resolved_at,
-        entries=tuple(entries),
-        messages=tuple(messages),
-    )
