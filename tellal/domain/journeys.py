@@ -1,4 +1,4 @@
-"""A journey seen from outside: where its outcome stands, and until when it may be left alone."""
+"""What workflows learn of the ledger: ids and words of ours, never a person's."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +8,10 @@ from tellal.domain.messages import OutcomeState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Where an outcome stands after it was advanced; ids and words only, it travels in histories.
+    """Where an outcome stands, and until when to wait before looking again.
 
-    `stage` is a word for people who look on. `wait_until` is when silence ends; None once the
-    state is final. `rule` is the deciding rule, `brand` the brand's name.
+    `wait_until` is None when `state` is final. `stage` is a word for people, `rule` the id of the
+    rule that chose the channels.
     """
 
     outcome_id: str

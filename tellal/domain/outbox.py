@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tellal.domain.errors import TellalError
+
 
 class OutboxKind(StrEnum):
     """What happened, as the dispatcher tells it; each kind has a body of its own.
@@ -19,6 +21,14 @@ class OutboxKind(StrEnum):
     OUTAGE_DECLARED = "outage_declared"
     OUTAGE_CHANGED = "outage_changed"
     PROGRESSED = "progressed"
+
+
+STARTS = frozenset({OutboxKind.NUDGE_STARTED, OutboxKind.CASE_OPENED, OutboxKind.OUTAGE_DECLARED})
+"""Kinds that start a workflow; the others speak to one that runs."""
+
+
+class WorkflowGoneError(TellalError):
+    """The workflow to be told is not there: it has ended, or was not started yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
