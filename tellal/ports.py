@@ -27,6 +27,11 @@ class Sender(Protocol):
         """What it tells after having accepted a message."""
         ...
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether it can be asked for a message whose hand-over got no answer."""
+        ...
+
     async def send(self, message: OutgoingMessage) -> HandOver:
         """Hand the message over; every failure is an answer, never an exception."""
         ...
