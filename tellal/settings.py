@@ -81,4 +81,6 @@ class Settings(BaseSettings):
     """How long a claimed message belongs to the lane that claimed it."""
     reconcile_after_s: float = 5.0
     """How long an unanswered hand-over is left alone before it is looked up."""
+    rehearsal_speed: float = Field(default=1.0, ge=1.0)
+    """Divides every wait that rules order; 1 in earnest, more to rehearse a month in minutes."""
     log_level: str = "INFO"

@@ -1,0 +1,69 @@
+"""Puts the services of one process together; the API and the worker share everything but hands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rules.decide import Decider
+from rules.holder import RulebookHolder
+from rules.profiles import load_profiles
+from tellal.clock import Clock
+from tellal.domain.channels import Channel
+from tellal.persistence.session import Sessions
+from tellal.ports import Renderer
+from tellal.services.asking import Asking
+from tellal.services.case_notices import CaseNotices
+from tellal.services.cases import Cases
+from tellal.services.deciding import Deciding
+from tellal.services.events import Events
+from tellal.services.journeys import Journeys
+from tellal.services.outage_audience import OutageAudience
+from tellal.services.outages import Outages
+from tellal.services.posting import Posts
+from tellal.services.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The services of one process."""
+
+    sessions: Sessions
+    books: RulebookHolder
+    clock: Clock
+    progress: Progress
+    deciding: Deciding
+    events: Events
+    journeys: Journeys
+    cases: Cases
+    case_notices: CaseNotices
+    outages: Outages
+    outage_audience: OutageAudience
+
+
+def furnish(
+    *,
+    sessions: Sessions,
+    books: RulebookHolder,
+    decider: Decider,
+    renderer: Renderer,
+    clock: Clock,
+    providers: Mapping[Channel, str],
+    speed: float = 1.0,
+) -> House:
+    """Wire the services; `providers` names who carries each channel, `speed` is a rehearsal's."""
+    progress = Progress(clock)
+    asking = Asking(books, decider, providers)
+    deciding = Deciding(asking, Posts(renderer), clock, speed=speed)
+    profiles = load_profiles()
+    return House(
+        sessions=sessions,
+        books=books,
+        clock=clock,
+        progress=progress,
+        deciding=deciding,
+        events=Events(deciding, progress),
+        journeys=Journeys(sessions, deciding, progress),
+        cases=Cases(profiles, clock),
+        case_notices=CaseNotices(sessions, deciding, profiles, speed=speed),
+        outages=Outages(books, progress, clock),
+        outage_audience=OutageAudience(sessions, deciding),
+    )
