@@ -1,6 +1,6 @@
 """Brands and customers, read as domain objects."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
 from sqlalchemy import select
@@ -91,6 +91,13 @@ async def find_customer(tx: AsyncSession, brand_id: str, ref: str) -> Customer:
     if row is None:
         raise NotFoundError(f"no customer {ref!r}")
     return (await _complete(tx, [row]))[0]
+
+
+async def read_customers(tx: AsyncSession, ids: Collection[str]) -> dict[str, Customer]:
+    """Read customers by our own ids without locking them."""
+    query = select(CustomerRow).where(_customers.id.in_(ids))
+    rows = (await tx.execute(query)).scalars().all()
+    return {customer.id: customer for customer in await _complete(tx, rows)}
 
 
 async def lock_page(
