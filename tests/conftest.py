@@ -1,6 +1,7 @@
 """Real servers for every test that asks for one."""
 
 pytest_plugins = [
+    "tests.support.carrier",
     "tests.support.postgres",
     "tests.support.temporal",
 ]

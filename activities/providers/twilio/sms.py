@@ -68,6 +68,8 @@ class TwilioSms:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             # No connection was made, so nothing can have left.
             return _answer(Answer.REJECTED, remedy=Remedy.RETRY, code="unreachable")
+        except aiohttp.InvalidURL:
+            return _answer(Answer.REJECTED, remedy=Remedy.HALT, code="unsendable")
         except _UNANSWERED as error:
             return _answer(Answer.AMBIGUOUS, remedy=Remedy.RECONCILE, code=_name_of(error))
         if not taken.sid:

@@ -1,0 +1,49 @@
+"""A small HTTP server for tests that keeps every request and gives one answer to all."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from aiohttp import web
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A request as it came; header names in lower case."""
+
+    path_and_query: str
+    headers: Mapping[str, str]
+    body: str
+
+
+class Answering:
+    """The server, for the length of a block; its requests may be read afterwards."""
+
+    def __init__(self, status: int = 200, document: object = None) -> None:
+        self.requests: list[Seen] = []
+        self.url = ""
+        self._status = status
+        self._document = document
+        self._runner = web.ServerRunner(web.Server(self._answer))
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        body = await request.text()
+        self.requests.append(Seen(path_and_query=str(request.rel_url), headers=headers, body=body))
+        return web.Response(
+            status=self._status,
+            text=json.dumps(self._document),
+            content_type="application/json",
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        address: tuple[str, int] = self._runner.addresses[0]
+        self.url = f"http://127.0.0.1:{address[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()

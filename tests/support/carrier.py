@@ -1,0 +1,184 @@
+"""The simulator and the mailbox for tests: real processes, one of each for a whole run."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from socket import AF_INET, SOCK_STREAM, socket
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from tellal.carrier.settings import CarrierSettings
+from tellal.settings import FcmSettings, SmtpSettings, TwilioSettings
+
+_START_S = 30.0
+_CARRIER = (
+    "import sys; from tellal.carrier.server import serve; serve('127.0.0.1', int(sys.argv[1]))"
+)
+_MAILBOX = (
+    "import sys; from tellal.carrier.mailbox import serve;"
+    " serve('127.0.0.1', int(sys.argv[1]), int(sys.argv[2]))"
+)
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody has now."""
+    with socket(AF_INET, SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarrierProbe:
+    """The running simulator, with the questions that tests ask of it."""
+
+    url: str
+    account: CarrierSettings
+    http: httpx.Client
+
+    def book(self, **question: str | int | bool) -> list[dict[str, Any]]:
+        """Return what was taken: `to`, `channel`, `since`, `m`, `limit`, `refused`."""
+        answer = self.http.get("/_carrier/book", params=question).raise_for_status()
+        entries: list[dict[str, Any]] = answer.json()["entries"]
+        return entries
+
+    def requests(self, **question: str) -> int:
+        """Count hand-over requests, taken or not."""
+        return self._count("requests", question)
+
+    def taken(self, **question: str) -> int:
+        """Count messages that go to the phone."""
+        return self._count("count", question)
+
+    def _count(self, what: str, question: Mapping[str, str]) -> int:
+        answer = self.http.get("/_carrier/book/count", params=question).raise_for_status()
+        return int(answer.json()[what])
+
+    def fault(self, fault: str, match: Mapping[str, str] | None = None, **more: object) -> None:
+        """Switch a fault on; more: `code`, `rate`, `times`, `retry_after`."""
+        body = {"fault": fault, "match": match or {}, **more}
+        self.http.post("/_carrier/faults", json=body).raise_for_status()
+
+    def reset(self) -> None:
+        """Forget faults and messages."""
+        self.http.delete("/_carrier/faults").raise_for_status()
+        self.http.delete("/_carrier/book").raise_for_status()
+
+    def twilio(self, *, timeout_s: float = 5.0) -> TwilioSettings:
+        """Return settings of a Twilio account at the simulator."""
+        return TwilioSettings(
+            account_sid=self.account.account_sid,
+            auth_token=SecretStr(self.account.auth_token),
+            base_url=self.url,
+            timeout_s=timeout_s,
+        )
+
+    def fcm(self, *, timeout_s: float = 5.0) -> FcmSettings:
+        """Return settings of a Firebase project at the simulator."""
+        return FcmSettings(
+            project=self.account.fcm_project,
+            base_url=self.url,
+            bearer_token=SecretStr(self.account.fcm_bearer),
+            timeout_s=timeout_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxProbe:
+    """The running mailbox, with the questions that tests ask of it."""
+
+    url: str
+    smtp_port: int
+    http: httpx.Client
+
+    def mails(self, to: str = "") -> list[dict[str, Any]]:
+        """Return the mails that it keeps, oldest first."""
+        answer = self.http.get("/api/messages", params={"to": to}).raise_for_status()
+        mails: list[dict[str, Any]] = answer.json()["messages"]
+        return mails
+
+    def attempts(self, to: str) -> int:
+        """Count how often somebody began to hand a mail over to this recipient (RCPT)."""
+        answer = self.http.get("/api/count", params={"to": to}).raise_for_status()
+        return int(answer.json()["attempts"])
+
+    def connections(self) -> int:
+        """Count the connections since the start."""
+        return int(self.http.get("/api/count").raise_for_status().json()["connections"])
+
+    def fault(self, to: str, **more: object) -> None:
+        """Switch a fault on; more: the other fields of `MailFault`."""
+        self.http.post("/api/faults", json={"to": to, **more}).raise_for_status()
+
+    def reset(self) -> None:
+        """Forget faults and mails."""
+        self.http.delete("/api/faults").raise_for_status()
+        self.http.delete("/api/messages").raise_for_status()
+
+    def smtp(self, *, timeout_s: float = 5.0, connections: int = 2) -> SmtpSettings:
+        """Return settings of a relay at the mailbox."""
+        return SmtpSettings(
+            host="127.0.0.1", port=self.smtp_port, timeout_s=timeout_s, connections=connections
+        )
+
+
+@pytest.fixture(scope="session")
+def carrier_process() -> Generator[CarrierProbe]:
+    """Run the simulator for the whole test run."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with _running(_CARRIER, port), httpx.Client(base_url=url) as http:
+        _wait_until_healthy(http)
+        yield CarrierProbe(url=url, account=CarrierSettings(), http=http)
+
+
+@pytest.fixture
+def carrier(carrier_process: CarrierProbe) -> CarrierProbe:
+    """Return the simulator without faults and with an empty book."""
+    carrier_process.reset()
+    return carrier_process
+
+
+@pytest.fixture(scope="session")
+def mailbox_process() -> Generator[MailboxProbe]:
+    """Run the mailbox for the whole test run."""
+    smtp_port, http_port = free_port(), free_port()
+    url = f"http://127.0.0.1:{http_port}"
+    with _running(_MAILBOX, smtp_port, http_port), httpx.Client(base_url=url) as http:
+        _wait_until_healthy(http)
+        yield MailboxProbe(url=url, smtp_port=smtp_port, http=http)
+
+
+@pytest.fixture
+def mailbox(mailbox_process: MailboxProbe) -> MailboxProbe:
+    """Return the mailbox without faults and empty."""
+    mailbox_process.reset()
+    return mailbox_process
+
+
+@contextmanager
+def _running(program: str, *ports: int) -> Generator[None]:
+    arguments = [sys.executable, "-c", program, *(str(port) for port in ports)]
+    with subprocess.Popen(arguments) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def _wait_until_healthy(http: httpx.Client) -> None:
+    deadline = time.monotonic() + _START_S
+    while True:
+        try:
+            http.get("/healthz").raise_for_status()
+        except httpx.HTTPError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
