@@ -12,7 +12,7 @@ def free_port(preferred: int = 0) -> int:
     """Return the preferred port if it is free, else some free one; never the same one twice.
 
     The port may still be taken by somebody else before it is used; whoever starts a server with
-    it tries again with another (see `Child`).
+    it has to try again with another.
     """
     if preferred and preferred not in _given and _is_free(preferred):
         _given.add(preferred)
@@ -22,11 +22,6 @@ def free_port(preferred: int = 0) -> int:
         if port not in _given and _is_free(port):
             _given.add(port)
             return port
-
-
-def give_back(port: int) -> None:
-    """Say that a port is no longer used."""
-    _given.discard(port)
 
 
 def listens(port: int) -> bool:

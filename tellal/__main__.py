@@ -1,0 +1,5 @@
+"""`python -m tellal` is the command `tellal`."""
+
+from tellal.cli import app
+
+app()

@@ -1,0 +1,5 @@
+"""The command `tellal`."""
+
+from tellal.cli.main import app
+
+__all__ = ["app"]

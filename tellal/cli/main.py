@@ -1,0 +1,24 @@
+"""All of Tellal's commands, gathered; each loads what it needs when it is called."""
+
+import typer
+
+from tellal.cli import measure, rehearse, rulebook, serve
+from tellal.cli.sentences import PlainSpeaking
+
+app = typer.Typer(
+    name="tellal",
+    cls=PlainSpeaking,
+    help="Decides who hears what, over which channel and when, and proves it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command()(rehearse.dev)
+app.command()(serve.api)
+app.command()(serve.worker)
+app.command()(serve.carrier)
+app.command()(serve.mailbox)
+app.command()(measure.bench)
+app.add_typer(serve.database, name="db")
+app.add_typer(rulebook.rules, name="rules")

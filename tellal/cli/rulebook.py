@@ -1,0 +1,31 @@
+"""Commands for product teams: what their rule files say, and what is wrong with them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+rules = typer.Typer(help="Rule files.", no_args_is_help=True)
+
+
+@rules.callback()
+def _rules() -> None:
+    """Make `rules` a group even while it has a single command."""
+
+
+@rules.command()
+def check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder of rule files; else the one in use.")
+    ] = None,
+) -> None:
+    """Find every mistake in the rule files, with file, line, column and how to mend it."""
+    from rules.lint import check as lint
+    from tellal.settings import Settings
+
+    findings = lint(folder or Settings().rulebook)
+    for finding in findings:
+        typer.echo(str(finding))
+    if findings:
+        raise typer.Exit(1)
+    typer.echo("The rule files are in order.")

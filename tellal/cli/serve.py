@@ -1,0 +1,99 @@
+"""Commands that run one process of Tellal, as a deployment does."""
+
+import gc
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tellal.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(help="The port to listen on.")]
+
+database = typer.Typer(help="The database.", no_args_is_help=True)
+
+
+def api(host: Host = LOOPBACK, port: Port = 8000) -> None:
+    """Serve the HTTP API."""
+    import uvicorn
+
+    _begin()
+    uvicorn.run(
+        "api.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        log_config=None,
+        # An access log would hold addresses with references of customers in them.
+        access_log=False,
+        server_header=False,
+    )
+
+
+def worker() -> None:
+    """Serve the task queue: journeys, lanes and what they ask of the world."""
+    from worker import main
+
+    _begin()
+    main()
+    # The client's threads must end before the interpreter does, or it aborts (sdk-python#300).
+    gc.collect()
+    time.sleep(0.3)
+
+
+def carrier(host: Host = LOOPBACK, port: Port = 8010) -> None:
+    """Simulate Twilio and Firebase, for rehearsals.
+
+    It knows the account, the token and the project that the settings name.
+    """
+    from tellal.carrier.server import serve
+    from tellal.carrier.settings import CarrierSettings
+
+    settings, plain = _begin(), CarrierSettings()
+    known = CarrierSettings(
+        account_sid=settings.twilio.account_sid or plain.account_sid,
+        auth_token=settings.twilio.auth_token.get_secret_value() or plain.auth_token,
+        fcm_project=settings.fcm.project or plain.fcm_project,
+        fcm_bearer=settings.fcm.bearer_token.get_secret_value() or plain.fcm_bearer,
+    )
+    serve(host, port, known)
+
+
+def mailbox(
+    host: Host = LOOPBACK,
+    smtp_port: Annotated[int, typer.Option(help="Where mail is taken in.")] = 1025,
+    http_port: Annotated[int, typer.Option(help="Where it can be looked at.")] = 8025,
+) -> None:
+    """Take mail in and show it, for rehearsals."""
+    from tellal.carrier.mailbox import serve
+
+    _begin()
+    serve(host, smtp_port, http_port)
+
+
+@database.callback()
+def _database() -> None:
+    """Make `db` a group even while it has a single command."""
+
+
+@database.command("upgrade")
+def upgrade_database() -> None:
+    """Bring the database to the present schema."""
+    from tellal.persistence.migrate import upgrade
+    from tellal.settings import Settings
+
+    upgrade(Settings().database_url.get_secret_value())
+    typer.echo("The database has the present schema.")
+
+
+def _begin() -> "Settings":
+    """Read the settings, and log as they say."""
+    from tellal.settings import Settings
+    from tellal.telemetry import configure
+
+    settings = Settings()
+    configure(settings.log_level)
+    return settings

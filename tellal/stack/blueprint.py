@@ -1,0 +1,87 @@
+"""Which parts a stack starts itself, and the settings by which all of them find each other."""
+
+import secrets
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from tellal.carrier.settings import CarrierSettings
+from tellal.settings import FcmSettings, Settings, SmtpSettings, TwilioSettings
+from tellal.stack.ports import LOOPBACK, free_port
+
+_FAMILIAR = {
+    "postgres": 54320,
+    "temporal": 7233,
+    "temporal_ui": 8233,
+    "api": 8000,
+    "carrier": 8010,
+    "mailbox": 8025,
+    "smtp": 1025,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """What is ours to start (the rest is real, by the settings), and on which ports."""
+
+    postgres: bool
+    temporal: bool
+    twilio: bool
+    fcm: bool
+    mailbox: bool
+    ports: dict[str, int]
+
+    @property
+    def carrier(self) -> bool:
+        """Whether anything needs the carrier simulator."""
+        return self.twilio or self.fcm
+
+    def url_of(self, part: str) -> str:
+        """Return where a part listens."""
+        return f"http://{LOOPBACK}:{self.ports[part]}"
+
+
+def draw(settings: Settings, *, familiar: bool) -> Blueprint:
+    """Decide what to start. `familiar` prefers the ports that people remember, if they are free."""
+    given = settings.model_fields_set
+    return Blueprint(
+        postgres="database_url" not in given,
+        temporal="temporal_address" not in given,
+        twilio=not settings.twilio.account_sid,
+        fcm=not settings.fcm.project,
+        mailbox=not settings.smtp.host,
+        ports={name: free_port(port if familiar else 0) for name, port in _FAMILIAR.items()},
+    )
+
+
+def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
+    """Return the settings of a stack whose messages go to the simulator and the mailbox."""
+    changes: dict[str, object] = {}
+    if "public_url" not in settings.model_fields_set:
+        changes["public_url"] = blueprint.url_of("api")
+    if blueprint.twilio:
+        changes["twilio"] = TwilioSettings(
+            account_sid=CarrierSettings().account_sid,
+            auth_token=_secret(),
+            base_url=blueprint.url_of("carrier"),
+            timeout_s=settings.twilio.timeout_s,
+        )
+    if blueprint.fcm:
+        changes["fcm"] = FcmSettings(
+            project=CarrierSettings().fcm_project,
+            base_url=blueprint.url_of("carrier"),
+            bearer_token=_secret(),
+            timeout_s=settings.fcm.timeout_s,
+        )
+    if blueprint.mailbox:
+        changes["smtp"] = SmtpSettings(
+            host=LOOPBACK,
+            port=blueprint.ports["smtp"],
+            timeout_s=settings.smtp.timeout_s,
+            connections=settings.smtp.connections,
+        )
+    return settings.model_copy(update=changes)
+
+
+def _secret() -> SecretStr:
+    return SecretStr(secrets.token_urlsafe(24))
