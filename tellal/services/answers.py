@@ -124,11 +124,8 @@ def _counts(answered: Answered, row: Row[Any]) -> bool:
 
 
 async def _rows(tx: AsyncSession, ids: Sequence[str]) -> dict[str, Row[Any]]:
-    query = select(_messages.c.id, _messages.c.attempt, _messages.c.expires_at).where(
-        _messages.c.id.in_(ids)
-    )
-    rows: Sequence[Row[Any]] = (await tx.execute(query)).all()
-    return {row.id: row for row in rows}
+    query = select(_messages).where(_messages.c.id.in_(ids))
+    return {row.id: row for row in await tx.execute(query)}
 
 
 async def _complete(tx: AsyncSession, answered: Sequence[Answered], now: datetime) -> None:

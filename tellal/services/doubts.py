@@ -25,7 +25,7 @@ _attempts = table(AttemptRow)
 
 _BATCH = 100
 _MOST_UNANSWERED = 3
-"""How often a mandatory message is handed over to a provider that neither answers nor can be asked."""
+"""How often a mandatory message goes to a provider that neither answers nor can be asked."""
 _WITHOUT_WAITING = text("FOR UPDATE OF messages, outcomes SKIP LOCKED")
 
 

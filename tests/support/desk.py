@@ -1,0 +1,86 @@
+"""A hand-over desk on a real database, with a renderer and a sender that a test controls."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from tellal.clock import Clock
+from tellal.domain.channels import Channel, Receipts
+from tellal.domain.errors import InvalidInputError
+from tellal.domain.handover import Carrier
+from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
+from tellal.persistence.bell import Bell
+from tellal.persistence.session import Sessions
+from tellal.ports import Rendered
+from tellal.services.handover import HandOvers
+from tellal.services.posting import LANE_CHANNEL
+from tellal.services.progress import Progress
+
+CARRIERS: Mapping[Channel, Carrier] = {
+    Channel.SMS: Carrier(provider="fake", receipts=Receipts.DELIVERY, looks_up=True),
+    Channel.EMAIL: Carrier(provider="fake-mail", receipts=Receipts.BOUNCE_ONLY, looks_up=False),
+}
+ACCEPTED = HandOver(answer=Answer.ACCEPTED, provider="fake", reference="ref")
+NOT_THERE = HandOver(answer=Answer.REJECTED, provider="fake", code="not_there", remedy=Remedy.RETRY)
+UNANSWERED = HandOver(
+    answer=Answer.AMBIGUOUS, provider="fake", code="timeout", remedy=Remedy.RECONCILE
+)
+
+
+class PlainRenderer:
+    """Writes the topic's name; the variable `broken` stands for a broken template."""
+
+    def render(
+        self, *, topic: str, channel: Channel, language: str, variables: Mapping[str, object]
+    ) -> Rendered:
+        if "broken" in variables:
+            raise InvalidInputError("a variable is missing", field="variables")
+        return Rendered(subject=topic, text=f"{topic}/{channel}/{language}")
+
+
+class FakeSender:
+    """A provider that keeps what it took, and answers as the test says."""
+
+    def __init__(self, *answers: HandOver, channel: Channel = Channel.SMS) -> None:
+        self.provider = "fake"
+        self.channel = channel
+        self.receipts = Receipts.DELIVERY
+        self.looks_up = True
+        self.requests: list[OutgoingMessage] = []
+        self.held: asyncio.Event | None = None
+        self._answers = list(answers)
+
+    async def send(self, message: OutgoingMessage) -> HandOver:
+        self.requests.append(message)
+        if self.held is not None:
+            await self.held.wait()
+        return self._answers.pop(0) if self._answers else ACCEPTED
+
+    async def look_up(self, message: OutgoingMessage, since: datetime) -> HandOver | None:
+        assert since.tzinfo is not None
+        known = any(request.id == message.id for request in self.requests)
+        return ACCEPTED if known else NOT_THERE
+
+    async def close(self) -> None:
+        """Keep nothing open."""
+
+
+def a_desk(
+    sessions: Sessions,
+    clock: Clock,
+    *,
+    lease: timedelta = timedelta(seconds=10),
+    reconcile_after: timedelta = timedelta(seconds=5),
+    carriers: Mapping[Channel, Carrier] = CARRIERS,
+    bell: Bell | None = None,
+) -> HandOvers:
+    return HandOvers(
+        sessions,
+        clock,
+        progress=Progress(clock),
+        renderer=PlainRenderer(),
+        carriers=carriers,
+        bell=bell or Bell(sessions, LANE_CHANNEL),
+        lease=lease,
+        reconcile_after=reconcile_after,
+    )
