@@ -49,9 +49,7 @@ class BareWorkflow:
         for done in range(input.activities):
             wanted = done * input.signals // max(1, input.activities)
             await workflow.wait_condition(lambda wanted=wanted: self._received >= wanted)  # type: ignore[misc]
-            await workflow.execute_activity(
-                nothing, start_to_close_timeout=timedelta(seconds=30)
-            )
+            await workflow.execute_activity(nothing, start_to_close_timeout=timedelta(seconds=30))
         await workflow.wait_condition(lambda: self._received >= input.signals)
 
 

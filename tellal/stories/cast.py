@@ -53,7 +53,9 @@ class Ensemble:
         Raises:
             InvalidInputError: No rule file declares a content version of the topic.
         """
-        pattern = re.compile(rf"(- id: {topic}\n(?:(?!\n *- id:).)*?content_version: )(\d+)", re.S)
+        pattern = re.compile(
+            rf"(- id: {topic}\n(?:(?!\n *- id:).)*?content_version: )(\d+)", re.DOTALL
+        )
         for path in sorted(self.rulebook.glob("*.yaml")):
             text = path.read_text(encoding="utf-8")
             edited, count = pattern.subn(lambda m: f"{m[1]}{int(m[2]) + 1}", text, count=1)

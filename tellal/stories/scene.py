@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -33,6 +34,11 @@ class Stage(Protocol):
     @property
     def database_url(self) -> str:
         """The database; stories only create their brands and keys in it."""
+        ...
+
+    @property
+    def rulebook(self) -> Path:
+        """The folder of rule files that the stack reads and that a story may edit."""
         ...
 
 

@@ -1,0 +1,127 @@
+"""Plain web cases per second, beside a bare workflow with as many signals and activities.
+
+Both run on the same servers in turn, round by round. How many signals and activities a case takes
+is not assumed: it is counted in the histories of the first round.
+"""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from tellal.bench.bare import BARE_QUEUE, BARE_WORKFLOW, BareInput
+from tellal.ids import new_id
+from tellal.settings import Settings
+from tellal.stack.stack import Stack
+from tellal.stories.cast import DISTRIBUTOR, gather_ensemble
+from tellal.stories.client import Caller
+
+_ROUNDS = 5
+_CASES = 60
+_AT_ONCE = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    signals: int
+    activities: int
+
+
+def run() -> dict[str, object]:
+    """Run the benchmark on a stack of its own; `ratio` is our throughput over the baseline's."""
+    with Stack(settings=Settings(), ui=False) as stack, _bare_worker(stack.temporal_address):
+        return asyncio.run(_measure(stack))
+
+
+@contextmanager
+def _bare_worker(address: str) -> Iterator[None]:
+    command = [sys.executable, "-m", "tellal.bench.bare", address]
+    process = subprocess.Popen(command)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+async def _measure(stack: Stack) -> dict[str, object]:
+    ensemble = await gather_ensemble(stack.database_url, stack.rulebook)
+    client = await Client.connect(stack.temporal_address, data_converter=pydantic_data_converter)
+    async with Caller(stack.api_url, ensemble.keys[DISTRIBUTOR]) as utility:
+        await utility.customer("applicant", contacts={"sms": "+905330000999"})
+        first = await _case(utility, client)
+        shape = await _shape(client, first)
+        await _bare(client, shape)
+        ours, bare = [], []
+        for _ in range(_ROUNDS):
+            ours.append(await _timed(lambda: _case(utility, client)))
+            bare.append(await _timed(lambda: _bare(client, shape)))
+    ratios = [b / o for o, b in zip(ours, bare, strict=True)]
+    return {
+        "bench": "journeys",
+        "ratio": median(ratios),
+        "ours": {
+            "cases": _ROUNDS * _CASES,
+            "per_second": _CASES / median(ours),
+            "round_s": median(ours),
+            "signals": shape.signals,
+            "activities": shape.activities,
+        },
+        "baseline": {"per_second": _CASES / median(bare), "round_s": median(bare)},
+    }
+
+
+async def _timed(one: Callable[[], Coroutine[object, object, object]]) -> float:
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def gated() -> None:
+        async with gate:
+            await one()
+
+    start = time.perf_counter()
+    await asyncio.gather(*(gated() for _ in range(_CASES)))
+    return time.perf_counter() - start
+
+
+async def _case(utility: Caller, client: Client) -> str:
+    """Bring one web case from opening to the end of its workflow; return the workflow's id."""
+    case = await utility.write(
+        "/cases", {"customer": "applicant", "channel": "web", "subject": "bench"}
+    )
+    path = f"/cases/{case['number']}"
+    await utility.write(f"{path}/route", {"team": "metering"})
+    await utility.write(f"{path}/answer", {"answer": "done"})
+    await utility.write(f"{path}/call", {"reached": True})
+    await utility.write(f"{path}/resolve", {"result": "done"})
+    workflow_id = f"case/{case['id']}"
+    await client.get_workflow_handle(workflow_id).result()
+    return workflow_id
+
+
+async def _shape(client: Client, workflow_id: str) -> _Shape:
+    history = await client.get_workflow_handle(workflow_id).fetch_history()
+    kinds = [event.event_type for event in history.events]
+    return _Shape(
+        signals=kinds.count(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED),
+        activities=kinds.count(EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED),
+    )
+
+
+async def _bare(client: Client, shape: _Shape) -> None:
+    handle = await client.start_workflow(
+        BARE_WORKFLOW,
+        BareInput(signals=shape.signals, activities=shape.activities),
+        id=f"bare/{new_id()}",
+        task_queue=BARE_QUEUE,
+    )
+    for _ in range(shape.signals):
+        await handle.signal("go_on")
+    await handle.result()
