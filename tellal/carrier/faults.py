@@ -3,9 +3,9 @@
 import random
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tellal.domain.channels import Channel
 
@@ -64,7 +64,7 @@ class Match(BaseModel):
 class Fault(BaseModel):
     """One misbehaviour; `times` None is for ever, `rate` is the chance of each hand-over."""
 
-    model_config = ConfigDict(extra="forbid", use_enum_values=False)
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
     match: Match = Match()
     fault: FaultKind
@@ -73,6 +73,12 @@ class Fault(BaseModel):
     times: Annotated[int, Field(ge=1)] | None = None
     retry_after: Annotated[float, Field(ge=0)] | None = None
     fired: int = 0
+
+    @model_validator(mode="after")
+    def _an_error_has_a_code(self) -> Self:
+        if (self.fault is FaultKind.ERROR) != bool(self.code):
+            raise ValueError("a fault `error` needs a `code`, the other faults have none")
+        return self
 
 
 class Faults:

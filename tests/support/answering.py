@@ -1,11 +1,14 @@
 """A small HTTP server for tests that keeps every request and gives one answer to all."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from aiohttp import web
+
+_LONG_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,7 @@ class Answering:
         self.requests: list[Seen] = []
         self.url = ""
         self._status = status
+        self._came = asyncio.Condition()
         self._document = document
         self._runner = web.ServerRunner(web.Server(self._answer))
 
@@ -31,11 +35,22 @@ class Answering:
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = await request.text()
         self.requests.append(Seen(path_and_query=str(request.rel_url), headers=headers, body=body))
+        async with self._came:
+            self._came.notify_all()
         return web.Response(
             status=self._status,
             text=json.dumps(self._document),
             content_type="application/json",
         )
+
+    async def until(self, count: int) -> None:
+        """Wait until so many requests have come.
+
+        Raises:
+            TimeoutError: They did not, for a long time.
+        """
+        async with asyncio.timeout(_LONG_S), self._came:
+            await self._came.wait_for(lambda: len(self.requests) >= count)
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
