@@ -127,10 +127,6 @@ class Stack:
         """Stop everything, Tellal's own parts first; closing twice does nothing."""
         servers = [part for part in self._parts if part in (self.postgres, self.temporal)]
         services = [part for part in self._parts if part not in servers]
-        if self._ephemeral and self.temporal is not None:
-            # It takes a second to close a file that is removed a moment later.
-            servers.remove(self.temporal)
-            self.temporal.kill()
         for group in (services, servers):
             for part in group:
                 part.ask_to_stop()

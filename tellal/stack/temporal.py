@@ -1,6 +1,7 @@
 """The Temporal dev server from a wheel: file storage, our search attributes, its UI on demand."""
 
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -132,6 +133,8 @@ class Temporal:
             environment={"HOME": str(self._home), "PATH": os.defpath, "TZ": "UTC"},
             directory=self._home,
             mend=_MEND,
+            # It takes a second to close a file in order; one that is removed next needs none.
+            polite=signal.SIGKILL if self._premises.temporary else signal.SIGTERM,
         )
 
     def _binary(self) -> Path:
