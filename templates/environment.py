@@ -1,0 +1,216 @@
+"""The only module that configures Jinja2: a sandbox that fills message texts in.
+
+A text for push, banner or e-mail begins with a line `Subject: …` and an empty line. Texts say and
+do not calculate: there are no global functions, and nothing that a caller gave can be changed or
+looked into beyond its items.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import (
+    FunctionLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateSyntaxError,
+    UndefinedError,
+    select_autoescape,
+)
+from jinja2.meta import find_referenced_templates
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from tellal.domain.channels import Channel
+from tellal.domain.errors import InvalidInputError
+from tellal.ports import Rendered
+from templates.library import Library, did_you_mean
+from templates.naming import TemplateName
+from templates.variables import Needs, Path as VariablePath, is_blank, look_up
+
+_SUBJECT = "Subject:"
+_LAYOUTS = "layouts/"
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Where `case.items` is the item that the caller gave, before it is a method of dict."""
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        if isinstance(obj, Mapping) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
+def make_environment(load: Callable[[str], str | None]) -> ImmutableSandboxedEnvironment:
+    """Return Jinja2 as Tellal uses it: sandboxed, strict, HTML escaped, no global functions."""
+    environment = _Sandbox(
+        loader=FunctionLoader(load),
+        undefined=StrictUndefined,
+        finalize=_refuse_blank,
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default_for_string=False),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals.clear()
+    environment.filters["sentence"] = sentence
+    return environment
+
+
+def sentence(text: object) -> str:
+    """End a caller's words with a full stop, unless they end with a mark of their own."""
+    words = str(text).strip()
+    return words if not words or words.endswith((".", "!", "?", "…")) else f"{words}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compiled:
+    name: TemplateName
+    subject: Template | None
+    text: Template
+    html: Template | None
+    needs: Needs
+
+
+class JinjaRenderer:
+    """Fills in the texts of a folder, by default those that ship with Tellal.
+
+    A text is read and compiled when it is first needed, and kept.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        here = files("templates")
+        self._layouts = Library(here / "layouts")
+        self.library = Library(here / "messages" if folder is None else folder)
+        self._environment = make_environment(self._load)
+        self._compiled: dict[TemplateName, _Compiled] = {}
+
+    def render(
+        self, *, topic: str, channel: Channel, language: str, variables: Mapping[str, object]
+    ) -> Rendered:
+        """Render the topic's template for the channel, in the language or its fallback.
+
+        Raises:
+            InvalidInputError: There is no such template, or a variable is missing or blank.
+        """
+        compiled = self._compile(self.library.find(topic=topic, channel=channel, language=language))
+        for path in compiled.needs.required:
+            if is_blank(look_up(variables, path)):
+                raise _missing(compiled.name, path, variables)
+        try:
+            return _fill(compiled, variables)
+        except UndefinedError as error:
+            for path in sorted(compiled.needs.sometimes - compiled.needs.optional):
+                if is_blank(look_up(variables, path)):
+                    raise _missing(compiled.name, path, variables) from error
+            raise _broken(compiled.name.path, error) from error
+        except TemplateError as error:
+            raise _broken(compiled.name.path, error) from error
+
+    def required_variables(self, *, topic: str, channel: Channel, language: str) -> tuple[str, ...]:
+        """Name what the text cannot do without on any way through it: dotted paths, sorted."""
+        compiled = self._compile(self.library.find(topic=topic, channel=channel, language=language))
+        return tuple(".".join(path) for path in compiled.needs.required)
+
+    def list_templates(self) -> tuple[TemplateName, ...]:
+        """Return every text there is, sorted by topic, channel and language."""
+        return self.library.names
+
+    def example(self, topic: str) -> dict[str, object]:
+        """Return variables with which every text of the topic can be filled in."""
+        return self.library.example(topic)
+
+    def _load(self, path: str) -> str | None:
+        if path.startswith(_LAYOUTS):
+            return self._layouts.source(path.removeprefix(_LAYOUTS))
+        return self.library.source(path)
+
+    def _compile(self, name: TemplateName) -> _Compiled:
+        if name not in self._compiled:
+            try:
+                self._compiled[name] = self._read(name)
+            except TemplateSyntaxError as error:
+                raise _broken(f"{error.name or name.path}:{error.lineno}", error) from error
+            except TemplateError as error:
+                raise _broken(name.path, error) from error
+        return self._compiled[name]
+
+    def _read(self, name: TemplateName) -> _Compiled:
+        subject, text = _split(self._load(name.path) or "")
+        html = self._load(name.html_path)
+        needs = Needs()
+        for source in (subject, text, html or ""):
+            self._collect(needs, source)
+        return _Compiled(
+            name=name,
+            subject=self._environment.from_string(subject) if subject else None,
+            text=self._environment.from_string(text),
+            html=None if html is None else self._environment.get_template(name.html_path),
+            needs=needs,
+        )
+
+    def _collect(self, needs: Needs, source: str, *, sure: bool = True) -> None:
+        """Read what a source needs; parts of a layout may be replaced by whoever extends it."""
+        tree = self._environment.parse(source)
+        needs.read(tree, sure=sure)
+        for reference in find_referenced_templates(tree):
+            if reference is not None:
+                self._collect(needs, self._load(reference) or "", sure=False)
+
+
+def _split(source: str) -> tuple[str, str]:
+    """Part the subject line from the text, whose lines keep their numbers."""
+    first, newline, rest = source.partition("\n")
+    if first.startswith(_SUBJECT):
+        return first.removeprefix(_SUBJECT).strip(), newline + rest
+    return "", source
+
+
+def _fill(compiled: _Compiled, variables: Mapping[str, object]) -> Rendered:
+    text = compiled.text.render(variables)
+    is_letter = compiled.name.channel is Channel.EMAIL
+    return Rendered(
+        subject=_one_line(compiled.subject.render(variables)) if compiled.subject else "",
+        text=_paragraphs(text) if is_letter else _one_line(text),
+        html=compiled.html.render(variables).strip() if compiled.html else "",
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _paragraphs(text: str) -> str:
+    """Trim the ends of lines, and leave at most one empty line between paragraphs."""
+    lines: list[str] = []
+    for line in text.strip().splitlines():
+        if line.strip() or (lines and lines[-1]):
+            lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+def _refuse_blank(value: object) -> object:
+    """Refuse to print nothing: a hole in a sentence is a mistake of whoever filled it in."""
+    if is_blank(value):
+        raise UndefinedError("a variable is blank")
+    return value
+
+
+def _missing(
+    name: TemplateName, path: VariablePath, variables: Mapping[str, object]
+) -> InvalidInputError:
+    dotted = ".".join(path)
+    siblings = look_up(variables, path[:-1]) if path[1:] else variables
+    known = siblings if isinstance(siblings, Mapping) else variables
+    if path[-1] in known:
+        return InvalidInputError(f"{name.path} needs {dotted}, which is blank", field=dotted)
+    return InvalidInputError(
+        f"{name.path} needs {dotted}, which is missing",
+        field=dotted,
+        hint=did_you_mean(path[-1], (str(key) for key in known)),
+    )
+
+
+def _broken(where: str, error: TemplateError) -> InvalidInputError:
+    return InvalidInputError(f"{where}: {error.message}", field="template")

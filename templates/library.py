@@ -1,0 +1,110 @@
+"""A folder of message texts: what is there, in which languages, with which examples.
+
+`<topic>/<channel>.<language>.j2` holds a text; the HTML of an e-mail lies beside it as
+`email.<language>.html.j2`. `topic.json` names the topic's languages, the one to fall back on first
+(without it: English); `example.json` holds variables with which every text can be filled in.
+"""
+
+import json
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib.resources.abc import Traversable
+
+from tellal.domain.channels import Channel
+from tellal.domain.errors import InvalidInputError
+from templates.naming import TemplateName, fallbacks, parse_path
+
+DEFAULT_LANGUAGE = "en"
+
+
+class Library:
+    """Finds texts by topic, channel and language."""
+
+    def __init__(self, folder: Traversable) -> None:
+        self._folder = folder
+        self._paths = frozenset(_paths(folder))
+        self.names = tuple(sorted(name for p in self._paths if (name := parse_path(p))))
+        self._languages = {name.topic: self._declared(name.topic) for name in self.names}
+
+    def find(self, *, topic: str, channel: Channel, language: str) -> TemplateName:
+        """Return the text that speaks for a language: its own, or its fallback.
+
+        Raises:
+            InvalidInputError: There is no such topic, or it has no text for the channel.
+        """
+        for candidate in fallbacks(language, self.languages(topic)):
+            name = TemplateName(topic=topic, channel=channel, language=candidate)
+            if name.path in self._paths:
+                return name
+        channels = sorted({name.channel for name in self.names if name.topic == topic})
+        raise InvalidInputError(
+            f"the topic {topic!r} has no text for {channel} in {language!r} or a fallback",
+            field="channel",
+            hint=f"it has texts for {', '.join(channels)}",
+        )
+
+    def languages(self, topic: str) -> tuple[str, ...]:
+        """Return the topic's languages, the one to fall back on first.
+
+        Raises:
+            InvalidInputError: There is no such topic.
+        """
+        if topic not in self._languages:
+            raise InvalidInputError(
+                f"there are no texts for a topic {topic!r}",
+                field="topic",
+                hint=did_you_mean(topic, self._languages),
+            )
+        return self._languages[topic]
+
+    def example(self, topic: str) -> dict[str, object]:
+        """Return the topic's example variables.
+
+        Raises:
+            InvalidInputError: The topic has no readable `example.json`.
+        """
+        self.languages(topic)
+        return self._read_json(f"{topic}/example.json")
+
+    def source(self, path: str) -> str | None:
+        """Return the content of a file; None if there is no such file."""
+        if path not in self._paths:
+            return None
+        return self._folder.joinpath(*path.split("/")).read_text(encoding="utf-8")
+
+    def _declared(self, topic: str) -> tuple[str, ...]:
+        path = f"{topic}/topic.json"
+        if path not in self._paths:
+            return (DEFAULT_LANGUAGE,)
+        languages = self._read_json(path).get("languages")
+        if not isinstance(languages, list) or not languages:
+            raise InvalidInputError(
+                f"{path} names no languages", field=path, hint='write {"languages": ["tr", "en"]}'
+            )
+        return tuple(str(language) for language in languages)
+
+    def _read_json(self, path: str) -> dict[str, object]:
+        source = self.source(path)
+        if source is None:
+            raise InvalidInputError(f"there is no {path}", field=path)
+        try:
+            content = json.loads(source)
+        except json.JSONDecodeError as error:
+            raise InvalidInputError(f"{path}:{error.lineno}: {error.msg}", field=path) from error
+        if not isinstance(content, dict):
+            raise InvalidInputError(f"{path} is no JSON object", field=path)
+        return content
+
+
+def did_you_mean(wanted: str, known: Iterable[str]) -> str:
+    """Suggest the nearest of the known names; empty if none is near."""
+    near = get_close_matches(wanted, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def _paths(folder: Traversable, prefix: str = "") -> Iterable[str]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _paths(entry, f"{prefix}{entry.name}/")
+        else:
+            yield f"{prefix}{entry.name}"

@@ -1,0 +1,269 @@
+"""What the texts that ship with Tellal say, and what they never say."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tellal.domain.channels import Channel
+from tellal.domain.errors import InvalidInputError
+from tellal.ports import Rendered
+from templates.environment import JinjaRenderer
+from templates.naming import TemplateName
+
+RENDERER = JinjaRenderer()
+NAMES = RENDERER.list_templates()
+TOPICS = sorted({name.topic for name in NAMES})
+WITH_POLISH = [topic for topic in TOPICS if topic != "iscep_promo"]
+
+# Folded to lower case; a service or mandatory text may hold none of them (D25).
+PROMOTIONAL = (
+    "kampanya", "indirim", "fırsat", "hediye", "ücretsiz indir", "hemen indir", "tanıtım",
+    "avantaj", "işcep", "offer", "discount", "promo", "gift", "install", "download", "for free",
+    "promocj", "rabat", "zniżk", "okazj", "prezent", "pobierz", "zainstaluj",
+)  # fmt: skip
+ADDRESS = re.compile(
+    r"https?:|www\.|\b[a-z0-9-]+\.(?:com|net|org|tr|pl|ly|gl)(?:/|\b)", re.IGNORECASE
+)
+
+
+def every(names: Iterator[TemplateName] | tuple[TemplateName, ...]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("name", [pytest.param(n, id=n.path) for n in names])
+
+
+def filled_in(name: TemplateName, **changes: object) -> Rendered:
+    return RENDERER.render(
+        topic=name.topic,
+        channel=name.channel,
+        language=name.language,
+        variables={**RENDERER.example(name.topic), **changes},
+    )
+
+
+def of_topic(topic: str) -> tuple[TemplateName, ...]:
+    return tuple(name for name in NAMES if name.topic == topic)
+
+
+def without(variables: dict[str, object], path: str) -> dict[str, object]:
+    head, _, rest = path.partition(".")
+    inner = variables[head]
+    if not rest:
+        return {key: value for key, value in variables.items() if key != head}
+    assert isinstance(inner, dict)
+    return {**variables, head: without(inner, rest)}
+
+
+@every(NAMES)
+def test_a_text_can_be_filled_in_with_its_example(name: TemplateName) -> None:
+    rendered = filled_in(name)
+
+    assert rendered.text == rendered.text.strip()
+    assert "  " not in rendered.text
+    assert bool(rendered.subject) == (name.channel is not Channel.SMS)
+    assert bool(rendered.html) == (name.channel is Channel.EMAIL)
+
+
+@every(NAMES)
+def test_a_text_is_refused_without_each_variable_that_it_needs(name: TemplateName) -> None:
+    needed = RENDERER.required_variables(
+        topic=name.topic, channel=name.channel, language=name.language
+    )
+
+    for path in needed:
+        with pytest.raises(InvalidInputError, match="is missing") as refused:
+            RENDERER.render(
+                topic=name.topic,
+                channel=name.channel,
+                language=name.language,
+                variables=without(RENDERER.example(name.topic), path),
+            )
+        assert refused.value.field == path
+    assert needed
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_channel_of_a_topic_has_the_language_to_fall_back_on(topic: str) -> None:
+    first = RENDERER.library.languages(topic)[0]
+
+    assert {n.channel for n in of_topic(topic)} == {
+        n.channel for n in of_topic(topic) if n.language == first
+    }
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_topic_speaks_its_declared_languages_turkish_and_english_among_them(
+    topic: str,
+) -> None:
+    spoken = {name.language for name in of_topic(topic)}
+
+    assert spoken == set(RENDERER.library.languages(topic))
+    assert {"tr", "en"} <= spoken
+
+
+@pytest.mark.parametrize("topic", WITH_POLISH)
+def test_service_topics_speak_the_same_languages_on_every_channel(topic: str) -> None:
+    by_channel: dict[Channel, set[str]] = {}
+    for name in of_topic(topic):
+        by_channel.setdefault(name.channel, set()).add(name.language)
+
+    assert all(languages == {"tr", "en", "pl"} for languages in by_channel.values())
+
+
+@every(tuple(n for n in NAMES if n.channel is not Channel.EMAIL))
+def test_no_sms_push_or_banner_holds_an_address_of_the_web(name: TemplateName) -> None:
+    # Operators in Türkiye do not deliver SMS from abroad with one, and a bank's text that
+    # carries a link teaches people to trust the next one.
+    if name.topic == "iscep_promo":
+        assert "http" not in filled_in(name).text
+    else:
+        assert not ADDRESS.search(filled_in(name).text)
+
+
+@every(tuple(n for n in NAMES if n.channel is Channel.EMAIL))
+def test_no_mail_holds_a_link(name: TemplateName) -> None:
+    rendered = filled_in(name)
+
+    assert "http" not in rendered.text + rendered.html
+    assert "<a " not in rendered.html
+
+
+@pytest.mark.req("A03")
+@every(of_topic("phishing_awareness"))
+def test_awareness_names_the_false_text_and_the_number_to_call(name: TemplateName) -> None:
+    brand = {**dict(brand_of("phishing_awareness")), "phone": "0850 724 07 24"}
+
+    rendered = filled_in(name, brand=brand)
+
+    assert "Bilgilerinizi doğrulayın" in rendered.text
+    assert "0850 724 07 24" in rendered.text
+    assert name.channel is not Channel.EMAIL or "0850 724 07 24" in rendered.html
+
+
+@pytest.mark.req("A03")
+@every(of_topic("phishing_awareness"))
+def test_awareness_is_refused_without_a_number_to_call(name: TemplateName) -> None:
+    brand = {**dict(brand_of("phishing_awareness")), "phone": " "}
+
+    with pytest.raises(InvalidInputError, match=r"needs brand\.phone, which is blank"):
+        filled_in(name, brand=brand)
+
+
+@pytest.mark.req("A09")
+@every(tuple(n for n in NAMES if n.topic != "iscep_promo"))
+def test_a_service_text_promotes_nothing(name: TemplateName) -> None:
+    rendered = filled_in(name)
+
+    said = f"{rendered.subject} {rendered.text} {rendered.html}".replace("İ", "i").casefold()
+
+    assert [word for word in PROMOTIONAL if word in said] == []
+
+
+def test_the_list_of_promotional_words_knows_a_promotion() -> None:
+    for name in of_topic("iscep_promo"):
+        said = filled_in(name).text.replace("İ", "i").casefold()
+        assert any(word in said for word in PROMOTIONAL)
+
+
+@pytest.mark.req("A08")
+@every(of_topic("iscep_promo"))
+def test_a_commercial_text_says_who_sends_it_and_how_to_refuse(name: TemplateName) -> None:
+    brand = brand_of("iscep_promo")
+
+    text = filled_in(name).text
+
+    assert str(brand["trade_name"]) in text
+    assert str(brand["mersis"]) in text
+    assert str(brand["email"]) in text
+    assert re.search(r"\bret\b", text, re.IGNORECASE)
+
+
+@pytest.mark.req("B12")
+@every(of_topic("outage_notice"))
+def test_an_outage_text_says_what_one_can_do_meanwhile_and_whom_to_call(
+    name: TemplateName,
+) -> None:
+    outage = {
+        "area": "Tepebaşı",
+        "expected_end": "23:15",
+        "workaround": "Use the branch at the square",
+        "hotline": "186",
+    }
+
+    rendered = filled_in(name, outage=outage)
+
+    said = f"{rendered.subject} {rendered.text}"
+    assert all(value in said for value in outage.values())
+    assert "Use the branch at the square." in rendered.text
+
+
+@pytest.mark.req("B12")
+@every(of_topic("outage_notice"))
+def test_an_outage_text_is_refused_without_a_workaround(name: TemplateName) -> None:
+    outage = {"area": "Tepebaşı", "expected_end": "23:15", "workaround": "", "hotline": "186"}
+
+    with pytest.raises(InvalidInputError, match=r"outage\.workaround, which is blank"):
+        filled_in(name, outage=outage)
+
+
+@every(of_topic("outage_notice"))
+def test_an_outage_without_an_expected_end_says_when_more_will_be_known(
+    name: TemplateName,
+) -> None:
+    outage = {"area": "Tepebaşı", "workaround": "Wait", "hotline": "186"}
+
+    assert "20:00" in filled_in(name, outage={**outage, "next_update": "20:00"}).text
+    with pytest.raises(InvalidInputError, match=r"outage\.next_update, which is missing"):
+        filled_in(name, outage=outage)
+
+
+@pytest.mark.req("E39")
+@every(of_topic("case_resolved_with_result"))
+def test_the_result_of_a_web_case_is_told(name: TemplateName) -> None:
+    case = {"number": "2026-000001", "result": "The meter was replaced"}
+
+    text = filled_in(name, case=case).text
+
+    assert "The meter was replaced." in text
+    assert "2026-000001" in text
+
+
+@every(tuple(n for n in NAMES if n.topic.startswith("case_")))
+def test_a_case_text_names_no_person_beyond_the_greeting_of_a_mail(name: TemplateName) -> None:
+    secret = {"first_name": "Zeliha"}
+
+    rendered = filled_in(name, customer=secret)
+
+    greeting, *rest = rendered.text.split("\n")
+    assert "Zeliha" not in rendered.subject + "".join(rest)
+    assert name.channel is Channel.EMAIL or "Zeliha" not in greeting
+
+
+def brand_of(topic: str) -> dict[str, object]:
+    brand = RENDERER.example(topic)["brand"]
+    assert isinstance(brand, dict)
+    return brand
+
+
+SEGMENTS_AT_MOST = {
+    "case_opened": 1,
+    "case_resolved": 1,
+    "case_resolved_with_result": 1,
+    "iscep_promo": 3,
+    "outage_notice": 3,
+    "phishing_awareness": 3,
+}
+GSM7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ ÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡"
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+
+
+def segments(text: str) -> int:
+    """Count as a carrier without Turkish tables does: one odd letter makes all of it UCS-2."""
+    whole, part = (160, 153) if set(text) <= GSM7 else (70, 67)
+    return 1 if len(text) <= whole else -(-len(text) // part)
+
+
+@every(tuple(n for n in NAMES if n.channel is Channel.SMS))
+def test_an_sms_stays_short(name: TemplateName) -> None:
+    assert segments(filled_in(name).text) <= SEGMENTS_AT_MOST[name.topic]
