@@ -31,8 +31,11 @@ def tear(request: Request) -> Response:
 
 
 async def hold(request: Request, seconds: float) -> Response:
-    """Say nothing until the client gives up, at most `seconds`; then tear the connection."""
-    with contextlib.suppress(TimeoutError):
+    """Say nothing until the client gives up, at most `seconds`; then tear the connection.
+
+    A server that ends cancels whoever it holds; that tears the connection too.
+    """
+    with contextlib.suppress(TimeoutError, asyncio.CancelledError):
         async with asyncio.timeout(seconds):
             while (await request.receive())["type"] != "http.disconnect":
                 pass

@@ -41,6 +41,8 @@ class TwilioSms:
             settings.account_sid,
             settings.auth_token.get_secret_value(),
             http_client=self._transport,
+            # Not the process's environment, which may name another account or region.
+            environment={"TWILIO_REGION": ""},
         )
         self._status_callback_url = status_callback_url
 
