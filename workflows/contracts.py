@@ -1,0 +1,78 @@
+"""What workflows are started with, told and return: ids and words of ours, never a person's.
+
+They stand in histories. A field that is added later needs a default, and a comment that says what
+an old history then means.
+"""
+
+from dataclasses import dataclass
+
+from tellal.domain.cases import CaseState
+from tellal.domain.channels import Lane
+from tellal.domain.messages import OutcomeState
+from tellal.domain.outages import OutageState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NudgeInput:
+    """The outcome that a nudge follows; the rest is for those who look on."""
+
+    outcome_id: str
+    topic: str
+    brand: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseInput:
+    """The case that a workflow accompanies, and the intake channel over which it came."""
+
+    case_id: str
+    brand: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageInput:
+    """The outage that a workflow accompanies."""
+
+    outage_id: str
+    brand: str
+    topic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneInput:
+    """The lane that a workflow keeps at work; `number` tells apart those of one lane."""
+
+    lane: Lane
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed:
+    """News of an outcome: its state, or `open` when the ledger has more to say."""
+
+    outcome_id: str
+    state: OutcomeState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseChanged:
+    """A case's new state."""
+
+    state: CaseState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageChanged:
+    """An outage's new state."""
+
+    state: OutageState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageResult:
+    """How an outage ended, and how many outcomes were still open when watching ended."""
+
+    state: OutageState
+    open_outcomes: int
