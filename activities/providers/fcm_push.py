@@ -115,6 +115,11 @@ class FcmPush:
         """FCM tells nothing after its answer."""
         return Receipts.NONE
 
+    @property
+    def looks_up(self) -> bool:
+        """Firebase cannot be asked what became of a push."""
+        return False
+
     async def send(self, message: OutgoingMessage) -> HandOver:
         """Hand the message over; every failure is an answer, never an exception."""
         try:

@@ -99,6 +99,11 @@ class SmtpEmail:
         """A relay tells only of mails that came back."""
         return Receipts.BOUNCE_ONLY
 
+    @property
+    def looks_up(self) -> bool:
+        """A relay cannot be asked what became of a mail."""
+        return False
+
     async def send(self, message: OutgoingMessage) -> HandOver:
         """Hand the mail over; every failure is an answer, never an exception."""
         try:

@@ -61,6 +61,11 @@ class TwilioSms:
         """Twilio tells of delivery."""
         return Receipts.DELIVERY
 
+    @property
+    def looks_up(self) -> bool:
+        """Twilio can be asked what it has for a recipient."""
+        return True
+
     async def send(self, message: OutgoingMessage) -> HandOver:
         """Hand the message over; every failure is an answer, never an exception."""
         try:
