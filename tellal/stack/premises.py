@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -47,6 +48,7 @@ class Premises:
     def __init__(self, folder: Path, *, temporary: bool) -> None:
         self.folder = folder
         self.temporary = temporary
+        self._tenants: dict[int, Callable[[], None]] = {}
         self.logs = folder / "logs"
         self.logs.mkdir(mode=0o700, exist_ok=True)
         self._lock = None if temporary else _lock(folder)
@@ -90,16 +92,20 @@ class Premises:
             raise PremisesError(f"cannot make {folder}: {error.strerror}") from error
         return cls(folder, temporary=False)
 
-    def watch(self, group: int, polite: int) -> None:
-        """Have a process group ended if we end before it."""
+    def watch(self, group: int, polite: int, stop: Callable[[], None]) -> None:
+        """Have a process group ended if we end before it; `stop` is how we end it ourselves."""
+        self._tenants[group] = stop
         self._tell(f"watch {group} {polite}\n")
 
     def forget(self, group: int) -> None:
         """Take back `watch`: the group is gone."""
+        self._tenants.pop(group, None)
         self._tell(f"forget {group}\n")
 
     def close(self) -> None:
-        """Let the watchdog clear up, and wait until it has; closing twice does nothing."""
+        """Stop who is left, let the watchdog clear up; closing twice does nothing."""
+        for stop in reversed(list(self._tenants.values())):
+            stop()
         if self._watchdog.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._watchdog.stdin.close()

@@ -83,7 +83,7 @@ class Child:
                 group=self.program.user,
                 extra_groups=None if self.program.user is None else [],
             )
-        self._premises.watch(process.pid, self.program.polite)
+        self._premises.watch(process.pid, self.program.polite, self.stop)
         if process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(b"go\n")
