@@ -1,6 +1,7 @@
 """The mailbox: a real SMTP server that keeps what it gets, with a view of it over HTTP."""
 
 import asyncio
+import logging
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -83,6 +84,8 @@ def serve(host: str, smtp_port: int, http_port: int) -> None:
 
 async def run(host: str, smtp_port: int, http_port: int) -> None:
     """Serve mail and HTTP in the running loop, until HTTP's server is told to stop."""
+    # aiosmtpd's log names senders and recipients, and what they say.
+    logging.getLogger("mail.log").setLevel(logging.CRITICAL)
     loop = asyncio.get_running_loop()
     letters = Letters(_CAP)
     postman = Postman(letters)

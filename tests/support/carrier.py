@@ -4,8 +4,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from socket import AF_INET, SOCK_STREAM, socket
 from typing import Any
 
@@ -130,11 +131,8 @@ class MailboxProbe:
 @pytest.fixture(scope="session")
 def carrier_process() -> Generator[CarrierProbe]:
     """Run the simulator for the whole test run."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with _running(_CARRIER, port), httpx.Client(base_url=url) as http:
-        _wait_until_healthy(http)
-        yield CarrierProbe(url=url, account=CarrierSettings(), http=http)
+    with a_carrier() as probe:
+        yield probe
 
 
 @pytest.fixture
@@ -147,11 +145,8 @@ def carrier(carrier_process: CarrierProbe) -> CarrierProbe:
 @pytest.fixture(scope="session")
 def mailbox_process() -> Generator[MailboxProbe]:
     """Run the mailbox for the whole test run."""
-    smtp_port, http_port = free_port(), free_port()
-    url = f"http://127.0.0.1:{http_port}"
-    with _running(_MAILBOX, smtp_port, http_port), httpx.Client(base_url=url) as http:
-        _wait_until_healthy(http)
-        yield MailboxProbe(url=url, smtp_port=smtp_port, http=http)
+    with a_mailbox() as probe:
+        yield probe
 
 
 @pytest.fixture
@@ -162,9 +157,36 @@ def mailbox(mailbox_process: MailboxProbe) -> MailboxProbe:
 
 
 @contextmanager
-def _running(program: str, *ports: int) -> Generator[None]:
-    arguments = [sys.executable, "-c", program, *(str(port) for port in ports)]
-    with subprocess.Popen(arguments) as process:
+def a_carrier(log: Path | None = None) -> Generator[CarrierProbe]:
+    """Run a simulator for a block; everything that it logs goes to `log`."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with _running(_CARRIER, port, log=log), httpx.Client(base_url=url) as http:
+        _wait_until_healthy(http)
+        yield CarrierProbe(url=url, account=CarrierSettings(), http=http)
+
+
+@contextmanager
+def a_mailbox(log: Path | None = None) -> Generator[MailboxProbe]:
+    """Run a mailbox for a block; everything that it logs goes to `log`."""
+    smtp_port, http_port = free_port(), free_port()
+    url = f"http://127.0.0.1:{http_port}"
+    with (
+        _running(_MAILBOX, smtp_port, http_port, log=log),
+        httpx.Client(base_url=url) as http,
+    ):
+        _wait_until_healthy(http)
+        yield MailboxProbe(url=url, smtp_port=smtp_port, http=http)
+
+
+@contextmanager
+def _running(program: str, *ports: int, log: Path | None) -> Generator[None]:
+    begin = "import logging; logging.basicConfig(level='DEBUG'); " if log else ""
+    arguments = [sys.executable, "-c", begin + program, *(str(port) for port in ports)]
+    with (
+        log.open("wb") if log else nullcontext() as sink,
+        subprocess.Popen(arguments, stdout=sink, stderr=sink) as process,
+    ):
         try:
             yield
         finally:
