@@ -2,7 +2,7 @@
 
 import typer
 
-from tellal.cli import measure, rehearse, rulebook, serve
+from tellal.cli import brands, measure, rehearse, rulebook, serve
 from tellal.cli.sentences import PlainSpeaking
 
 app = typer.Typer(
@@ -14,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command()(rehearse.demo)
 app.command()(rehearse.dev)
 app.command()(serve.api)
 app.command()(serve.worker)
@@ -22,3 +23,5 @@ app.command()(serve.mailbox)
 app.command()(measure.bench)
 app.add_typer(serve.database, name="db")
 app.add_typer(rulebook.rules, name="rules")
+app.add_typer(brands.brands, name="brands")
+app.add_typer(brands.keys, name="keys")

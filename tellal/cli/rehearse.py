@@ -1,7 +1,11 @@
 """Commands that start the whole stack on this machine, to look at it or to work with it."""
 
+import asyncio
+import json as json_format
 import signal
 import threading
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -12,8 +16,42 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tellal.stack.stack import Stack
+    from tellal.stories.scene import StoryResult
 
+_SPEED = 200.0
+"""What a rule makes wait for minutes takes less than a second in a story."""
+_EXIT_OF_SIGINT = 130
 _LOOK_EVERY_S = 1.0
+
+
+def demo(
+    stories: Annotated[
+        list[str] | None, typer.Argument(help="Which stories to play; all if none is named.")
+    ] = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="End with one JSON object.")] = False,
+) -> None:
+    """Play stories on real servers, check every expectation, and leave nothing behind."""
+    from rich.console import Console
+
+    from tellal.stories.programme import chosen
+
+    names = chosen(stories or [])
+    console = Console(stderr=json)
+    end_cleanly_on_sigterm()
+    try:
+        results = _play(names, console)
+    except KeyboardInterrupt:
+        console.print("Stopped; nothing is left behind.")
+        raise typer.Exit(_EXIT_OF_SIGINT) from None
+    ok = bool(results) and all(result.ok for result in results)
+    if json:
+        told = [asdict(result) | {"ok": result.ok} for result in results]
+        typer.echo(json_format.dumps({"ok": ok, "stories": told}, default=str))
+    else:
+        _print_verdict(results, console)
+    if not ok:
+        raise typer.Exit(1)
 
 
 def dev(
@@ -25,6 +63,7 @@ def dev(
     from rich.console import Console
 
     from tellal.cli.display import Display
+    from tellal.cli.welcome import key_in
     from tellal.stack.stack import Stack
 
     console = Console()
@@ -34,12 +73,39 @@ def dev(
     try:
         with display:
             stack.start()
-        _print_addresses(stack, console)
+        key = key_in(stack.folder / "key", stack.database_url)
+        _print_addresses(stack, console, key)
         _look_after(stack, console)
     except KeyboardInterrupt:
         console.print("Stopping.")
     finally:
         stack.close()
+
+
+def _play(names: "Sequence[str]", console: "Console") -> "list[StoryResult]":
+    """Play the stories on a stack of their own."""
+    from tellal.cli.display import Display
+    from tellal.settings import Settings
+    from tellal.stack.stack import Stack
+    from tellal.stories.programme import play
+
+    display = Display(console)
+    stack = Stack(settings=Settings(rehearsal_speed=_SPEED), ui=False, announce=display.show)
+    try:
+        with display:
+            stack.start()
+        return asyncio.run(
+            play(stack, names, lambda line: console.print(line, markup=False, highlight=False))
+        )
+    finally:
+        stack.close()
+
+
+def _print_verdict(results: "Sequence[StoryResult]", console: "Console") -> None:
+    for result in results:
+        held = sum(result.observed.get(name) == want for name, want in result.expected.items())
+        mark = "[green]as expected[/]" if result.ok else "[red]not as expected[/]"
+        console.print(f"{result.id:<12} {held} of {len(result.expected)} {mark}")
 
 
 def end_cleanly_on_sigterm() -> None:
@@ -60,11 +126,12 @@ def _look_after(stack: "Stack", console: "Console") -> NoReturn:
     raise AssertionError("unreachable: nobody sets the event")
 
 
-def _print_addresses(stack: "Stack", console: "Console") -> None:
+def _print_addresses(stack: "Stack", console: "Console", key: str) -> None:
     """Print what a person needs to begin."""
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
+    table.add_row("Key", key)
     for name, address in _addresses(stack).items():
         table.add_row(name, address)
     console.print(table)

@@ -39,7 +39,8 @@ def _own(error: TellalError) -> str:
     from tellal.stack.process import PartError
 
     if not isinstance(error, PartError):
-        return str(error)
+        hint = getattr(error, "hint", "")
+        return f"{error} ({hint})" if hint else str(error)
     tail = f"\n\n{error.tail}\n" if error.tail else ""
     return f"{error}.{tail}\nTo mend it: {error.mend}."
 

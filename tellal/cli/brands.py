@@ -1,0 +1,150 @@
+"""Commands for brands and for the keys by which their systems call the API."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+T = TypeVar("T")
+
+brands = typer.Typer(help="Brands: the senders.", no_args_is_help=True)
+keys = typer.Typer(help="Keys to the API.", no_args_is_help=True)
+
+BrandName = Annotated[str, typer.Argument(help="The brand's name, for example green-bank.")]
+KeyId = Annotated[str, typer.Argument(help="The key's id, as `tellal keys list` shows it.")]
+
+
+@brands.callback()
+def _brands() -> None:
+    """Make `brands` a group even while it has a single command."""
+
+
+@brands.command("create")
+def create_brand(
+    name: BrandName,
+    *,
+    trade_name: Annotated[str, typer.Option(help="The name that customers read.")],
+    country: Annotated[str, typer.Option(help="Two capital letters.")] = "TR",
+    timezone: Annotated[str, typer.Option(help="As in Europe/Istanbul.")] = "Europe/Istanbul",
+    phone: Annotated[str, typer.Option(help="The number that customers may call.")] = "",
+    email: Annotated[str, typer.Option(help="Where customers may write to.")] = "",
+    mersis: Annotated[str, typer.Option(help="The number in the Turkish trade register.")] = "",
+    sms_sender: Annotated[str, typer.Option(help="Who a text message comes from.")] = "",
+    email_sender: Annotated[str, typer.Option(help="Who an e-mail comes from.")] = "",
+) -> None:
+    """Create a brand."""
+    from tellal.clock import SystemClock
+    from tellal.services.brands import create_brand as create
+
+    brand = _do(
+        lambda tx: create(
+            tx,
+            name=name,
+            trade_name=trade_name,
+            now=SystemClock().now(),
+            country=country,
+            timezone=timezone,
+            phone=phone,
+            email=email,
+            mersis=mersis,
+            sms_sender=sms_sender,
+            email_sender=email_sender,
+        )
+    )
+    typer.echo(f"The brand {brand.name} exists now. Next: tellal keys create {brand.name} NAME")
+
+
+@keys.command("create")
+def create_key(
+    brand: BrandName,
+    name: Annotated[str, typer.Argument(help="Whose key it is, for example core-banking.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it opens; may be repeated. All, if none is named."),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="How long it lives; else for ever.")
+    ] = None,
+) -> None:
+    """Create a key. It is shown this once: only its digest is kept."""
+    from tellal.clock import SystemClock
+    from tellal.services import keys as service
+    from tellal.services.brands import find_brand
+
+    now = SystemClock().now()
+    end = None if days is None else now + timedelta(days=days)
+
+    async def work(tx: "AsyncSession") -> str:
+        owner = await find_brand(tx, brand)
+        scopes = scope or list(service.Scope)
+        _, token = await service.create_key(tx, owner.id, name, scopes, end, now=now)
+        return token
+
+    typer.echo(_do(work))
+
+
+@keys.command("list")
+def list_keys(brand: BrandName) -> None:
+    """List the brand's keys, with when they were used last."""
+    from tellal.clock import SystemClock
+    from tellal.services import keys as service
+    from tellal.services.brands import find_brand
+
+    async def work(tx: "AsyncSession") -> tuple[service.ApiKey, ...]:
+        return await service.list_keys(tx, (await find_brand(tx, brand)).id)
+
+    now = SystemClock().now()
+    for key in _do(work):
+        state = "works" if key.works(now) else "spent"
+        used = f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never"
+        typer.echo(f"{key.id}  …{key.hint}  {state}  used {used}  {key.name}")
+
+
+@keys.command("rotate")
+def rotate_key(
+    brand: BrandName,
+    key: KeyId,
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, help="How long the old one lives on.")
+    ] = 24,
+) -> None:
+    """Put a new key in the place of one; the old one works on for the overlap."""
+    from tellal.clock import SystemClock
+    from tellal.services import keys as service
+    from tellal.services.brands import find_brand
+
+    async def work(tx: "AsyncSession") -> str:
+        owner = await find_brand(tx, brand)
+        overlap = timedelta(hours=overlap_hours)
+        now = SystemClock().now()
+        _, token = await service.rotate_key(tx, owner.id, key, overlap=overlap, now=now)
+        return token
+
+    typer.echo(_do(work))
+
+
+@keys.command("revoke")
+def revoke_key(brand: BrandName, key: KeyId) -> None:
+    """Revoke a key at once."""
+    from tellal.clock import SystemClock
+    from tellal.services import keys as service
+    from tellal.services.brands import find_brand
+
+    async def work(tx: "AsyncSession") -> None:
+        owner = await find_brand(tx, brand)
+        await service.revoke_key(tx, owner.id, key, now=SystemClock().now())
+
+    _do(work)
+    typer.echo("It opens nothing any more.")
+
+
+def _do(work: "Callable[[AsyncSession], Awaitable[T]]") -> T:
+    """Do it in the database that the settings name."""
+    from tellal.cli.transaction import in_transaction
+    from tellal.settings import Settings
+
+    return in_transaction(Settings().database_url.get_secret_value(), work)
