@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -86,11 +87,27 @@ async def run(host: str, smtp_port: int, http_port: int) -> None:
     """Serve mail and HTTP in the running loop, until HTTP's server is told to stop."""
     # aiosmtpd's log names senders and recipients, and what they say.
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
-    loop = asyncio.get_running_loop()
     letters = Letters(_CAP)
-    postman = Postman(letters)
+    door = await asyncio.get_running_loop().create_server(_door(letters), host, smtp_port)
+    views = uvicorn.Config(
+        create_mailbox(letters),
+        host=host,
+        port=http_port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    try:
+        await uvicorn.Server(views).serve()
+    finally:
+        door.close()
 
-    def answer_the_door() -> SMTP:
+
+def _door(letters: Letters) -> Callable[[], SMTP]:
+    """Return what answers each connection."""
+    loop, postman = asyncio.get_running_loop(), Postman(letters)
+
+    def answer() -> SMTP:
         letters.connections += 1
         return SMTP(
             postman,
@@ -103,17 +120,4 @@ async def run(host: str, smtp_port: int, http_port: int) -> None:
             loop=loop,
         )
 
-    door = await loop.create_server(answer_the_door, host, smtp_port)
-    try:
-        await uvicorn.Server(
-            uvicorn.Config(
-                create_mailbox(letters),
-                host=host,
-                port=http_port,
-                log_level="warning",
-                access_log=False,
-                timeout_graceful_shutdown=1,
-            )
-        ).serve()
-    finally:
-        door.close()
+    return answer

@@ -89,27 +89,11 @@ class TwilioCounter:
         told: int,
         fault: Fault | None = None,
     ) -> TextMessage:
-        first = "scheduled" if wanted.send_at else "accepted" if wanted.service else "queued"
-        sid = new_sid()
-        entry = self._entry(request, wanted, now, ACCEPTED, told)
-        entry.reference, entry.status = sid, first
-        message = TextMessage(
-            sid=sid,
-            to=wanted.to,
-            sender=wanted.sender,
-            body=wanted.body,
-            status=first,
-            created=now,
-            updated=now,
-            entry=entry,
-            service=wanted.service,
-            status_callback=wanted.status_callback,
-            send_at=wanted.send_at,
-            fate="delivered" if fault is None else _fate_of(fault.code),
-            fate_code=None if fault is None else int(fault.code),
-            faults=self.faults.of_callbacks(channel=Channel.SMS, to=wanted.to, text=wanted.body),
+        message = _message(wanted, self._entry(request, wanted, now, ACCEPTED, told), fault)
+        message.faults = self.faults.of_callbacks(
+            channel=Channel.SMS, to=wanted.to, text=wanted.body
         )
-        self.book.add(entry)
+        self.book.add(message.entry)
         self.messages.add(message)
         self.walk.begin(message)
         return message
@@ -202,6 +186,26 @@ _CODES = {
     FaultKind.UNAVAILABLE_PAGE: 20503,
 }
 _HTTP = {20003: 401, 20404: 404, 20429: 429, 20500: 500, 20503: 503}
+
+
+def _message(wanted: Submission, entry: Entry, fault: Fault | None) -> TextMessage:
+    first = "scheduled" if wanted.send_at else "accepted" if wanted.service else "queued"
+    entry.reference, entry.status = new_sid(), first
+    return TextMessage(
+        sid=entry.reference,
+        to=wanted.to,
+        sender=wanted.sender,
+        body=wanted.body,
+        status=first,
+        created=entry.at,
+        updated=entry.at,
+        entry=entry,
+        service=wanted.service,
+        status_callback=wanted.status_callback,
+        send_at=wanted.send_at,
+        fate="delivered" if fault is None else _fate_of(fault.code),
+        fate_code=None if fault is None else int(fault.code),
+    )
 
 
 def _is_receipt_code(code: str) -> bool:
