@@ -42,7 +42,8 @@ def _own(error: TellalError) -> str:
         hint = getattr(error, "hint", "")
         return f"{error} ({hint})" if hint else str(error)
     tail = f"\n\n{error.tail}\n" if error.tail else ""
-    return f"{error}.{tail}\nTo mend it: {error.mend}."
+    log = f"\nThe whole log: {error.log}" if error.log.is_file() else ""
+    return f"{error}.{tail}\nTo mend it: {error.mend}.{log}"
 
 
 def _of_settings(error: Exception) -> str | None:

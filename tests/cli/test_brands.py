@@ -1,0 +1,69 @@
+"""Brands and keys at the command line, on a real database."""
+
+import pytest
+
+from tellal.clock import SystemClock
+from tellal.persistence.session import Sessions
+from tellal.services.keys import Scope, identify
+from tests.support.terminal import Said, run
+
+
+@pytest.fixture
+def brand(database_url: str) -> str:
+    """A brand that the command made."""
+    made = run(
+        "brands", "create", "green-bank", "--trade-name", "Green", TELLAL_DATABASE_URL=database_url
+    )
+    assert made.code == 0, made.err
+    return "green-bank"
+
+
+async def opens(sessions: Sessions, token: str) -> set[Scope]:
+    async with sessions() as tx:
+        caller = await identify(tx, token.strip(), now=SystemClock().now())
+    return set() if caller is None else set(caller.key.scopes)
+
+
+def keys(database_url: str, *words: str) -> Said:
+    return run("keys", *words, TELLAL_DATABASE_URL=database_url)
+
+
+async def test_a_key_opens_all_or_what_is_named(
+    brand: str, database_url: str, sessions: Sessions
+) -> None:
+    whole = keys(database_url, "create", brand, "core")
+    part = keys(database_url, "create", brand, "web", "--scope", "events:write")
+
+    assert await opens(sessions, whole.out) == set(Scope)
+    assert await opens(sessions, part.out) == {Scope.EVENTS_WRITE}
+
+
+@pytest.mark.req("D72")
+async def test_a_key_is_listed_rotated_and_revoked(
+    brand: str, database_url: str, sessions: Sessions
+) -> None:
+    old = keys(database_url, "create", brand, "core").out
+    key_id = keys(database_url, "list", brand).out.split()[0]
+
+    new = keys(database_url, "rotate", brand, key_id).out
+    both = [await opens(sessions, token) for token in (old, new)]
+    keys(database_url, "revoke", brand, key_id)
+
+    assert both == [set(Scope), set(Scope)]
+    assert await opens(sessions, old) == set()
+    listed = keys(database_url, "list", brand).out
+    assert "spent" in listed
+    assert old.strip() not in listed
+
+
+def test_a_brand_that_exists_is_refused_in_a_sentence(brand: str, database_url: str) -> None:
+    said = run("brands", "create", brand, "--trade-name", "X", TELLAL_DATABASE_URL=database_url)
+
+    assert (said.code, said.err) == (1, "there is a brand 'green-bank' already\n")
+
+
+def test_a_bad_name_comes_with_a_hint(database_url: str) -> None:
+    said = run("brands", "create", "Green!", "--trade-name", "X", TELLAL_DATABASE_URL=database_url)
+
+    assert said.code == 1
+    assert "lower-case letters" in said.err

@@ -1,0 +1,65 @@
+"""Logs are JSON, with ids of their own and without the words of an error."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tellal.telemetry import configure
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """What the process logs, from level INFO."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    written = io.StringIO()
+    configure("info", written)
+    yield written
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_an_event_carries_its_ids_beside_a_constant_text(stream: io.StringIO) -> None:
+    logging.getLogger("tellal.test").info("message handed over", extra={"message_id": "01A"})
+
+    (line,) = lines(stream)
+    assert line.pop("at")
+    assert line == {
+        "level": "info",
+        "logger": "tellal.test",
+        "event": "message handed over",
+        "message_id": "01A",
+    }
+
+
+def test_an_error_is_its_class_and_place_but_not_its_words(stream: io.StringIO) -> None:
+    cause = ValueError("Key (address)=(+905551112233) already exists")
+    try:
+        raise RuntimeError("for +905551112233") from cause
+    except RuntimeError:
+        logging.getLogger("tellal.test").exception("it failed")
+
+    assert "5551112233" not in stream.getvalue()
+    error = lines(stream)[0]["error"]
+    assert isinstance(error, list)
+    assert [part["class"] for part in error] == ["builtins.RuntimeError", "builtins.ValueError"]
+    assert "test_telemetry.py" in error[0]["where"][0]
+
+
+def test_clients_do_not_log_the_addresses_they_ask(stream: io.StringIO) -> None:
+    logging.getLogger("httpx").info("HTTP Request: GET https://x/?To=+905551112233")
+
+    assert lines(stream) == []
+
+
+def test_what_is_not_json_is_written_as_text(stream: io.StringIO) -> None:
+    logging.getLogger("tellal.test").info("odd", extra={"thing": frozenset({1})})
+
+    assert lines(stream)[0]["thing"] == "frozenset({1})"
