@@ -8,35 +8,35 @@ from pathlib import Path
 from tellal.clock import SystemClock
 from tellal.domain.errors import InvalidInputError
 from tellal.persistence.session import make_engine, make_sessions
-from tellal.services.brands import NewBrand, create_brand
-from tellal.services.keys import ALL_SCOPES, create_key
+from tellal.services.brands import create_brand
+from tellal.services.keys import Scope, create_key
 
 BANK = "anadolu-bank"
 DISTRIBUTOR = "porsuk-edas"
 
 _BRANDS = (
-    NewBrand(
-        name=BANK,
-        trade_name="Anadolu Bankası A.Ş.",
-        country="TR",
-        timezone="Europe/Istanbul",
-        phone="08500000001",
-        email="iletisim@anadolu.example",
-        mersis="0000000000000011",
-        sms_sender="ANADOLUBANK",
-        email_sender="Anadolu Bank <bilgi@anadolu.example>",
-    ),
-    NewBrand(
-        name=DISTRIBUTOR,
-        trade_name="Porsuk Elektrik Dağıtım A.Ş.",
-        country="TR",
-        timezone="Europe/Istanbul",
-        phone="186",
-        email="iletisim@porsuk.example",
-        mersis="0000000000000022",
-        sms_sender="PORSUKEDAS",
-        email_sender="Porsuk EDAŞ <bilgi@porsuk.example>",
-    ),
+    {
+        "name": BANK,
+        "trade_name": "Anadolu Bankası A.Ş.",
+        "country": "TR",
+        "timezone": "Europe/Istanbul",
+        "phone": "08500000001",
+        "email": "iletisim@anadolu.example",
+        "mersis": "0000000000000011",
+        "sms_sender": "ANADOLUBANK",
+        "email_sender": "Anadolu Bank <bilgi@anadolu.example>",
+    },
+    {
+        "name": DISTRIBUTOR,
+        "trade_name": "Porsuk Elektrik Dağıtım A.Ş.",
+        "country": "TR",
+        "timezone": "Europe/Istanbul",
+        "phone": "186",
+        "email": "iletisim@porsuk.example",
+        "mersis": "0000000000000022",
+        "sms_sender": "PORSUKEDAS",
+        "email_sender": "Porsuk EDAŞ <bilgi@porsuk.example>",
+    },
 )
 
 
@@ -68,13 +68,11 @@ class Ensemble:
 async def gather_ensemble(database_url: str, rulebook: Path) -> Ensemble:
     """Create the brands and their keys, as an operator would with `tellal brands create`."""
     engine = make_engine(database_url, pool=1)
-    keys = {}
+    keys: dict[str, str] = {}
+    now = SystemClock().now()
     async with make_sessions(engine)() as tx, tx.begin():
         for new in _BRANDS:
-            brand = await create_brand(tx, new, SystemClock().now())
-            made = await create_key(
-                tx, brand_id=brand.id, name="story", scopes=ALL_SCOPES, now=SystemClock().now()
-            )
-            keys[new.name] = made.secret
+            brand = await create_brand(tx, **new, now=now)
+            _, keys[brand.name] = await create_key(tx, brand.id, "story", Scope, now=now)
     await engine.dispose()
     return Ensemble(keys=keys, rulebook=rulebook)
