@@ -26,6 +26,11 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
+def fail() -> None:
+    cause = ValueError("Key (address)=(+905551112233) already exists")
+    raise RuntimeError("for +905551112233") from cause
+
+
 def test_an_event_carries_its_ids_beside_a_constant_text(stream: io.StringIO) -> None:
     logging.getLogger("tellal.test").info("message handed over", extra={"message_id": "01A"})
 
@@ -40,9 +45,8 @@ def test_an_event_carries_its_ids_beside_a_constant_text(stream: io.StringIO) ->
 
 
 def test_an_error_is_its_class_and_place_but_not_its_words(stream: io.StringIO) -> None:
-    cause = ValueError("Key (address)=(+905551112233) already exists")
     try:
-        raise RuntimeError("for +905551112233") from cause
+        fail()
     except RuntimeError:
         logging.getLogger("tellal.test").exception("it failed")
 
