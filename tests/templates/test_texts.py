@@ -264,6 +264,7 @@ def segments(text: str) -> int:
     return 1 if len(text) <= whole else -(-len(text) // part)
 
 
+@pytest.mark.req("A13")
 @every(tuple(n for n in NAMES if n.channel is Channel.SMS))
 def test_an_sms_stays_short(name: TemplateName) -> None:
     assert segments(filled_in(name).text) <= SEGMENTS_AT_MOST[name.topic]
