@@ -29,3 +29,17 @@ def runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def processes_in(folder: Path) -> list[int]:
+    """Return the processes that work in a folder or below, as far as the system tells (Linux)."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            place = (process / "cwd").readlink()
+        except OSError:
+            continue
+        # A folder that is gone is shown with a remark behind it.
+        if str(place).startswith(str(folder)) and runs(int(process.name)):
+            found.append(int(process.name))
+    return found
