@@ -111,7 +111,7 @@ def test_every_row_that_is_called_built_is_carried_by_a_test() -> None:
     )
     answer = json.loads(collected.stdout.splitlines()[-1])
 
-    assert answer["code"] == 0, collected.stdout
+    assert answer["code"] == 0, collected.stdout + collected.stderr
     assert len(built) > 20
     assert sorted(built - set(answer["rows"])) == []
 
