@@ -38,5 +38,5 @@ LANE_HEARTBEAT = timedelta(seconds=5)
 LANE_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=5)
 )
-SHIFTS_PER_RUN = 100
+SHIFTS_PER_RUN = 24
 """After so many shifts a lane's history begins anew."""

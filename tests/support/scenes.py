@@ -1,0 +1,166 @@
+"""Scenes that the tests play, and whose histories are stored to be replayed for ever.
+
+Record them anew, into files of new names, whenever a workflow learns something:
+`python -m tests.support.scenes`. Old histories stay: somewhere such a run is still open.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowContinuedAsNewError, WorkflowHandle
+
+from tellal.domain.cases import CaseState
+from tellal.domain.channels import Lane
+from tellal.domain.messages import OutcomeState
+from tellal.domain.outbox import OutboxKind
+from tests.support.stage import Cue, Stage, a_stage
+from workflows.contracts import LaneInput, OutageResult
+
+HISTORIES = Path(__file__).parent.parent / "histories"
+
+Handle = WorkflowHandle[Any, Any]
+TOLD = Cue(state=OutcomeState.TOLD)
+
+
+async def nudge_told(stage: Stage) -> Handle:
+    """A receipt arrives: one look at the ledger, one signal."""
+    stage.ledger.outcomes["o1"] = [Cue(stage="waiting for a receipt")]
+    handle = await start_nudge(stage)
+    await stage.say(OutboxKind.PROGRESSED, "nudge/o1", outcome_id="o1", state="told")
+    await stage.end_of(handle)
+    return handle
+
+
+async def nudge_unanswered(stage: Stage) -> Handle:
+    """Nobody says anything; the ledger tries, tries another channel, and gives it up."""
+    stage.ledger.outcomes["o1"] = [
+        Cue(stage="trying push", wait=timedelta(minutes=10)),
+        Cue(stage="trying sms", wait=timedelta(days=3)),
+        Cue(stage="waiting for the next try", wait=timedelta(days=7)),
+        Cue(state=OutcomeState.FAILED),
+    ]
+    handle = await start_nudge(stage)
+    await stage.end_of(handle)
+    return handle
+
+
+async def case_plain(stage: Stage) -> Handle:
+    """Opened, routed, answered, called, resolved, and both notices delivered."""
+    await start_case(stage)
+    for state in ("routed", "answered", "called", "resolved"):
+        await change_case(stage, state)
+    await stage.say(OutboxKind.PROGRESSED, "case/c1", outcome_id="opening", state="told")
+    await stage.say(OutboxKind.PROGRESSED, "case/c1", outcome_id="closing", state="told")
+    handle = stage.client.get_workflow_handle("case/c1")
+    await stage.end_of(handle)
+    return handle
+
+
+async def case_reminded(stage: Stage) -> Handle:
+    """A team lets five days pass and is reminded twice; then the case goes its way."""
+    stage.ledger.remind_after = timedelta(days=2)
+    await start_case(stage)
+    await change_case(stage, "routed")
+    await stage.env.sleep(timedelta(days=5))
+    stage.ledger.state = CaseState.ANSWERED
+    for state in ("answered", "called", "resolved"):
+        await change_case(stage, state)
+    handle = stage.client.get_workflow_handle("case/c1")
+    await stage.end_of(handle)
+    return handle
+
+
+async def outage_resolved(stage: Stage) -> Handle:
+    """Confirmed, told to three pages of customers, resolved, settled."""
+    stage.ledger.left_open = [2, 1, 0]
+    await start_outage(stage)
+    await stage.say(OutboxKind.OUTAGE_CHANGED, "outage/u1", outage_id="u1", state="confirmed")
+    await stage.say(OutboxKind.OUTAGE_CHANGED, "outage/u1", outage_id="u1", state="resolved")
+    handle = stage.client.get_workflow_handle("outage/u1", result_type=OutageResult)
+    await stage.end_of(handle)
+    return handle
+
+
+async def outage_dismissed(stage: Stage) -> Handle:
+    """A suspicion that was none."""
+    await start_outage(stage)
+    await stage.say(OutboxKind.OUTAGE_CHANGED, "outage/u1", outage_id="u1", state="dismissed")
+    handle = stage.client.get_workflow_handle("outage/u1", result_type=OutageResult)
+    await stage.end_of(handle)
+    return handle
+
+
+async def lane_shifts(stage: Stage) -> Handle:
+    """A lane works its shifts and begins anew; its first run is what is kept."""
+    started = await stage.client.start_workflow(
+        "TellalLane",
+        LaneInput(lane=Lane.CRITICAL, number=0),
+        id="lane/critical/0",
+        task_queue=stage.task_queue,
+    )
+    first = stage.client.get_workflow_handle(started.id, run_id=started.first_execution_run_id)
+    with suppress(WorkflowContinuedAsNewError):
+        await stage.end_of(first)
+    await stage.client.get_workflow_handle(started.id).terminate()
+    return first
+
+
+SCENES: Mapping[str, Callable[[Stage], Awaitable[Handle]]] = {
+    scene.__name__: scene
+    for scene in (
+        nudge_told,
+        nudge_unanswered,
+        case_plain,
+        case_reminded,
+        outage_resolved,
+        outage_dismissed,
+        lane_shifts,
+    )
+}
+
+
+async def start_nudge(stage: Stage, outcome_id: str = "o1") -> Handle:
+    await stage.say(
+        OutboxKind.NUDGE_STARTED,
+        f"nudge/{outcome_id}",
+        outcome_id=outcome_id,
+        topic="phishing",
+        brand="bank",
+        rule="phishing.channels.sms",
+    )
+    return stage.client.get_workflow_handle(f"nudge/{outcome_id}")
+
+
+async def start_case(stage: Stage) -> None:
+    stage.ledger.notices = {
+        CaseState.OPENED: {"opening": Cue(wait=timedelta(minutes=5))},
+        CaseState.RESOLVED: {"closing": Cue(wait=timedelta(minutes=5))},
+    }
+    stage.ledger.outcomes = {"opening": [TOLD], "closing": [TOLD]}
+    await stage.say(OutboxKind.CASE_OPENED, "case/c1", case_id="c1", brand="utility", channel="web")
+
+
+async def change_case(stage: Stage, state: str) -> None:
+    await stage.say(OutboxKind.CASE_CHANGED, "case/c1", case_id="c1", state=state)
+
+
+async def start_outage(stage: Stage) -> None:
+    await stage.say(
+        OutboxKind.OUTAGE_DECLARED, "outage/u1", outage_id="u1", brand="bank", topic="outage"
+    )
+
+
+async def record() -> None:
+    """Store the history of every scene."""
+    for name, scene in SCENES.items():
+        async with a_stage() as stage:
+            history = await (await scene(stage)).fetch_history()
+        (HISTORIES / f"{name}.json").write_text(history.to_json() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    asyncio.run(record())

@@ -1,0 +1,175 @@
+"""Workflows as they are played: who is asked what, how often, and after how long."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from tellal.domain.cases import CaseState
+from tellal.domain.messages import OutcomeState
+from tellal.domain.outages import OutageState
+from tellal.domain.outbox import OutboxKind
+from tests.support.scenes import (
+    TOLD,
+    case_plain,
+    case_reminded,
+    change_case,
+    lane_shifts,
+    nudge_told,
+    nudge_unanswered,
+    outage_dismissed,
+    outage_resolved,
+    start_case,
+    start_nudge,
+    start_outage,
+)
+from tests.support.stage import Cue, Stage, a_stage, duration, events
+from workflows import policies
+from workflows.contracts import OutageResult, Progressed
+from workflows.delivery import Ear
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with a_stage() as opened:
+        yield opened
+
+
+async def test_final_news_ends_a_nudge_without_another_look(stage: Stage) -> None:
+    handle = await nudge_told(stage)
+
+    assert await handle.result() == OutcomeState.TOLD
+    assert stage.ledger.asked == [("advance", "o1")]
+
+
+@pytest.mark.req("A07")
+async def test_silence_is_answered_by_the_ledger_until_it_gives_up(stage: Stage) -> None:
+    handle = await nudge_unanswered(stage)
+
+    assert await handle.result() == OutcomeState.FAILED
+    assert stage.ledger.asked == [("advance", "o1")] * 4
+    assert timedelta(days=10) < await duration(handle) < timedelta(days=11)
+
+
+async def test_news_that_is_not_final_has_the_ledger_read_again(stage: Stage) -> None:
+    stage.ledger.outcomes["o1"] = [Cue(wait=timedelta(days=30)), TOLD]
+
+    handle = await start_nudge(stage)
+    await stage.say(OutboxKind.PROGRESSED, "nudge/o1", outcome_id="o1", state="open")
+    state = await stage.end_of(handle)
+
+    assert state == OutcomeState.TOLD
+    assert len(stage.ledger.asked) == 2
+    assert await duration(handle) < timedelta(days=1)
+
+
+async def test_a_ledger_that_is_late_is_not_pestered(stage: Stage) -> None:
+    """A lane that stands still for a day leaves waits that are over; each look waits longer."""
+    stage.ledger.outcomes["o1"] = [*[Cue(wait=timedelta(0))] * 20, TOLD]
+
+    handle = await start_nudge(stage)
+    await stage.end_of(handle)
+
+    assert await duration(handle) > timedelta(hours=1)
+
+
+def test_older_news_does_not_hide_that_it_is_final() -> None:
+    ear = Ear()
+
+    for state in (OutcomeState.OPEN, OutcomeState.TOLD, OutcomeState.OPEN):
+        ear.hear(Progressed(outcome_id="o1", state=state))
+
+    assert ear._news == {"o1": OutcomeState.TOLD}
+
+
+@pytest.mark.req("E01")
+async def test_a_plain_case_takes_two_activities_and_six_signals(stage: Stage) -> None:
+    handle = await case_plain(stage)
+
+    kinds = Counter(await events(handle))
+    assert await handle.result() == CaseState.RESOLVED
+    assert stage.ledger.asked == [("notice", "opened"), ("notice", "resolved")]
+    assert kinds["activity_task_scheduled"] == 2
+    assert kinds["workflow_execution_signaled"] == 6
+
+
+async def test_a_notice_without_a_receipt_is_followed_along_its_plan(stage: Stage) -> None:
+    await start_case(stage)
+    stage.ledger.outcomes["opening"] = [Cue(stage="trying email", wait=timedelta(hours=4)), TOLD]
+    await stage.env.sleep(timedelta(days=1))
+    for state in ("routed", "answered", "called", "resolved"):
+        await change_case(stage, state)
+    await stage.say(OutboxKind.PROGRESSED, "case/c1", outcome_id="closing", state="told")
+
+    await stage.end_of(stage.client.get_workflow_handle("case/c1"))
+
+    assert stage.ledger.asked.count(("advance", "opening")) == 2
+    assert stage.ledger.asked.count(("advance", "closing")) == 0
+
+
+async def test_a_case_ends_only_when_its_notices_are_settled(stage: Stage) -> None:
+    await start_case(stage)
+    stage.ledger.outcomes["closing"] = [Cue(wait=timedelta(days=2)), TOLD]
+
+    await change_case(stage, "resolved")
+    handle = stage.client.get_workflow_handle("case/c1")
+    await stage.end_of(handle)
+
+    assert await duration(handle) > timedelta(days=2)
+
+
+async def test_whoever_has_a_case_too_long_is_reminded_each_time(stage: Stage) -> None:
+    await case_reminded(stage)
+
+    assert stage.ledger.asked.count(("remind", "routed")) == 2
+    assert stage.ledger.asked.count(("remind", "answered")) == 0
+
+
+async def test_a_profile_without_reminders_is_asked_once(stage: Stage) -> None:
+    stage.ledger.remind_after = None
+    await start_case(stage)
+    await change_case(stage, "routed")
+    await stage.env.sleep(timedelta(days=30))
+    await change_case(stage, "resolved")
+
+    await stage.end_of(stage.client.get_workflow_handle("case/c1"))
+
+    assert stage.ledger.asked.count(("describe", "routed")) == 1
+    assert "remind" not in dict(stage.ledger.asked)
+
+
+async def test_a_suspected_outage_tells_nobody(stage: Stage) -> None:
+    await start_outage(stage)
+    await stage.env.sleep(timedelta(days=2))
+
+    assert stage.ledger.asked == []
+
+
+async def test_a_dismissed_suspicion_ends(stage: Stage) -> None:
+    handle = await outage_dismissed(stage)
+
+    assert await handle.result() == OutageResult(state=OutageState.DISMISSED, open_outcomes=0)
+    assert stage.ledger.asked == []
+
+
+@pytest.mark.req("B11")
+async def test_an_outage_tells_page_by_page_and_waits_until_nobody_is_open(stage: Stage) -> None:
+    handle = await outage_resolved(stage)
+
+    asked = stage.ledger.asked
+    assert await handle.result() == OutageResult(state=OutageState.RESOLVED, open_outcomes=0)
+    assert [what for what in asked if what[0] == "page"] == [
+        ("page", ""),
+        ("page", "1"),
+        ("page", "2"),
+    ]
+    assert [what for what, _ in asked].count("open") == 3
+
+
+async def test_a_lane_begins_anew_before_its_history_grows_long(stage: Stage) -> None:
+    first = await lane_shifts(stage)
+
+    kinds = Counter(await events(first))
+    assert kinds["activity_task_completed"] == policies.SHIFTS_PER_RUN
+    assert kinds["workflow_execution_continued_as_new"] == 1
