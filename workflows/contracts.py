@@ -76,3 +76,8 @@ class OutageResult:
 
     state: OutageState
     open_outcomes: int
+
+
+def lanes_queue(task_queue: str) -> str:
+    """Return the queue that lanes alone are worked from, so that no flood keeps them waiting."""
+    return f"{task_queue}-lanes"

@@ -5,7 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.lanes import LaneActivities, WorkLane
     from workflows import policies
-    from workflows.contracts import LaneInput
+    from workflows.contracts import LaneInput, lanes_queue
 
 
 @workflow.defn(name="TellalLane")
@@ -19,6 +19,7 @@ class LaneWorkflow:
             report = await workflow.execute_activity_method(
                 LaneActivities.work,
                 WorkLane(lane=lane.lane, shift_s=policies.SHIFT.total_seconds()),
+                task_queue=lanes_queue(workflow.info().task_queue),
                 start_to_close_timeout=policies.SHIFT_TIMEOUT,
                 heartbeat_timeout=policies.LANE_HEARTBEAT,
                 retry_policy=policies.LANE_RETRY,

@@ -16,13 +16,9 @@ WORKFLOWS: tuple[type, ...] = (NudgeWorkflow, CaseWorkflow, OutageWorkflow, Lane
 
 
 def activities(
-    *,
-    journeys: JourneyActivities,
-    cases: CaseActivities,
-    outages: OutageActivities,
-    lanes: LaneActivities,
+    *, journeys: JourneyActivities, cases: CaseActivities, outages: OutageActivities
 ) -> Sequence[Callable[..., Any]]:
-    """Return every activity, bound to who answers it."""
+    """Return the activities of the main queue, bound to who answers them."""
     return (
         journeys.advance,
         cases.notice,
@@ -30,5 +26,9 @@ def activities(
         cases.describe,
         outages.decide_audience,
         outages.watch,
-        lanes.work,
     )
+
+
+def lane_activities(lanes: LaneActivities) -> Sequence[Callable[..., Any]]:
+    """Return the activities of the lanes' own queue."""
+    return (lanes.work,)

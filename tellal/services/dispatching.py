@@ -28,7 +28,7 @@ _REST_AFTER_ERROR_S = 1.0
 _LEASE = timedelta(seconds=15)
 """How long a claimed item belongs to its dispatcher; then another one may deliver it again."""
 _FIRST_BACKOFF = timedelta(seconds=0.5)
-_LONGEST_BACKOFF = timedelta(seconds=30)
+_LONGEST_BACKOFF = timedelta(seconds=10)
 
 Deliver = Callable[[OutboxItem], Awaitable[None]]
 

@@ -58,12 +58,14 @@ def test_every_workflow_is_offered_once() -> None:
 
 def test_every_activity_is_offered_once() -> None:
     defined = [name for _, kind, name in decorators("activities") if kind == "activity.defn"]
-    bound = registry.activities(
-        journeys=JourneyActivities(create_autospec(object)),
-        cases=CaseActivities(create_autospec(object)),
-        outages=OutageActivities(create_autospec(object)),
-        lanes=LaneActivities(create_autospec(object), {}, {}),
-    )
+    bound = [
+        *registry.activities(
+            journeys=JourneyActivities(create_autospec(object)),
+            cases=CaseActivities(create_autospec(object)),
+            outages=OutageActivities(create_autospec(object)),
+        ),
+        *registry.lane_activities(LaneActivities(create_autospec(object), {}, {})),
+    ]
     offered = [one.__temporal_activity_definition.name for one in bound]  # type: ignore[attr-defined]  # set by the decorator
 
     assert sorted(offered) == sorted(name or "" for name in defined)

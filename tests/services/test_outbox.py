@@ -144,7 +144,7 @@ def test_waits_grow_and_stay_within_bounds() -> None:
     waits = [backoff(tries) for tries in range(1, 40)]
 
     assert waits == sorted(waits)
-    assert (waits[0], waits[-1]) == (timedelta(seconds=0.5), timedelta(seconds=30))
+    assert (waits[0], waits[-1]) == (timedelta(seconds=0.5), timedelta(seconds=10))
 
 
 async def test_news_for_a_workflow_that_ended_is_settled(sessions: Sessions) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,6 +28,8 @@ from tellal.domain.messages import OutcomeState
 from tellal.domain.outbox import OutboxItem, OutboxKind
 from tellal.ids import new_id
 from tellal.temporal import SEARCH_ATTRIBUTES
+from workflows import registry
+from workflows.contracts import lanes_queue
 from workflows.registry import WORKFLOWS
 from workflows.telling import Telling
 
@@ -146,15 +148,26 @@ async def a_stage() -> AsyncIterator[Stage]:
     async with env:
         await _know_search_attributes(env.client)
         ledger, task_queue = ScriptedLedger(env), f"stage-{new_id()}"
-        async with Worker(
+        main = Worker(
             env.client,
             task_queue=task_queue,
             identity=_IDENTITY,
             workflows=WORKFLOWS,
-            activities=[*_activities(ledger), quiet_shift],
+            activities=registry.activities(
+                journeys=JourneyActivities(ledger),
+                cases=CaseActivities(ledger),
+                outages=OutageActivities(ledger),
+            ),
             interceptors=[CodedErrors()],
             max_cached_workflows=0,
-        ):
+        )
+        lanes = Worker(
+            env.client,
+            task_queue=lanes_queue(task_queue),
+            identity=_IDENTITY,
+            activities=[quiet_shift],
+        )
+        async with main, lanes:
             yield Stage(env=env, ledger=ledger, task_queue=task_queue)
 
 
@@ -177,19 +190,6 @@ async def events(handle: WorkflowHandle[Any, Any]) -> list[str]:
     history = await handle.fetch_history()
     names = [EventType.Name(event.event_type) for event in history.events]
     return [name.removeprefix("EVENT_TYPE_").lower() for name in names]
-
-
-def _activities(ledger: ScriptedLedger) -> list[Callable[..., Any]]:
-    journeys, cases = JourneyActivities(ledger), CaseActivities(ledger)
-    outages = OutageActivities(ledger)
-    return [
-        journeys.advance,
-        cases.notice,
-        cases.remind,
-        cases.describe,
-        outages.decide_audience,
-        outages.watch,
-    ]
 
 
 async def _know_search_attributes(client: Client) -> None:

@@ -1,0 +1,44 @@
+"""Brings forward the outcomes that no workflow follows: a broadcast's, one by one when due."""
+
+import asyncio
+import logging
+
+from tellal.services.journeys import Journeys
+from tellal.supervision import rest
+
+_log = logging.getLogger(__name__)
+
+_BATCH = 50
+_SIDE_BY_SIDE = 4
+_LOOK_EVERY_S = 1.0
+
+
+class Sweeper:
+    """Claims what is due and advances it, as a workflow would."""
+
+    def __init__(self, journeys: Journeys) -> None:
+        self._journeys = journeys
+        self._slots = asyncio.Semaphore(_SIDE_BY_SIDE)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sweep until told to stop."""
+        while not stop.is_set():
+            if not await self.sweep():
+                await rest(stop, _LOOK_EVERY_S)
+
+    async def sweep(self) -> int:
+        """Advance one batch of what is due; return how many it held."""
+        due = await self._journeys.due(_BATCH)
+        await asyncio.gather(*(self._advance(outcome_id) for outcome_id in due))
+        return len(due)
+
+    async def _advance(self, outcome_id: str) -> None:
+        async with self._slots:
+            try:
+                await self._journeys.advance(outcome_id)
+            except Exception as error:  # noqa: BLE001 - one outcome must not stop the sweep
+                # It was put off when it was claimed, so it comes again.
+                _log.warning(
+                    "an outcome could not be advanced",
+                    extra={"outcome": outcome_id, "error": type(error).__name__},
+                )

@@ -1,0 +1,52 @@
+"""Keeps the parts of a process going until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+
+_log = logging.getLogger(__name__)
+
+_REST_S = 1.0
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def supervise(
+    parts: Mapping[str, Callable[[], Awaitable[None]]], stop: asyncio.Event
+) -> None:
+    """Run parts side by side; one that fails is begun again, until it is time to stop.
+
+    A part ends by itself soon after `stop` is set.
+    """
+    async with asyncio.TaskGroup() as group:
+        for name, part in parts.items():
+            group.create_task(_keep_going(name, part, stop))
+
+
+async def _keep_going(name: str, part: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await part()
+        except Exception as error:  # noqa: BLE001 - a part's failure must not take the others along
+            _log.warning(
+                "a part failed and begins again",
+                extra={"part": name, "error": type(error).__name__},
+            )
+        await rest(stop, _REST_S)
+
+
+async def rest(stop: asyncio.Event, seconds: float) -> None:
+    """Wait for a while, or until it is time to stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
