@@ -55,21 +55,23 @@ def demo(
 
 
 def dev(
-    data: Annotated[Path, typer.Option(help="The folder that keeps the data and the logs.")] = Path(
-        ".tellal"
-    ),
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The folder that keeps data and logs; .tellal, if none is named."),
+    ] = None,
 ) -> None:
     """Keep the whole stack up until Ctrl-C, and print where everything is."""
     from rich.console import Console
 
     from tellal.cli.display import Display
     from tellal.cli.welcome import key_in
+    from tellal.stack.premises import usual_folder
     from tellal.stack.stack import Stack
 
     console = Console()
     end_cleanly_on_sigterm()
     display = Display(console)
-    stack = Stack(ephemeral=False, folder=data, announce=display.show)
+    stack = Stack(ephemeral=False, folder=data or usual_folder(), announce=display.show)
     try:
         with display:
             stack.start()

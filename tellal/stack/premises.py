@@ -38,6 +38,18 @@ def may_enter(folder: Path, user: int) -> bool:
     return True
 
 
+def usual_folder() -> Path:
+    """Return where a stack is kept if nobody says otherwise.
+
+    That is below the present folder, unless we are root in a place that only root may enter (as
+    /root is): the database could not run there.
+    """
+    here = Path(".tellal").absolute()
+    if os.geteuid() == 0 and not may_enter(here.parent, UNPRIVILEGED):
+        return Path("/var/lib/tellal")
+    return here
+
+
 class Premises:
     """A folder with the servers' data and logs; what was started in it never outlives us.
 

