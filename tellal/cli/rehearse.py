@@ -22,6 +22,7 @@ _SPEED = 200.0
 """What a rule makes wait for minutes takes less than a second in a story."""
 _EXIT_OF_SIGINT = 130
 _LOOK_EVERY_S = 1.0
+_LOOK_AGAIN_S = 5.0
 
 
 def demo(
@@ -97,7 +98,11 @@ def _play(names: "Sequence[str]", console: "Console") -> "list[StoryResult]":
         with display:
             stack.start()
         return asyncio.run(
-            play(stack, names, lambda line: console.print(line, markup=False, highlight=False))
+            play(
+                stack,
+                names,
+                lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+            )
         )
     finally:
         stack.close()
@@ -121,22 +126,27 @@ def end_cleanly_on_sigterm() -> None:
 
 def _look_after(stack: "Stack", console: "Console") -> NoReturn:
     """Start again what dies, until we are told to stop."""
-    never = threading.Event()
-    while not never.wait(_LOOK_EVERY_S):
-        for part in stack.revive():
-            console.print(f"{part} had ended and was started again")
+    from tellal.cli.sentences import explain
+    from tellal.stack.process import PartError
+
+    never, pause = threading.Event(), _LOOK_EVERY_S
+    while not never.wait(pause):
+        pause = _LOOK_EVERY_S
+        try:
+            for part in stack.revive():
+                console.print(f"{part} had ended and was started again")
+        except PartError as error:
+            # The rest goes on; somebody may be mending this very part.
+            console.print(explain(error), style="red", markup=False, soft_wrap=True)
+            pause = _LOOK_AGAIN_S
     raise AssertionError("unreachable: nobody sets the event")
 
 
 def _print_addresses(stack: "Stack", console: "Console", key: str) -> None:
     """Print what a person needs to begin."""
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    table.add_row("Key", key)
-    for name, address in _addresses(stack).items():
-        table.add_row(name, address)
-    console.print(table)
+    for name, value in {"Key": key, **_addresses(stack)}.items():
+        # Never broken into lines: these are copied.
+        console.print(f"{name:<24}{value}", markup=False, highlight=False, soft_wrap=True)
     console.print("Ctrl-C stops everything; the data stay.")
 
 
@@ -146,7 +156,8 @@ def _addresses(stack: "Stack") -> dict[str, str]:
         "Journeys (Temporal UI)": stack.temporal_ui_url,
         "Mailbox": stack.mailbox_url,
         "Carrier": f"{stack.carrier_url}/_carrier/book" if stack.carrier_url else "",
-        "Database": stack.settings.database_url.get_secret_value(),
+        # The password of a database that is not ours is nobody's business.
+        "Database": stack.database_url if stack.postgres else "",
         "Temporal": stack.temporal_address,
         "Data and logs": str(stack.folder),
     }
