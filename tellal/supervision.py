@@ -50,3 +50,14 @@ async def rest(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+async def until_stopped(work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Do work that never ends by itself, and cut it off when it is time to stop."""
+    working = asyncio.ensure_future(work())
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if working.done():
+        working.result()
+    working.cancel()
