@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
 from tellal.domain.cases import CaseState
@@ -108,7 +109,7 @@ def _from_pydantic(path: Path, raw: object, item: Mapping[str, object]) -> Findi
     where = item["loc"]
     line, column = 1, 1
     keys = where if isinstance(where, tuple) else ()
-    if keys and hasattr(raw, "lc") and isinstance(raw, Mapping) and keys[0] in raw:
+    if keys and isinstance(raw, CommentedMap) and keys[0] in raw:
         line, column = (number + 1 for number in raw.lc.key(keys[0]))
     dotted = ".".join(str(key) for key in keys)
     return _finding(path, line, column, f"{dotted}: {item['msg']}")

@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.support.carrier",
+    "tests.support.house",
     "tests.support.postgres",
     "tests.support.temporal",
 ]

@@ -179,7 +179,8 @@ class Deciding:
                 "workflow_id": new.workflow_id,
             },
         )
-        return (await entry.tx.execute(statement.returning(_outcomes))).one()
+        written: Row[Any] = (await entry.tx.execute(statement.returning(_outcomes))).one()
+        return written
 
     async def _post_first(self, entry: _Entry, outcome: Row[Any]) -> Posted:
         first = entry.decision.steps[0]

@@ -64,6 +64,6 @@ def furnish(
         journeys=Journeys(sessions, deciding, progress),
         cases=Cases(profiles, clock),
         case_notices=CaseNotices(sessions, deciding, profiles, speed=speed),
-        outages=Outages(books, progress, clock),
+        outages=Outages(books, progress, renderer, clock),
         outage_audience=OutageAudience(sessions, deciding),
     )

@@ -20,7 +20,9 @@ from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import CauseRow, MessageRow, OutcomeRow
 from tellal.persistence.tables.operations import OutageRow
+from tellal.ports import Renderer
 from tellal.services.outbox import enqueue
+from tellal.services.posting import brand_variables
 from tellal.services.progress import Progress
 
 _outages = table(OutageRow)
@@ -54,9 +56,12 @@ class OutageView:
 class Outages:
     """Declares outages and applies commands; nothing goes to customers while one is suspected."""
 
-    def __init__(self, books: RulebookHolder, progress: Progress, clock: Clock) -> None:
+    def __init__(
+        self, books: RulebookHolder, progress: Progress, renderer: Renderer, clock: Clock
+    ) -> None:
         self._books = books
         self._progress = progress
+        self._renderer = renderer
         self._clock = clock
 
     async def declare(
@@ -72,12 +77,14 @@ class Outages:
         """Declare an outage, suspected at first.
 
         Raises:
-            InvalidInputError: The segment is no condition, or there is no such topic.
+            InvalidInputError: The segment is no condition, there is no such topic, or its texts
+                need a variable that is missing (what people can do meanwhile, B12).
         """
         book = self._books.current
         if topic not in book.topics:
             raise InvalidInputError(f"the rulebook has no topic {topic!r}", field="topic")
         parse_condition(segment, book.vocabulary, book.fact_names)
+        self._check_texts(brand, topic, variables)
         now = self._clock.now()
         outage_id, cause_id = new_id(), new_id()
         await tx.execute(
@@ -174,6 +181,21 @@ class Outages:
         )
         rows = (await tx.execute(query)).all()
         return tuple([_view(row, await counts(tx, row.cause_id)) for row in rows])
+
+    def _check_texts(self, brand: Brand, topic: str, variables: Mapping[str, object]) -> None:
+        """Write every text that could be sent: better refused now than found out at three a.m."""
+        plans = self._books.current.shards[topic].channels
+        for channel in sorted({channel for plan in plans for channel, _ in plan.rule.steps}):
+            self._renderer.render(
+                topic=topic,
+                channel=channel,
+                language=brand.country.lower(),
+                variables={
+                    "brand": brand_variables(brand),
+                    "customer": {"first_name": ""},
+                    "outage": variables,
+                },
+            )
 
     async def _apply(
         self, tx: AsyncSession, brand_id: str, outage_id: str, command: OutageCommand

@@ -51,18 +51,23 @@ class Posted:
     text: str = ""
 
 
+def brand_variables(brand: Brand) -> dict[str, str]:
+    """Return what a template may say of the brand."""
+    return {
+        "name": brand.name,
+        "trade_name": brand.trade_name,
+        "phone": brand.phone,
+        "email": brand.email,
+        "mersis": brand.mersis,
+    }
+
+
 def template_variables(
     brand: Brand, customer: Customer, variables: dict[str, object]
 ) -> dict[str, object]:
     """Return what a template may use: the brand, the customer, and the topic's own variables."""
     return {
-        "brand": {
-            "name": brand.name,
-            "trade_name": brand.trade_name,
-            "phone": brand.phone,
-            "email": brand.email,
-            "mersis": brand.mersis,
-        },
+        "brand": brand_variables(brand),
         "customer": {"first_name": customer.first_name},
         **variables,
     }

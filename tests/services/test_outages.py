@@ -1,0 +1,141 @@
+"""Outages: an audience by rule, a stop that holds, and a ledger that adds up."""
+
+import pytest
+from sqlalchemy import select, update
+
+from tellal.domain.channels import Channel
+from tellal.domain.customers import Brand
+from tellal.domain.errors import InvalidInputError, RefusedTransitionError
+from tellal.domain.messages import MessageState
+from tellal.persistence.columns import table
+from tellal.persistence.tables.ledger import MessageRow
+from tellal.services.house import House
+from tellal.services.outages import OutageView
+from tests.support.builders import a_brand, a_customer
+
+_messages = table(MessageRow)
+
+AFFECTED = 7
+VARIABLES = {"area": "Tepebaşı", "expected_end": "18:30", "workaround": "-", "hotline": "186"}
+
+
+@pytest.fixture
+async def brand(house: House) -> Brand:
+    async with house.sessions() as tx, tx.begin():
+        brand = await a_brand(tx, "porsuk-edas")
+        for n in range(AFFECTED):
+            await a_customer(
+                tx,
+                brand,
+                f"in-{n}",
+                contacts={Channel.SMS: f"+90535000000{n}"},
+                facts={"customer.district": "tepebasi"},
+            )
+        await a_customer(tx, brand, "out", facts={"customer.district": "odunpazari"})
+        await a_customer(
+            tx,
+            brand,
+            "mute",
+            contacts={Channel.EMAIL: "mute@example.com"},
+            facts={"customer.district": "tepebasi"},
+        )
+        return brand
+
+
+async def declared(house: House, brand: Brand) -> OutageView:
+    async with house.sessions() as tx, tx.begin():
+        return await house.outages.declare(
+            tx,
+            brand=brand,
+            title="Transformer",
+            topic="outage_notice",
+            segment={"customer.district": "tepebasi"},
+            variables=VARIABLES,
+        )
+
+
+async def confirmed(house: House, brand: Brand) -> OutageView:
+    outage = await declared(house, brand)
+    async with house.sessions() as tx, tx.begin():
+        return await house.outages.confirm(tx, brand_id=brand.id, outage_id=outage.id)
+
+
+async def decided(house: House, outage: OutageView, limit: int = 3) -> None:
+    after: str | None = ""
+    while after is not None:
+        after = await house.outage_audience.decide_page(outage.id, after, limit)
+
+
+async def test_nobody_is_decided_while_it_is_suspected(house: House, brand: Brand) -> None:
+    outage = await declared(house, brand)
+
+    await decided(house, outage)
+
+    async with house.sessions() as tx:
+        assert (await house.outages.view(tx, brand.id, outage.id)).counts["audience"] == 0
+
+
+@pytest.mark.req("B11")
+async def test_only_the_segment_is_decided_and_the_ledger_adds_up(
+    house: House, brand: Brand
+) -> None:
+    outage = await confirmed(house, brand)
+
+    await decided(house, outage)
+    await decided(house, outage)
+
+    async with house.sessions() as tx:
+        counts = (await house.outages.view(tx, brand.id, outage.id)).counts
+    assert counts["audience"] == AFFECTED + 1
+    assert (counts["open"], counts["suppressed"]) == (AFFECTED, 1)
+    assert counts["audience"] == sum(n for state, n in counts.items() if state != "audience")
+
+
+async def test_resolving_spares_the_unsent_and_counts_what_is_in_flight(
+    house: House, brand: Brand
+) -> None:
+    outage = await confirmed(house, brand)
+    await decided(house, outage)
+    async with house.sessions() as tx, tx.begin():
+        first = (
+            await tx.execute(select(_messages.c.id).order_by(_messages.c.id).limit(1))
+        ).scalar()
+        await tx.execute(
+            update(_messages)
+            .where(_messages.c.id == first)
+            .values(state=MessageState.HANDING_OVER, provider="twilio", receipts="delivery")
+        )
+
+    async with house.sessions() as tx, tx.begin():
+        resolved = await house.outages.resolve(tx, brand_id=brand.id, outage_id=outage.id)
+
+    assert resolved.in_flight_at_stop == 1
+    assert (resolved.counts["cancelled"], resolved.counts["open"]) == (AFFECTED - 1, 1)
+    assert await house.outage_audience.decide_page(outage.id, "", 100) is None
+
+
+async def test_an_outage_is_resolved_once(house: House, brand: Brand) -> None:
+    outage = await confirmed(house, brand)
+    async with house.sessions() as tx, tx.begin():
+        await house.outages.resolve(tx, brand_id=brand.id, outage_id=outage.id)
+
+    async with house.sessions() as tx, tx.begin():
+        with pytest.raises(RefusedTransitionError) as refused:
+            await house.outages.resolve(tx, brand_id=brand.id, outage_id=outage.id)
+
+    assert refused.value.code == "already_resolved"
+
+
+async def test_a_segment_that_is_no_condition_is_refused(house: House, brand: Brand) -> None:
+    async with house.sessions() as tx, tx.begin():
+        with pytest.raises(InvalidInputError) as refused:
+            await house.outages.declare(
+                tx,
+                brand=brand,
+                title="x",
+                topic="outage_notice",
+                segment={"customer.distrct": "tepebasi"},
+                variables=VARIABLES,
+            )
+
+    assert "customer.district" in refused.value.hint

@@ -1,0 +1,52 @@
+"""The services of a process for tests: the shipped rulebook, a clock that the test sets."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rules.decide import Decider
+from rules.holder import RulebookHolder
+from tellal.domain.channels import Channel
+from tellal.persistence.session import Sessions
+from tellal.services.house import House, furnish
+from templates.environment import JinjaRenderer
+
+MORNING = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
+"""Ten o'clock in Istanbul, a Monday: no quiet hours."""
+
+PROVIDERS = {
+    Channel.SMS: "twilio",
+    Channel.EMAIL: "smtp",
+    Channel.PUSH: "fcm",
+    Channel.BANNER: "surface",
+}
+
+
+class SetClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, at: datetime = MORNING) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def pass_by(self, time: timedelta) -> None:
+        self.at += time
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+async def house(sessions: Sessions, clock: SetClock) -> House:
+    return furnish(
+        sessions=sessions,
+        books=RulebookHolder(None),
+        decider=Decider(None),
+        renderer=JinjaRenderer(),
+        clock=clock,
+        providers=PROVIDERS,
+    )
