@@ -1,0 +1,224 @@
+"""Decides one question: the engine and the reference answer, the phases draw the conclusion."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rules import explain
+from rules.definitions import FactRule, Rule
+from rules.phases import Course, go_through_caps, go_through_law, go_through_time, uses
+from rules.questions import Engine, EngineAnswer, LedgerView, Question
+from rules.reference import derived
+from rules.rulebook import Rulebook
+from rules.shards import Shard
+from tellal.domain.decisions import Decision, PlanStep, Reason, Value, Verdict
+from tellal.domain.errors import InvalidInputError
+
+__all__ = ["Decider", "LedgerView", "Question", "decide"]
+
+REFERENCE = "reference"
+DURABLE = "durable_rules"
+
+_RANK = (
+    "refused",
+    "no_consent",
+    "route_forbidden",
+    "no_address",
+)
+"""Of several reasons why no channel is left, the one that tells most; rules' own come after."""
+
+
+class Decider:
+    """Asks the engine, and the reference beside it; where they differ the reference wins."""
+
+    def __init__(self, engine: Engine | None) -> None:
+        self._engine = engine
+
+    async def decide(self, book: Rulebook, question: Question) -> Decision:
+        """Decide a question.
+
+        Raises:
+            InvalidInputError: The rulebook has no such topic, or there is no such time zone.
+        """
+        asking = _prepare(book, question)
+        theirs = None
+        if self._engine is not None:
+            theirs = await self._engine.evaluate(book.revision, question.topic, asking.document)
+            if theirs is None:
+                await self._engine.load(book)
+        ours = _reference(asking)
+        agreed = theirs == ours
+        if self._engine is not None and theirs is not None and not agreed:
+            self._engine.note_difference(question.topic)
+        return _conclude(asking, ours, DURABLE if agreed else REFERENCE)
+
+
+def decide(book: Rulebook, question: Question, fired: EngineAnswer | None = None) -> Decision:
+    """Decide a question by the reference; `fired` is an engine's answer to compare with.
+
+    Raises:
+        InvalidInputError: The rulebook has no such topic, or there is no such time zone.
+    """
+    asking = _prepare(book, question)
+    ours = _reference(asking)
+    return _conclude(asking, ours, DURABLE if fired == ours else REFERENCE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asking:
+    book: Rulebook
+    shard: Shard
+    question: Question
+    zone: ZoneInfo
+    document: Mapping[str, Value]
+
+
+def _prepare(book: Rulebook, question: Question) -> _Asking:
+    shard = book.shards.get(question.topic)
+    if shard is None:
+        raise InvalidInputError(f"the rulebook has no topic '{question.topic}'", field="topic")
+    zone = _zone(question.timezone)
+    seen = question.document
+    document = {
+        path: value
+        for path in shard.fields
+        if (value := seen.get(path)) is not None
+        and (known := book.vocabulary.fields.get(path)) is not None
+        and known.fits(value)
+    }
+    document.update(_in_force(shard.dated, question.at, zone))
+    return _Asking(book=book, shard=shard, question=question, zone=zone, document=document)
+
+
+@lru_cache(maxsize=700)
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        message = f"there is no time zone '{name}'"
+        raise InvalidInputError(message, field="timezone", hint="as in Europe/Istanbul") from error
+
+
+def _in_force(dated: tuple[Rule, ...], at: datetime, zone: ZoneInfo) -> dict[str, Value]:
+    if not dated:
+        return {}
+    today = at.astimezone(zone).date()
+    return {
+        f"active.{rule.id}": True
+        for rule in dated
+        if (rule.begins is None or rule.begins <= today)
+        and (rule.ends is None or today <= rule.ends)
+    }
+
+
+def _reference(asking: _Asking) -> EngineAnswer:
+    document = asking.document
+    facts, held = derived(asking.shard.strata, document)
+    fired = [rule.id for rule in held]
+    fired += [
+        asked.rule.id
+        for asked in asking.shard.order
+        if not isinstance(asked.rule, FactRule) and asked.check(document, facts)
+    ]
+    return EngineAnswer(facts=frozenset(facts), fired=frozenset(fired))
+
+
+def _conclude(asking: _Asking, answer: EngineAnswer, executor: str) -> Decision:
+    shard, question = asking.shard, asking.question
+    expires_at = question.at + shard.topic.expires
+    course = _course(asking, answer, expires_at)
+    reasons = _reasons(course)
+    verdict = Verdict.SUPPRESS
+    if not course.stops and course.steps:
+        later = course.steps[0].not_before > question.at
+        verdict = Verdict.DEFER if later else Verdict.SEND
+        reasons = tuple(course.stops)
+    steps = () if verdict is Verdict.SUPPRESS else tuple(course.steps)
+    vocabulary = asking.book.vocabulary
+    return Decision(
+        topic=shard.topic.id,
+        message_class=shard.topic.message_class,
+        lane=shard.topic.lane,
+        verdict=verdict,
+        at=question.at,
+        steps=steps,
+        expires_at=expires_at,
+        reasons=reasons,
+        fired=tuple(rule.fired for rule in course.fired),
+        facts=tuple(sorted(answer.facts)),
+        read=explain.read(shard, asking.document, vocabulary),
+        removed=dict(course.removed),
+        cap_uses=uses(shard, tuple(step.channel for step in steps)),
+        trace=explain.trace(shard, asking.document, answer.facts, answer.fired, vocabulary),
+        revision=asking.book.revision,
+        executor=executor,
+    )
+
+
+def _course(asking: _Asking, answer: EngineAnswer, expires_at: datetime) -> Course:
+    """Go through the phases; a phase that stops everything is the last."""
+    shard, question, fired = asking.shard, asking.question, answer.fired
+    course = Course(steps=[])
+    for stratum in shard.strata:
+        course.fired += [asked.rule for asked in stratum if asked.rule.id in fired]
+    _suppress(course, shard, question, fired)
+    if course.stops:
+        return course
+    _choose(course, shard, question, fired)
+    if course.stops:
+        return course
+    go_through_law(course, shard.law, fired, question)
+    go_through_caps(course, shard.caps, fired, question)
+    if not course.stops:
+        go_through_time(course, shard.quiet_hours, fired, asking.zone, expires_at)
+    return course
+
+
+def _suppress(course: Course, shard: Shard, question: Question, fired: frozenset[str]) -> None:
+    """Collect every reason to say nothing: the rules' own first, then what the ledger knows."""
+    for asked in shard.suppress:
+        if asked.rule.id in fired:
+            course.note(asked.rule)
+            course.stops.append(asked.rule.because(asked.rule.reason, asked.rule.text))
+    topic, ledger = shard.topic, question.ledger
+    told = ledger.told_version
+    if topic.once and told is not None and told >= topic.content_version:
+        text = f"He was told version {told} of this already"
+        course.stops.append(Reason(code="already_told", text=text))
+    for rule in (asked.rule for asked in shard.stop):
+        if rule.id in fired and ledger.attempts_made > 0:
+            course.note(rule)
+            course.stops.append(rule.because("converted", "What it asks for has happened"))
+    if ledger.pending:
+        text = "A message about this is on its way to him"
+        course.stops.append(Reason(code="already_pending", text=text))
+    if not topic.once and topic.on and ledger.attempts_made >= topic.attempts:
+        text = f"He was asked {ledger.attempts_made} times, and {topic.attempts} are allowed"
+        course.stops.append(Reason(code="attempts_exhausted", text=text))
+
+
+def _choose(course: Course, shard: Shard, question: Question, fired: frozenset[str]) -> None:
+    """Take the first channels rule that holds."""
+    for asked in shard.channels:
+        if asked.rule.id in fired:
+            course.note(asked.rule)
+            course.steps = [
+                PlanStep(channel=channel, not_before=question.at, patience=patience)
+                for channel, patience in asked.rule.steps
+            ]
+            return
+    course.stops.append(Reason(code="no_channel", text="No channels rule holds for him"))
+
+
+def _reasons(course: Course) -> tuple[Reason, ...]:
+    """Order the reasons of a silence, the most telling first."""
+    removed: dict[str, Reason] = {}
+    for reason in course.removed.values():
+        removed.setdefault(f"{reason.code} {reason.rule}", reason)
+    ranked = sorted(
+        removed.values(),
+        key=lambda one: _RANK.index(one.code) if one.code in _RANK else len(_RANK),
+    )
+    return (*course.stops, *ranked) if course.stops else tuple(ranked)

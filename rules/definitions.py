@@ -1,0 +1,168 @@
+"""What a rulebook is made of: topics, events and the rules of each section, ready to be asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from enum import StrEnum
+
+from rules.ir import Ir
+from tellal.domain.channels import Channel, Lane, MessageClass
+from tellal.domain.decisions import Fired, Reason, Value
+
+
+class Section(StrEnum):
+    """The sections whose rules are asked, in the order of the phases."""
+
+    TOPICS = "topics"
+    FACTS = "facts"
+    SUPPRESS = "suppress"
+    CHANNELS = "channels"
+    LAW = "law"
+    CAPS = "caps"
+    QUIET_HOURS = "quiet_hours"
+
+
+class OnReach(StrEnum):
+    """What a full cap does."""
+
+    NEXT_CHANNEL = "next_channel"
+    SUPPRESS = "suppress"
+    DEFER = "defer"
+
+
+class QuietAction(StrEnum):
+    """What quiet hours do to a channel."""
+
+    DEFER = "defer"
+    NEXT_CHANNEL = "next_channel"
+    SUPPRESS = "suppress"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """Something to speak about: its class, how urgent it is, how often and until when."""
+
+    id: str
+    means: str
+    message_class: MessageClass
+    lane: Lane
+    priority: int
+    on: tuple[str, ...]
+    once: bool
+    content_version: int
+    expires: timedelta
+    attempts: int
+    every: timedelta
+    stop_when: Ir | None
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventType:
+    """What an event may carry, and what it leaves behind in the customer's facts.
+
+    `sets` maps a customer's field to a value (None removes it); `copies` maps it to the event's
+    field that the value comes from.
+    """
+
+    type: str
+    carries: frozenset[str]
+    sets: Mapping[str, Value | None]
+    copies: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A condition with a name and a place; what follows from it depends on its section."""
+
+    id: str
+    section: Section
+    when: Ir
+    means: str
+    file: str
+    line: int
+    begins: date | None = None
+    ends: date | None = None
+
+    @property
+    def fired(self) -> Fired:
+        """Say that this rule held."""
+        return Fired(
+            rule=self.id,
+            section=self.section.value,
+            file=self.file,
+            line=self.line,
+            text=self.means,
+        )
+
+    def because(self, code: str, text: str) -> Reason:
+        """Give this rule as the reason of something."""
+        return Reason(code=code, text=text, rule=self.id, file=self.file, line=self.line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactRule(Rule):
+    """Adds a fact; several rules may derive the same one."""
+
+    derives: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression(Rule):
+    """Stops a message."""
+
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelPlan(Rule):
+    """Chooses channels in their order, each with the patience it is given."""
+
+    steps: tuple[tuple[Channel, timedelta], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Law(Rule):
+    """Takes channels away: for want of consent, or because a route is forbidden.
+
+    Empty `countries` or `providers` mean any.
+    """
+
+    channels: frozenset[Channel]
+    needs_consent: bool
+    countries: frozenset[str]
+    providers: frozenset[str]
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap(Rule):
+    """So many messages of these topics within a rolling window.
+
+    Every message of `topics` (over `channel`, if it names one) takes a slot; the limit binds
+    those for which the condition holds.
+    """
+
+    limit: int
+    window: timedelta
+    channel: Channel | None
+    topics: frozenset[str]
+    on_reach: OnReach
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours(Rule):
+    """Hours of the customer's day (or of a fixed zone) in which channels are silent."""
+
+    channels: frozenset[Channel]
+    begin: time
+    end: time
+    timezone: str
+    action: QuietAction
+    reason: str
+    text: str

@@ -1,0 +1,167 @@
+"""The phases after the rules were asked: each may only narrow what the one before it left."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rules.definitions import Cap, Law, OnReach, QuietAction, QuietHours, Rule
+from rules.questions import Question
+from rules.quiet import latest_end, quiet_until
+from rules.reference import Asked
+from rules.shards import Shard
+from tellal.domain.channels import Channel
+from tellal.domain.decisions import CapUse, PlanStep, Reason
+
+_ADDRESS_WORDS: Mapping[Channel, str] = {
+    Channel.SMS: "There is no usable mobile number",
+    Channel.EMAIL: "There is no usable e-mail address",
+    Channel.PUSH: "There is no live push token",
+    Channel.BANNER: "He is on no page that can show a banner",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """A plan on its way through the phases."""
+
+    steps: list[PlanStep]
+    fired: list[Rule] = field(default_factory=list)
+    removed: dict[Channel, Reason] = field(default_factory=dict)
+    stops: list[Reason] = field(default_factory=list)
+
+    def remove(self, channel: Channel, reason: Reason) -> None:
+        """Take a channel away; the first reason stays."""
+        self.steps = [step for step in self.steps if step.channel is not channel]
+        self.removed.setdefault(channel, reason)
+
+    def defer(self, channel: Channel, until: datetime) -> None:
+        """Let a channel wait; the latest instant wins."""
+        self.steps = [
+            PlanStep(
+                channel=channel, not_before=max(until, step.not_before), patience=step.patience
+            )
+            if step.channel is channel
+            else step
+            for step in self.steps
+        ]
+
+    def note(self, rule: Rule) -> None:
+        """Record a rule that had an effect."""
+        if rule not in self.fired:
+            self.fired.append(rule)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels that are left, in their order."""
+        return tuple(step.channel for step in self.steps)
+
+
+def go_through_law(
+    course: Course, laws: tuple[Asked[Law], ...], fired: frozenset[str], question: Question
+) -> None:
+    """Remove channels without consent, forbidden routes, and what has no address."""
+    for asked in laws:
+        law = asked.rule
+        if law.id not in fired:
+            continue
+        for channel in course.channels:
+            reason = _offence(law, channel, question)
+            if reason is not None:
+                course.remove(channel, reason)
+                course.note(law)
+    for channel in course.channels:
+        if channel not in question.reachable:
+            text = _ADDRESS_WORDS[channel]
+            course.remove(channel, Reason(code="no_address", text=text))
+
+
+def go_through_caps(
+    course: Course, caps: tuple[Asked[Cap], ...], fired: frozenset[str], question: Question
+) -> None:
+    """Apply every full cap; the strictest wins, since all of them are applied."""
+    for asked in caps:
+        cap = asked.rule
+        hit = [c for c in course.channels if cap.channel in {None, c}]
+        if cap.id not in fired or not hit:
+            continue
+        free_at = _free_at(cap, question)
+        if free_at is None:
+            continue
+        course.note(cap)
+        reason = cap.because(cap.reason, cap.text)
+        if cap.on_reach is OnReach.SUPPRESS:
+            course.stops.append(reason)
+        for channel in hit:
+            if cap.on_reach is OnReach.DEFER:
+                course.defer(channel, free_at)
+            elif cap.on_reach is OnReach.NEXT_CHANNEL:
+                course.remove(channel, reason)
+
+
+def go_through_time(
+    course: Course,
+    rules: tuple[Asked[QuietHours], ...],
+    fired: frozenset[str],
+    zone: ZoneInfo,
+    expires_at: datetime,
+) -> None:
+    """Apply quiet hours, and drop what would come too late."""
+    in_force = tuple(asked.rule for asked in rules if asked.rule.id in fired)
+    for step in tuple(course.steps):
+        mine = tuple(rule for rule in in_force if step.channel in rule.channels)
+        _keep_quiet(course, step, mine, zone)
+    for step in tuple(course.steps):
+        if step.not_before >= expires_at:
+            text = f"It may not go before {step.not_before:%Y-%m-%d %H:%M} UTC, when it has expired"
+            course.remove(step.channel, Reason(code="expires_before_allowed", text=text))
+
+
+def uses(shard: Shard, channels: tuple[Channel, ...]) -> tuple[CapUse, ...]:
+    """Return the slots that sending over these channels would take."""
+    return tuple(
+        CapUse(cap=asked.rule.id, channel=channel)
+        for asked in shard.caps
+        for channel in channels
+        if asked.rule.channel in {None, channel}
+    )
+
+
+def _offence(law: Law, channel: Channel, question: Question) -> Reason | None:
+    if channel not in law.channels or (law.countries and question.country not in law.countries):
+        return None
+    if not law.needs_consent:
+        carried_by = question.providers.get(channel, "")
+        return law.because(law.reason, law.text) if carried_by in law.providers else None
+    agreed = question.consents.get(channel)
+    if agreed:
+        return None
+    if agreed is False:
+        return law.because("refused", "The customer has refused this channel")
+    return law.because(law.reason, law.text)
+
+
+def _free_at(cap: Cap, question: Question) -> datetime | None:
+    """Return when the next slot of a cap gets free, None if one is free now."""
+    taken = sorted(
+        used + cap.window
+        for used in question.cap_uses.get(cap.id, ())
+        if used + cap.window > question.at
+    )
+    return taken[-cap.limit] if len(taken) >= cap.limit else None
+
+
+def _keep_quiet(
+    course: Course, step: PlanStep, rules: tuple[QuietHours, ...], zone: ZoneInfo
+) -> None:
+    for rule in rules:
+        if quiet_until(rule, step.not_before, zone) is None:
+            continue
+        course.note(rule)
+        reason = rule.because(rule.reason, rule.text)
+        if rule.action is QuietAction.SUPPRESS:
+            course.stops.append(reason)
+        elif rule.action is QuietAction.NEXT_CHANNEL:
+            course.remove(step.channel, reason)
+    deferring = tuple(rule for rule in rules if rule.action is QuietAction.DEFER)
+    course.defer(step.channel, latest_end(deferring, step.not_before, zone))

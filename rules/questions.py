@@ -1,0 +1,66 @@
+"""What is asked of the rules, and what an executor answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from rules.rulebook import Rulebook
+from tellal.domain.channels import Channel
+from tellal.domain.decisions import Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerView:
+    """What the ledger remembers of a customer and a topic."""
+
+    told_version: int | None
+    pending: bool
+    attempts_made: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Whether to speak to a customer about a topic, with all that an answer depends on.
+
+    `document` maps the vocabulary's paths to values, absent means unknown; `cap_uses` maps a cap
+    to the instants at which its slots were taken; `consents` holds True for granted and False for
+    refused, and nothing where there is no record; `providers` says who would carry a channel.
+    """
+
+    topic: str
+    at: datetime
+    timezone: str
+    document: Mapping[str, Value]
+    cap_uses: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    consents: Mapping[Channel, bool] = field(default_factory=dict)
+    reachable: frozenset[Channel] = frozenset()
+    country: str = ""
+    providers: Mapping[Channel, str] = field(default_factory=dict)
+    ledger: LedgerView = LedgerView(told_version=None, pending=False, attempts_made=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineAnswer:
+    """Which facts were derived from a document, and which rules held (fact rules included)."""
+
+    facts: frozenset[str]
+    fired: frozenset[str]
+
+
+class Engine(Protocol):
+    """Answers beside the reference; None when it cannot, in time or at all."""
+
+    async def load(self, book: Rulebook) -> None:
+        """Make ready for a rulebook; answers to it come as soon as they can."""
+        ...
+
+    async def evaluate(
+        self, book_revision: str, topic: str, document: Mapping[str, Value]
+    ) -> EngineAnswer | None:
+        """Say which rules of a topic hold for a document."""
+        ...
+
+    def note_difference(self, topic: str) -> None:
+        """Count and log that the answer was not the reference's."""
+        ...

@@ -1,0 +1,260 @@
+"""Reads the sections of one rule file into definitions."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import TypedDict
+from zoneinfo import available_timezones
+
+from rules.definitions import (
+    Cap,
+    ChannelPlan,
+    FactRule,
+    Law,
+    OnReach,
+    QuietAction,
+    QuietHours,
+    Rule,
+    Section,
+    Suppression,
+    Topic,
+)
+from rules.entries import Entry, entries_of
+from rules.ir import ALWAYS, Ir, Op, Test, every
+from rules.language import Conditions
+from rules.names import Names
+from rules.source import Report
+from rules.vocabulary import did_you_mean
+from tellal.domain.channels import Channel, Lane, MessageClass
+
+ACTIVE = "active."
+"""Fields of this prefix say, at a decision, that a dated rule is in force on the customer's day."""
+
+_PATIENCE = timedelta(hours=1)
+_ABOUT = frozenset({"id", "means", "when", "owner", "ticket"})
+_DATES = frozenset({"from", "until"})
+_TOPIC = _ABOUT - {"when", "ticket"} | {
+    "class",
+    "once",
+    "content_version",
+    "expires",
+    "attempts",
+    "every",
+    "stop_when",
+    "on",
+    "lane",
+    "priority",
+}
+
+
+class _Common(TypedDict):
+    """What every rule begins with."""
+
+    id: str
+    section: Section
+    when: Ir
+    means: str
+    file: str
+    line: int
+    begins: date | None
+    ends: date | None
+
+
+class SectionReader:
+    """Reads one file; names of other files are known already."""
+
+    def __init__(
+        self, root: Mapping[object, object], file: str, names: Names, report: Report
+    ) -> None:
+        self._root = root
+        self._file = file
+        self._names = names
+        self._report = report
+        self._package = str(root.get("package", ""))
+        self._conditions = Conditions(
+            vocabulary=names.vocabulary, facts=names.facts, report=report, file=file
+        )
+
+    def rules(self) -> list[Rule]:
+        """Read every rule of the file, in the order of the phases."""
+        readers = {
+            Section.FACTS: self._fact,
+            Section.SUPPRESS: self._suppression,
+            Section.CHANNELS: self._channels,
+            Section.LAW: self._law,
+            Section.CAPS: self._cap,
+            Section.QUIET_HOURS: self._quiet_hours,
+        }
+        return [
+            read(entry)
+            for section, read in readers.items()
+            for entry in entries_of(self._root, section, self._file, self._report)
+        ]
+
+    def topics(self) -> list[Topic]:
+        """Read the topics that the file declares."""
+        return [
+            self._topic(entry)
+            for entry in entries_of(self._root, "topics", self._file, self._report)
+        ]
+
+    def _topic(self, entry: Entry) -> Topic:
+        entry.only(_TOPIC, required=("id", "means", "class", "expires"))
+        attempts = entry.number("attempts", 1, most=100)
+        if attempts > 1 and "every" not in entry.raw:
+            entry.wrong("attempts", "several attempts need 'every', the time between them")
+        once = "once" in entry.raw
+        if once and entry.raw["once"] != "content_version":
+            entry.wrong("once", "'once' is content_version", "leave it out to allow repetition")
+        if once and "content_version" not in entry.raw:
+            entry.wrong("once", "'once' needs 'content_version', a number that the author raises")
+        stop_when = entry.raw.get("stop_when")
+        return Topic(
+            id=entry.id(),
+            means=entry.text("means"),
+            message_class=entry.choice("class", MessageClass, MessageClass.COMMERCIAL),
+            lane=entry.choice("lane", Lane, Lane.JOURNEYS),
+            priority=entry.number("priority", 50, least=0, most=100),
+            on=self._events(entry),
+            once=once,
+            content_version=entry.number("content_version", 1, most=1_000_000),
+            expires=entry.duration("expires", timedelta(days=1)),
+            attempts=attempts,
+            every=entry.duration("every", timedelta(days=1)),
+            stop_when=None
+            if stop_when is None
+            else self._conditions.read(stop_when, entry.at("stop_when")),
+            file=self._file,
+            line=entry.place.line,
+        )
+
+    def _events(self, entry: Entry) -> tuple[str, ...]:
+        types = []
+        for place, type in entry.texts("on"):
+            if type not in self._names.event_types:
+                near = did_you_mean(type, self._names.event_types)
+                self._report.add(place, f"no 'events' section declares the event '{type}'", near)
+            types.append(type)
+        return tuple(dict.fromkeys(types))
+
+    def _common(self, entry: Entry, section: Section) -> _Common:
+        when: Ir = ALWAYS
+        if "when" in entry.raw:
+            when = self._conditions.read(entry.raw["when"], entry.at("when"))
+        name = f"{self._package}.{entry.id()}"
+        begins, ends = entry.day("from"), entry.day("until")
+        if begins or ends:
+            when = every([Test(Op.EQ, f"{ACTIVE}{name}", wanted=True), when])
+        return _Common(
+            id=name,
+            section=section,
+            when=when,
+            means=entry.text("means", entry.text("text")),
+            file=self._file,
+            line=entry.place.line,
+            begins=begins,
+            ends=ends,
+        )
+
+    def _fact(self, entry: Entry) -> FactRule:
+        # A fact holds or it does not; what is to change on a day is what follows from it.
+        entry.only(_ABOUT | {"derives"}, required=("id", "when"))
+        derives = entry.id("derives") if "derives" in entry.raw else entry.id()
+        return FactRule(**self._common(entry, Section.FACTS), derives=derives)
+
+    def _suppression(self, entry: Entry) -> Suppression:
+        entry.only(_ABOUT | _DATES | {"reason", "text"}, required=("id", "when", "reason", "text"))
+        return Suppression(
+            **self._common(entry, Section.SUPPRESS),
+            reason=entry.code("reason", "suppressed"),
+            text=entry.text("text"),
+        )
+
+    def _channels(self, entry: Entry) -> ChannelPlan:
+        entry.only(_ABOUT | _DATES | {"send", "patience"}, required=("id", "when", "send"))
+        patience = entry.durations("patience", Channel)
+        channels = entry.choices("send", Channel)
+        if "send" in entry.raw and not channels:
+            entry.wrong("send", "'send' names at least one channel")
+        for channel in patience:
+            if channel not in channels:
+                entry.wrong("patience", f"'send' does not name {channel}")
+        return ChannelPlan(
+            **self._common(entry, Section.CHANNELS),
+            steps=tuple((channel, patience.get(channel, _PATIENCE)) for channel in channels),
+        )
+
+    def _law(self, entry: Entry) -> Law:
+        entry.only(
+            _ABOUT
+            | _DATES
+            | {"channels", "requires", "forbids", "countries", "source"}
+            | {"reason", "text"},
+            required=("id", "channels", "reason", "text"),
+        )
+        if ("requires" in entry.raw) == ("forbids" in entry.raw):
+            self._report.add(entry.place, "a law either requires consent or forbids providers")
+        consent = entry.raw.get("requires")
+        if consent not in {None, "consent"}:
+            entry.wrong("requires", "'requires' is consent")
+        forbids = entry.within("forbids")
+        forbids.only(("providers",))
+        return Law(
+            **self._common(entry, Section.LAW),
+            channels=frozenset(entry.choices("channels", Channel)),
+            needs_consent=consent is not None,
+            countries=frozenset(text for _, text in entry.texts("countries")),
+            providers=frozenset(text for _, text in forbids.texts("providers")),
+            reason=entry.code("reason", "law"),
+            text=entry.text("text"),
+        )
+
+    def _cap(self, entry: Entry) -> Cap:
+        entry.only(
+            _ABOUT | _DATES | {"count", "channel", "limit", "per", "on_reach", "reason", "text"},
+            required=("id", "count", "limit", "per", "on_reach", "reason", "text"),
+        )
+        channel = entry.choice("channel", Channel, Channel.SMS) if "channel" in entry.raw else None
+        return Cap(
+            **self._common(entry, Section.CAPS),
+            limit=entry.number("limit", 1, most=1000),
+            window=entry.duration("per", timedelta(days=1)),
+            channel=channel,
+            topics=self._counted(entry),
+            on_reach=entry.choice("on_reach", OnReach, OnReach.SUPPRESS),
+            reason=entry.code("reason", "cap"),
+            text=entry.text("text"),
+        )
+
+    def _counted(self, entry: Entry) -> frozenset[str]:
+        count = entry.within("count")
+        count.only(("topics", "class"))
+        if ("topics" in count.raw) == ("class" in count.raw):
+            entry.wrong("count", "'count' names either topics or a class")
+        if "class" in count.raw:
+            wanted = count.choice("class", MessageClass, MessageClass.COMMERCIAL)
+            return frozenset(t for t, kind in self._names.topics.items() if kind == wanted)
+        for place, topic in count.texts("topics"):
+            if topic not in self._names.topics:
+                near = did_you_mean(topic, self._names.topics)
+                self._report.add(place, f"unknown topic '{topic}'", near)
+        return frozenset(topic for _, topic in count.texts("topics"))
+
+    def _quiet_hours(self, entry: Entry) -> QuietHours:
+        entry.only(
+            _ABOUT | _DATES | {"channels", "between", "timezone", "action", "reason", "text"},
+            required=("id", "channels", "between", "action", "text"),
+        )
+        begin, end = entry.hours("between")
+        zone = entry.text("timezone")
+        if zone and zone not in available_timezones():
+            entry.wrong("timezone", f"there is no time zone '{zone}'", "as in Europe/Istanbul")
+        return QuietHours(
+            **self._common(entry, Section.QUIET_HOURS),
+            channels=frozenset(entry.choices("channels", Channel)),
+            begin=begin,
+            end=end,
+            timezone=zone,
+            action=entry.choice("action", QuietAction, QuietAction.DEFER),
+            reason=entry.code("reason", "quiet_hours"),
+            text=entry.text("text"),
+        )

@@ -1,0 +1,153 @@
+"""Cuts a rulebook into one shard per topic: only what can matter to a topic is ever asked."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rules.definitions import (
+    Cap,
+    ChannelPlan,
+    FactRule,
+    Law,
+    QuietHours,
+    Rule,
+    Section,
+    Suppression,
+    Topic,
+)
+from rules.ir import ALWAYS, NEVER, facts_of, fields_of, given
+from rules.names import CLASS, TOPIC
+from rules.reference import Asked, Strata, compiled
+from tellal.domain.channels import MessageClass
+
+Kind = TypeVar("Kind", bound=Rule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Everything that is asked about one topic, in the order of the phases.
+
+    `order` has every rule of the shard, facts first; `fields` is all that they read.
+    """
+
+    topic: Topic
+    constants: Mapping[str, str]
+    fields: tuple[str, ...]
+    strata: Strata
+    stop: tuple[Asked[Rule], ...]
+    suppress: tuple[Asked[Suppression], ...]
+    channels: tuple[Asked[ChannelPlan], ...]
+    law: tuple[Asked[Law], ...]
+    caps: tuple[Asked[Cap], ...]
+    quiet_hours: tuple[Asked[QuietHours], ...]
+    order: tuple[Asked[Rule], ...]
+    dated: tuple[Rule, ...]
+
+
+def make_shard(topic: Topic, rules: Sequence[Rule]) -> Shard:
+    """Keep of the rules what can hold for a topic."""
+    constants = {TOPIC: topic.id, CLASS: topic.message_class.value}
+    fit = [asked for rule in rules if (asked := _asked(rule, constants)) is not None]
+    fit = [asked for asked in fit if _concerns(asked.rule, topic)]
+    stop = () if topic.stop_when is None else (_stop(topic, constants),)
+    others: list[Asked[Rule]] = [*stop, *(a for a in fit if not isinstance(a.rule, FactRule))]
+    strata = _needed(
+        stratify(only(fit, FactRule)), {name for asked in others for name in facts_of(asked.when)}
+    )
+    order: tuple[Asked[Rule], ...] = (*(a for stratum in strata for a in stratum), *others)
+    return Shard(
+        topic=topic,
+        constants=constants,
+        fields=tuple(sorted({path for asked in order for path in fields_of(asked.when)})),
+        strata=strata,
+        stop=stop,
+        suppress=only(fit, Suppression),
+        channels=only(fit, ChannelPlan),
+        law=only(fit, Law),
+        caps=only(fit, Cap),
+        quiet_hours=only(fit, QuietHours),
+        order=order,
+        dated=tuple(asked.rule for asked in order if asked.rule.begins or asked.rule.ends),
+    )
+
+
+def only(fit: Iterable[Asked[Rule]], kind: type[Kind]) -> tuple[Asked[Kind], ...]:
+    """Return the rules of one kind."""
+    return tuple(
+        Asked(asked.rule, asked.when, asked.check) for asked in fit if isinstance(asked.rule, kind)
+    )
+
+
+def stratify(rules: Sequence[Asked[FactRule]]) -> Strata:
+    """Order fact rules so that each reads only facts of earlier strata.
+
+    Rules that read each other in a circle are left out; `circles` names them.
+    """
+    level: dict[str, int] = {}
+    waiting = _readings(rules)
+    while ready := [name for name, reads in waiting.items() if reads <= level.keys()]:
+        for name in ready:
+            level[name] = 1 + max((level[read] for read in waiting[name]), default=-1)
+        waiting = {name: reads for name, reads in waiting.items() if name not in level}
+    height = 1 + max(level.values(), default=-1)
+    return tuple(
+        tuple(asked for asked in rules if level.get(asked.rule.derives) == number)
+        for number in range(height)
+    )
+
+
+def circles(rules: Sequence[Asked[FactRule]]) -> frozenset[str]:
+    """Return the facts that can never be derived because they wait for each other."""
+    ordered = {asked.rule.derives for stratum in stratify(rules) for asked in stratum}
+    return frozenset(asked.rule.derives for asked in rules) - ordered
+
+
+def as_asked(rules: Iterable[FactRule]) -> tuple[Asked[FactRule], ...]:
+    """Return fact rules as they are asked when no topic is fixed."""
+    return tuple(Asked(rule, rule.when, compiled(rule.when)) for rule in rules)
+
+
+def _readings(rules: Sequence[Asked[FactRule]]) -> dict[str, set[str]]:
+    derivable = {asked.rule.derives for asked in rules}
+    readings: dict[str, set[str]] = {}
+    for asked in rules:
+        # A fact that no rule left here derives does not hold, and nothing waits for it.
+        readings.setdefault(asked.rule.derives, set()).update(facts_of(asked.when) & derivable)
+    return readings
+
+
+def _asked(rule: Rule, constants: Mapping[str, str]) -> Asked[Rule] | None:
+    left = given(rule.when, constants)
+    return None if left == NEVER else Asked(rule, left, compiled(left))
+
+
+def _concerns(rule: Rule, topic: Topic) -> bool:
+    if isinstance(rule, Cap):
+        return topic.id in rule.topics and topic.message_class is not MessageClass.MANDATORY
+    if isinstance(rule, QuietHours):
+        return topic.message_class is not MessageClass.MANDATORY
+    return True
+
+
+def _stop(topic: Topic, constants: Mapping[str, str]) -> Asked[Rule]:
+    rule = Rule(
+        id=f"{topic.id}.stop_when",
+        section=Section.TOPICS,
+        when=topic.stop_when or ALWAYS,
+        means="what the message asks for has happened",
+        file=topic.file,
+        line=topic.line,
+    )
+    left = given(rule.when, constants)
+    return Asked(rule, left, compiled(left))
+
+
+def _needed(strata: Strata, wanted: set[str]) -> Strata:
+    """Leave out the facts that nobody in the shard asks for."""
+    wanted = set(wanted)
+    kept = []
+    for stratum in reversed(strata):
+        keep = tuple(asked for asked in stratum if asked.rule.derives in wanted)
+        wanted |= {name for asked in keep for name in facts_of(asked.when)}
+        kept.append(keep)
+    return tuple(stratum for stratum in reversed(kept) if stratum)
