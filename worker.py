@@ -1,1 +1,103 @@
-"""Composition root of the worker process."""
+"""The worker: journeys, lanes, and the loops that take the ledger's news to them.
+
+The one place that knows every implementation; `tellal worker` starts it.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+
+from activities.providers.fcm_push import FcmPush
+from activities.providers.smtp_email import SmtpEmail
+from activities.providers.twilio.sms import TwilioSms
+from rules.decide import Decider
+from rules.holder import RulebookHolder
+from tellal.clock import SystemClock
+from tellal.domain.channels import Channel
+from tellal.persistence.bell import Bell
+from tellal.persistence.session import Sessions, make_engine, make_sessions
+from tellal.ports import Sender
+from tellal.services.dispatching import Dispatcher
+from tellal.services.house import House, furnish
+from tellal.services.lane_desk import lane_desk, side_by_side
+from tellal.services.posting import LANE_CHANNEL, SURFACE
+from tellal.services.rereading import reread
+from tellal.services.sweeping import Sweeper
+from tellal.settings import Settings
+from tellal.supervision import persist, stop_on_signals, supervise, until_stopped
+from tellal.temporal import connect
+from templates.environment import JinjaRenderer
+from workflows.registry import activities, lane_activities
+from workflows.serving import Serving
+from workflows.telling import Telling
+
+_LANE_POOL = 12
+
+
+def main(settings: Settings | None = None) -> None:
+    """Work until SIGTERM."""
+    asyncio.run(serve(settings or Settings()))
+
+
+async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
+    """Work until told to stop; Temporal may come later, and may go away for a while."""
+    stop = stop or stop_on_signals()
+    async with AsyncExitStack() as held:
+        senders = senders_of(settings)
+        for sender in senders.values():
+            held.push_async_callback(sender.close)
+        house = _house(settings, _sessions(held, settings, settings.database_pool), senders)
+        to_lanes = _sessions(held, settings, _LANE_POOL)
+        bell, renderer = Bell(to_lanes, LANE_CHANNEL), JinjaRenderer()
+        desk = lane_desk(settings, to_lanes, house, renderer=renderer, senders=senders, bell=bell)
+        client = await persist(partial(connect, settings), stop)
+        if client is None:
+            return
+        queue = settings.task_queue
+        deliver = Telling(client, queue).deliver
+        waiting = activities(
+            journeys=house.journeys, cases=house.case_notices, outages=house.outage_audience
+        )
+        calling = lane_activities(desk, senders, side_by_side(settings))
+        await supervise(
+            {
+                **Serving(client, queue).parts(waiting, calling, stop),
+                "dispatcher": partial(Dispatcher(house.sessions, house.clock, deliver).run, stop),
+                "sweeper": partial(Sweeper(house.journeys).run, stop),
+                "bell": partial(until_stopped, bell.listen, stop),
+                "rulebook": partial(reread, house.books, stop),
+            },
+            stop,
+        )
+
+
+def senders_of(settings: Settings) -> dict[Channel, Sender]:
+    """Make a sender for every channel whose provider is configured."""
+    callbacks = f"{settings.public_url}/v1/hooks/twilio/status"
+    senders: list[Sender] = []
+    if settings.twilio.account_sid:
+        senders.append(TwilioSms(settings.twilio, status_callback_url=callbacks))
+    if settings.smtp.host:
+        senders.append(SmtpEmail(settings.smtp))
+    if settings.fcm.project:
+        senders.append(FcmPush(settings.fcm))
+    return {sender.channel: sender for sender in senders}
+
+
+def _sessions(held: AsyncExitStack, settings: Settings, pool: int) -> Sessions:
+    engine = make_engine(settings.database_url.get_secret_value(), pool=pool)
+    held.push_async_callback(engine.dispose)
+    return make_sessions(engine)
+
+
+def _house(settings: Settings, sessions: Sessions, senders: dict[Channel, Sender]) -> House:
+    names = {channel: sender.provider for channel, sender in senders.items()}
+    return furnish(
+        sessions=sessions,
+        books=RulebookHolder(settings.rulebook),
+        decider=Decider(None),
+        renderer=JinjaRenderer(),
+        clock=SystemClock(),
+        providers={**names, Channel.BANNER: SURFACE},
+        speed=settings.rehearsal_speed,
+    )

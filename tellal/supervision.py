@@ -4,10 +4,13 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 _log = logging.getLogger(__name__)
 
 _REST_S = 1.0
+
+Made = TypeVar("Made")
 
 
 def stop_on_signals() -> asyncio.Event:
@@ -61,3 +64,14 @@ async def until_stopped(work: Callable[[], Awaitable[None]], stop: asyncio.Event
     if working.done():
         working.result()
     working.cancel()
+
+
+async def persist(make: Callable[[], Awaitable[Made]], stop: asyncio.Event) -> Made | None:
+    """Make something that may not be possible yet; None when it is time to stop before it is."""
+    while not stop.is_set():
+        try:
+            return await make()
+        except Exception as error:  # noqa: BLE001 - whatever is missing may come
+            _log.warning("not ready yet", extra={"error": type(error).__name__})
+        await rest(stop, _REST_S)
+    return None

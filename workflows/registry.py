@@ -1,12 +1,14 @@
 """Every workflow and activity that a worker offers, each under its explicit name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from activities.cases import CaseActivities
-from activities.journeys import JourneyActivities
-from activities.lanes import LaneActivities
-from activities.outages import OutageActivities
+from activities.cases import CaseActivities, CaseDesk
+from activities.journeys import JourneyActivities, JourneyDesk
+from activities.lanes import HandOverDesk, LaneActivities
+from activities.outages import OutageActivities, OutageDesk
+from tellal.domain.channels import Channel, Lane
+from tellal.ports import Sender
 from workflows.case import CaseWorkflow
 from workflows.lane import LaneWorkflow
 from workflows.nudge import NudgeWorkflow
@@ -15,20 +17,28 @@ from workflows.outage import OutageWorkflow
 WORKFLOWS: tuple[type, ...] = (NudgeWorkflow, CaseWorkflow, OutageWorkflow, LaneWorkflow)
 
 
-def activities(
-    *, journeys: JourneyActivities, cases: CaseActivities, outages: OutageActivities
-) -> Sequence[Callable[..., Any]]:
+Activities = Sequence[Callable[..., Any]]
+
+
+def activities(*, journeys: JourneyDesk, cases: CaseDesk, outages: OutageDesk) -> Activities:
     """Return the activities of the main queue, bound to who answers them."""
+    journey, case, outage = (
+        JourneyActivities(journeys),
+        CaseActivities(cases),
+        OutageActivities(outages),
+    )
     return (
-        journeys.advance,
-        cases.notice,
-        cases.remind,
-        cases.describe,
-        outages.decide_audience,
-        outages.watch,
+        journey.advance,
+        case.notice,
+        case.remind,
+        case.describe,
+        outage.decide_audience,
+        outage.watch,
     )
 
 
-def lane_activities(lanes: LaneActivities) -> Sequence[Callable[..., Any]]:
+def lane_activities(
+    desk: HandOverDesk, senders: Mapping[Channel, Sender], side_by_side: Mapping[Lane, int]
+) -> Activities:
     """Return the activities of the lanes' own queue."""
-    return (lanes.work,)
+    return (LaneActivities(desk, senders, side_by_side).work,)

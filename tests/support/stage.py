@@ -17,11 +17,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.cases import CaseActivities
 from activities.errors import CodedErrors
-from activities.journeys import JourneyActivities
 from activities.lanes import ShiftReport, WorkLane
-from activities.outages import OutageActivities
 from tellal.domain.cases import CaseState
 from tellal.domain.journeys import CaseBrief, Notice, Step
 from tellal.domain.messages import OutcomeState
@@ -153,11 +150,7 @@ async def a_stage() -> AsyncIterator[Stage]:
             task_queue=task_queue,
             identity=_IDENTITY,
             workflows=WORKFLOWS,
-            activities=registry.activities(
-                journeys=JourneyActivities(ledger),
-                cases=CaseActivities(ledger),
-                outages=OutageActivities(ledger),
-            ),
+            activities=registry.activities(journeys=ledger, cases=ledger, outages=ledger),
             interceptors=[CodedErrors()],
             max_cached_workflows=0,
         )
