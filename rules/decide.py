@@ -47,7 +47,7 @@ class Decider:
         if self._engine is not None:
             theirs = await self._engine.evaluate(book.revision, question.topic, asking.document)
             if theirs is None:
-                await self._engine.load(book)
+                self._engine.prepare(book)
         ours = _reference(asking)
         agreed = theirs == ours
         if self._engine is not None and theirs is not None and not agreed:

@@ -51,7 +51,7 @@ class EngineAnswer:
 class Engine(Protocol):
     """Answers beside the reference; None when it cannot, in time or at all."""
 
-    async def load(self, book: Rulebook) -> None:
+    def prepare(self, book: Rulebook) -> None:
         """Make ready for a rulebook; answers to it come as soon as they can."""
         ...
 
