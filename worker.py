@@ -11,20 +11,19 @@ from activities.providers.fcm_push import FcmPush
 from activities.providers.smtp_email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
 from rules.decide import Decider
+from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
 from tellal.clock import SystemClock
 from tellal.domain.channels import Channel
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions, make_engine, make_sessions
 from tellal.ports import Sender
-from tellal.services.dispatching import Dispatcher
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.posting import LANE_CHANNEL, SURFACE
-from tellal.services.rereading import reread
-from tellal.services.sweeping import Sweeper
+from tellal.services.upkeep import upkeep
 from tellal.settings import Settings
-from tellal.supervision import persist, stop_on_signals, supervise, until_stopped
+from tellal.supervision import persist, stop_on_signals, supervise
 from tellal.temporal import connect
 from templates.environment import JinjaRenderer
 from workflows.registry import activities, lane_activities
@@ -46,7 +45,11 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         senders = senders_of(settings)
         for sender in senders.values():
             held.push_async_callback(sender.close)
-        house = _house(settings, _sessions(held, settings, settings.database_pool), senders)
+        engine = RuleEngine(deadline_s=settings.engine_deadline_s)
+        await engine.start()
+        held.push_async_callback(engine.close)
+        to_ledger = _sessions(held, settings, settings.database_pool)
+        house = _house(settings, to_ledger, Decider(engine), senders)
         to_lanes = _sessions(held, settings, _LANE_POOL)
         bell, renderer = Bell(to_lanes, LANE_CHANNEL), JinjaRenderer()
         desk = lane_desk(settings, to_lanes, house, renderer=renderer, senders=senders, bell=bell)
@@ -59,16 +62,8 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
             journeys=house.journeys, cases=house.case_notices, outages=house.outage_audience
         )
         calling = lane_activities(desk, senders, side_by_side(settings))
-        await supervise(
-            {
-                **Serving(client, queue).parts(waiting, calling, stop),
-                "dispatcher": partial(Dispatcher(house.sessions, house.clock, deliver).run, stop),
-                "sweeper": partial(Sweeper(house.journeys).run, stop),
-                "bell": partial(until_stopped, bell.listen, stop),
-                "rulebook": partial(reread, house.books, stop),
-            },
-            stop,
-        )
+        parts = Serving(client, queue).parts(waiting, calling, stop)
+        await supervise({**parts, **upkeep(house, deliver, bell, stop)}, stop)
 
 
 def senders_of(settings: Settings) -> dict[Channel, Sender]:
@@ -90,12 +85,14 @@ def _sessions(held: AsyncExitStack, settings: Settings, pool: int) -> Sessions:
     return make_sessions(engine)
 
 
-def _house(settings: Settings, sessions: Sessions, senders: dict[Channel, Sender]) -> House:
+def _house(
+    settings: Settings, sessions: Sessions, decider: Decider, senders: dict[Channel, Sender]
+) -> House:
     names = {channel: sender.provider for channel, sender in senders.items()}
     return furnish(
         sessions=sessions,
         books=RulebookHolder(settings.rulebook),
-        decider=Decider(None),
+        decider=decider,
         renderer=JinjaRenderer(),
         clock=SystemClock(),
         providers={**names, Channel.BANNER: SURFACE},
