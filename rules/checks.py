@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from rules.definitions import ChannelPlan, FactRule, Rule, Topic
-from rules.ir import ALWAYS
+from rules.ir import ALWAYS, fields_of
+from rules.names import TOPIC
 from rules.shards import Shard, as_asked, circles
 from rules.source import Place, Report
 
@@ -65,7 +66,8 @@ def _check_idle(rules: Sequence[Rule], shards: Mapping[str, Shard], report: Repo
     """Report rules whose condition can hold for no topic at all."""
     at_work = {asked.rule.id for shard in shards.values() for asked in shard.order}
     for rule in rules:
-        if rule.id in at_work or isinstance(rule, FactRule) or not shards:
+        # A rule for a class waits for topics of that class; one that names a topic has a mistake.
+        if rule.id in at_work or isinstance(rule, FactRule) or TOPIC not in fields_of(rule.when):
             continue
         place = Place(file=rule.file, line=rule.line)
         report.add(place, f"'{rule.id}' can hold for no topic", "look at its topic and class")

@@ -18,6 +18,8 @@ from rules.questions import EngineAnswer
 from rules.rulebook import Rulebook
 from tellal.domain.decisions import Value
 
+__all__ = ["FencedRules", "MessageNotHandledException", "RuleEngine", "TimerlessHost"]
+
 _log = logging.getLogger(__name__)
 
 _START_S = 20.0
@@ -26,7 +28,7 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 
 
-class _TimerlessHost(Host):  # type: ignore[misc]  # durable_rules has no types
+class TimerlessHost(Host):  # type: ignore[misc]  # durable_rules has no types
     """A host without its timer threads: they run actions elsewhere and touch freed memory."""
 
     def _run(self) -> None:
@@ -41,7 +43,7 @@ class FencedRules:
     """
 
     def __init__(self, name: str, program: Sequence[Any]) -> None:
-        self._host = _TimerlessHost()
+        self._host = TimerlessHost()
         self._held: set[str] = set()
         self._stages: list[tuple[list[str], dict[str, str]]] = []
         for stage, (rulesets, facts) in enumerate(program):
