@@ -177,6 +177,8 @@ class Postgres:
             directory=self._home,
             mend=_MEND,
             user=self._user,
+            # Left to finish, which takes a second; broken off it would leave shared memory behind.
+            polite=signal.SIGCONT,
         )
         Child(self._premises, program).run(within_s=_START_S)
 
