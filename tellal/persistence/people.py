@@ -100,6 +100,19 @@ async def read_customers(tx: AsyncSession, ids: Collection[str]) -> dict[str, Cu
     return {customer.id: customer for customer in await _complete(tx, rows)}
 
 
+async def page_of_customers(
+    tx: AsyncSession, brand_id: str, *, after: str, limit: int
+) -> Sequence[Customer]:
+    """Read the brand's next customers in the order of their ids, without locking them."""
+    query = (
+        select(CustomerRow)
+        .where(_customers.brand_id == brand_id, _customers.id > after)
+        .order_by(_customers.id)
+        .limit(limit)
+    )
+    return await _complete(tx, (await tx.execute(query)).scalars().all())
+
+
 async def lock_page(
     tx: AsyncSession, brand_id: str, *, after: str, limit: int
 ) -> Sequence[Customer]:

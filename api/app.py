@@ -1,0 +1,145 @@
+"""The API process: the one place of it that knows every implementation."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from fastapi import APIRouter, FastAPI
+
+from activities.providers.twilio.callbacks import parse_status, signature_is_valid
+from api import auth, problems
+from api.routes import (
+    cases,
+    customers,
+    decisions,
+    events,
+    health,
+    hooks,
+    keys,
+    messages,
+    outages,
+    rulebook,
+)
+from api.state import Desk
+from rules.decide import Decider
+from rules.engine import RuleEngine
+from rules.holder import RulebookHolder
+from tellal.clock import Clock, SystemClock
+from tellal.domain.channels import Channel
+from tellal.domain.messages import Receipt
+from tellal.persistence.session import make_engine, make_sessions
+from tellal.services.customers import Customers
+from tellal.services.house import furnish
+from tellal.services.posting import SURFACE
+from tellal.services.receipts import Receipts
+from tellal.services.rereading import reread
+from tellal.settings import Settings, TwilioSettings
+from templates.environment import JinjaRenderer
+
+STATUS_CALLBACK = "/v1/hooks/twilio/status"
+
+_ABOUT = """Tellal decides, per person and with a reason, whether to speak, how, and when to stop.
+
+Send `Authorization: Bearer tlk_…` with every request; a key belongs to one brand and sees only
+that brand's data. Send an `Idempotency-Key` with every write: a repeat then happens once and is
+answered the same. Errors are problem documents (RFC 9457) that say what is wrong, where, and how
+to mend it.
+
+Begin with `PUT /v1/customers/{ref}`, then `POST /v1/events`; ask `GET /v1/decisions` why.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioCallbacks:
+    """Twilio's callbacks, signed with the account's token over the public address."""
+
+    settings: TwilioSettings
+    public_url: str
+
+    def genuine(self, query: str, form: Mapping[str, str], signature: str) -> bool:
+        """Say whether Twilio signed this callback."""
+        url = f"{self.public_url}{STATUS_CALLBACK}" + (f"?{query}" if query else "")
+        token = self.settings.auth_token.get_secret_value()
+        return bool(token) and signature_is_valid(token, url, form, signature)
+
+    def receipt(self, form: Mapping[str, str], message_id: str, received_at: datetime) -> Receipt:
+        """Read a callback."""
+        return parse_status(form, message_id, received_at)
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> FastAPI:
+    """Make the application; uvicorn calls it without arguments."""
+    settings = settings or Settings()
+    clock = clock or SystemClock()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as held:
+            app.state.desk = await _open(held, settings, clock)
+            yield
+
+    app = FastAPI(
+        title="Tellal",
+        version="1",
+        description=_ABOUT,
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    problems.install(app)
+    v1 = APIRouter(prefix="/v1")
+    for module in (customers, events, cases, outages, messages, decisions, rulebook, keys, hooks):
+        v1.include_router(module.router)
+    app.include_router(v1)
+    app.include_router(health.router)
+    return app
+
+
+async def _open(held: AsyncExitStack, settings: Settings, clock: Clock) -> Desk:
+    database = make_engine(settings.database_url.get_secret_value(), pool=settings.database_pool)
+    held.push_async_callback(database.dispose)
+    held.push_async_callback(auth.settle)
+    sessions = make_sessions(database)
+    books = RulebookHolder(settings.rulebook)
+    engine = RuleEngine(deadline_s=settings.engine_deadline_s)
+    await engine.start()
+    held.push_async_callback(engine.close)
+    engine.prepare(books.current)
+    house = furnish(
+        sessions=sessions,
+        books=books,
+        decider=Decider(engine),
+        renderer=JinjaRenderer(),
+        clock=clock,
+        providers=provider_names(settings),
+        speed=settings.rehearsal_speed,
+    )
+    rereading = asyncio.create_task(reread(books, asyncio.Event()))
+    held.push_async_callback(_cut_off, rereading)
+    return Desk(
+        sessions=sessions,
+        clock=clock,
+        books=books,
+        house=house,
+        customers=Customers(books, clock),
+        receipts=Receipts(clock, house.progress),
+        twilio=TwilioCallbacks(settings.twilio, settings.public_url),
+        engine_counters=lambda: asdict(engine.counters),
+    )
+
+
+async def _cut_off(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def provider_names(settings: Settings) -> Mapping[Channel, str]:
+    """Return who carries each channel, as far as a provider is configured."""
+    configured = {
+        Channel.SMS: "twilio" if settings.twilio.account_sid else "",
+        Channel.EMAIL: "smtp" if settings.smtp.host else "",
+        Channel.PUSH: "fcm" if settings.fcm.project else "",
+        Channel.BANNER: SURFACE,
+    }
+    return {channel: name for channel, name in configured.items() if name}

@@ -1,0 +1,155 @@
+"""Reading and writing: one transaction per request, and a repeat happens once."""
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Depends, Header, Query, Request, Response, Security
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.auth import caller
+from api.state import Desk, TheDesk
+from tellal.domain.customers import Brand
+from tellal.services.idempotency import Answer, Request as Repeatable, claim, complete
+from tellal.services.keys import Caller, Scope
+
+T = TypeVar("T")
+
+Effect = Callable[[AsyncSession], Awaitable[object]]
+
+REPLAYED = {"Idempotent-Replay": "true"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A request that only reads."""
+
+    desk: Desk
+    caller: Caller
+
+    @property
+    def brand(self) -> Brand:
+        """The brand whose data the caller may see."""
+        return self.caller.brand
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """Open a session to read in."""
+        async with self.desk.sessions() as tx:
+            yield tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing(Reading):
+    """A request that changes something, once for each Idempotency-Key."""
+
+    route: str
+    key: str | None
+    digest: str
+
+    @property
+    def by(self) -> str:
+        """Who acts, as histories show it."""
+        return self.caller.key.name
+
+    async def once(
+        self, status: int, effect: Effect, keep: Callable[[Any], object] | None = None
+    ) -> Response:
+        """Have an effect and answer with its result, or repeat the answer that was given.
+
+        Effect and answer are one transaction; an error leaves neither. `keep` takes out of the
+        answer what must not be stored; a repeat then lacks it.
+        """
+        async with self.desk.sessions() as tx, tx.begin():
+            claimed = await self._claim(tx)
+            if isinstance(claimed, Answer):
+                return _response(claimed.status, claimed.body, REPLAYED)
+            result = await effect(tx)
+            body = as_json(result) if result is not None else ""
+            if claimed is not None:
+                kept = body if keep is None else as_json(keep(result))
+                await complete(tx, claimed, Answer(status=status, body=kept))
+        return _response(status, body, {})
+
+    async def _claim(self, tx: AsyncSession) -> str | Answer | None:
+        if self.key is None:
+            return None
+        repeatable = Repeatable(
+            caller=self.caller.identity, route=self.route, key=self.key, digest=self.digest
+        )
+        return await claim(tx, repeatable, now=self.desk.clock.now())
+
+
+def _response(status: int, body: str, headers: dict[str, str]) -> Response:
+    return Response(body, status, headers=headers, media_type="application/json" if body else None)
+
+
+def as_json(value: object) -> str:
+    """Write a result as the API shows it."""
+    kind = type(value)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind].dump_json(value).decode()
+
+
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+async def reading(desk: TheDesk, who: Annotated[Caller, Depends(caller)]) -> Reading:
+    """Make a reading request; its scopes are checked where the caller is found."""
+    return Reading(desk=desk, caller=who)
+
+
+async def writing(
+    request: Request,
+    desk: TheDesk,
+    who: Annotated[Caller, Depends(caller)],
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            max_length=200,
+            description="Any text of yours, new for each new request. Send the same key again when "
+            "you do not know whether a request arrived: it happens once, and is answered the same. "
+            "Kept for 30 days.",
+        ),
+    ] = None,
+) -> Writing:
+    """Make a writing request."""
+    body = await request.body()
+    return Writing(
+        desk=desk,
+        caller=who,
+        route=f"{request.method} {request.url.path}",
+        key=key,
+        digest=hashlib.sha256(body).hexdigest(),
+    )
+
+
+def may_read(scope: Scope) -> Any:  # noqa: ANN401 - what FastAPI takes as a dependency
+    """Return the dependency of a route that reads with a scope."""
+    return Security(reading, scopes=[scope.value])
+
+
+def may_write(scope: Scope) -> Any:  # noqa: ANN401 - what FastAPI takes as a dependency
+    """Return the dependency of a route that writes with a scope."""
+    return Security(writing, scopes=[scope.value])
+
+
+class Page(BaseModel, Generic[T]):
+    """A page of a list; `next` goes into `after` for the next one, and is null on the last."""
+
+    items: list[T]
+    next: str | None
+
+
+After = Annotated[str, Query(description="The `next` of the page before", max_length=64)]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at the most")]
+
+
+def next_after(ids: list[str], limit: int) -> str | None:
+    """Return the cursor after a page that may not be the last."""
+    return ids[-1] if len(ids) == limit else None

@@ -1,0 +1,134 @@
+"""Customers: who they are, how to reach them, what they agreed to."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.problems import documented
+from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, next_after
+from api.views import ConsentView, CustomerView, customer_view
+from tellal.domain.channels import Channel
+from tellal.domain.customers import ConsentState, CustomerKind
+from tellal.persistence.people import find_customer, page_of_customers
+from tellal.services.customers import ConsentInput, Contact, CustomerInput
+from tellal.services.keys import Scope
+
+router = APIRouter(prefix="/customers", tags=["customers"])
+
+Ref = Annotated[str, Path(max_length=200, description="Your own name for the customer")]
+Reader = Annotated[Reading, may_read(Scope.CUSTOMERS_READ)]
+Writer = Annotated[Writing, may_write(Scope.CUSTOMERS_WRITE)]
+Consenter = Annotated[Writing, may_write(Scope.CONSENTS_WRITE)]
+
+
+class ContactBody(BaseModel):
+    """An address. SMS numbers may be written as people do; they are kept in E.164."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: Channel
+    address: str = Field(max_length=4096, examples=["0532 123 45 67"])
+    confirmed: bool = Field(default=False, description="Known to be good again, though it failed")
+
+
+class CustomerBody(BaseModel):
+    """Everything that you say of a customer; what you leave out is not so."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "locale": "tr-TR",
+                    "first_name": "Ayşe",
+                    "contacts": [
+                        {"channel": "sms", "address": "0532 123 45 67"},
+                        {"channel": "email", "address": "ayse@example.com"},
+                    ],
+                    "attributes": {"segment": "mass", "city": "Eskişehir"},
+                }
+            ]
+        },
+    )
+
+    kind: CustomerKind = CustomerKind.INDIVIDUAL
+    locale: str = Field(default="en", max_length=20, examples=["tr-TR"])
+    timezone: str = Field(default="", description="IANA name; the brand's own if left out")
+    country: str = Field(default="", description="ISO code; else the mobile number's, else yours")
+    first_name: str = Field(default="", max_length=100)
+    contacts: list[ContactBody] = Field(default=[], max_length=50)
+    attributes: dict[str, object] = Field(
+        default={}, description="What rules may read of him; the vocabulary names them"
+    )
+
+
+class ConsentBody(BaseModel):
+    """A grant or a refusal, with what proves it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: Channel
+    state: ConsentState
+    source: str = Field(max_length=100, examples=["branch", "web", "call_centre"])
+    evidence: dict[str, object] = Field(default={}, examples=[{"form": "KVK-17", "box": "empty"}])
+
+
+@router.put("/{ref}", responses=documented(409, 422), response_model=CustomerView)
+async def put_customer(ref: Ref, body: CustomerBody, write: Writer) -> Response:
+    """Create a customer, or replace what was said of him."""
+    said = CustomerInput(
+        kind=body.kind,
+        locale=body.locale,
+        timezone=body.timezone,
+        country=body.country,
+        first_name=body.first_name,
+        contacts=[
+            Contact(channel=c.channel, address=c.address, confirmed=c.confirmed)
+            for c in body.contacts
+        ],
+        attributes=body.attributes,
+    )
+
+    async def effect(tx: AsyncSession) -> CustomerView:
+        customer, _ = await write.desk.customers.put(tx, brand=write.brand, ref=ref, said=said)
+        return customer_view(customer)
+
+    return await write.once(200, effect)
+
+
+@router.get("/{ref}", responses=documented(404))
+async def get_customer(ref: Ref, read: Reader) -> CustomerView:
+    """Read a customer."""
+    async with read.session() as tx:
+        return customer_view(await find_customer(tx, read.brand.id, ref))
+
+
+@router.get("", responses=documented())
+async def list_customers(read: Reader, after: After = "", limit: Limit = 50) -> Page[CustomerView]:
+    """List your customers in the order in which they were created."""
+    async with read.session() as tx:
+        found = await page_of_customers(tx, read.brand.id, after=after, limit=limit)
+    ids = [customer.id for customer in found]
+    return Page(items=[customer_view(c) for c in found], next=next_after(ids, limit))
+
+
+@router.post(
+    "/{ref}/consents", status_code=201, responses=documented(404, 409, 422),
+    response_model=ConsentView,
+)  # fmt: skip
+async def record_consent(ref: Ref, body: ConsentBody, write: Consenter) -> Response:
+    """Record that a customer granted or refused a channel; records are only ever added."""
+    said = ConsentInput(
+        channel=body.channel, state=body.state, source=body.source, evidence=body.evidence
+    )
+
+    async def effect(tx: AsyncSession) -> ConsentView:
+        kept = await write.desk.customers.record_consent(tx, brand=write.brand, ref=ref, said=said)
+        return ConsentView(
+            channel=kept.channel, state=kept.state, source=kept.source,
+            recorded_at=kept.recorded_at,
+        )  # fmt: skip
+
+    return await write.once(201, effect)

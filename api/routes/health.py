@@ -1,0 +1,35 @@
+"""Whether the process lives, and whether it can work."""
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.state import TheDesk
+
+router = APIRouter(tags=["operations"])
+
+
+class Health(BaseModel):
+    """`ok`, or what is missing."""
+
+    status: str
+    database: str = "ok"
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """Say that the process lives."""
+    return Health(status="ok")
+
+
+@router.get("/readyz")
+async def readyz(desk: TheDesk, response: Response) -> Health:
+    """Say whether requests can be served: the database must answer. No worker is needed."""
+    try:
+        async with desk.sessions() as tx:
+            await tx.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError, TimeoutError):
+        response.status_code = 503
+        return Health(status="not ready", database="does not answer")
+    return Health(status="ok")

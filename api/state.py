@@ -1,0 +1,54 @@
+"""What a process of the API holds for its requests."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Protocol, cast
+
+from fastapi import Depends, Request
+
+from rules.holder import RulebookHolder
+from tellal.clock import Clock
+from tellal.domain.messages import Receipt
+from tellal.persistence.session import Sessions
+from tellal.services.customers import Customers
+from tellal.services.house import House
+from tellal.services.receipts import Receipts
+
+
+class Callbacks(Protocol):
+    """How a provider's status callback is trusted and read."""
+
+    def genuine(self, query: str, form: Mapping[str, str], signature: str) -> bool:
+        """Say whether the carrier signed this callback; `query` is the address's query string."""
+        ...
+
+    def receipt(self, form: Mapping[str, str], message_id: str, received_at: datetime) -> Receipt:
+        """Read a callback.
+
+        Raises:
+            InvalidInputError: It is none.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The services that routes call."""
+
+    sessions: Sessions
+    clock: Clock
+    books: RulebookHolder
+    house: House
+    customers: Customers
+    receipts: Receipts
+    twilio: Callbacks
+    engine_counters: Callable[[], Mapping[str, int]]
+
+
+def desk(request: Request) -> Desk:
+    """Return the process's desk."""
+    return cast(Desk, request.app.state.desk)
+
+
+TheDesk = Annotated[Desk, Depends(desk)]

@@ -1,0 +1,64 @@
+"""Customers, events and keys as the API shows them."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from tellal.domain.channels import Channel
+from tellal.domain.customers import ConsentState, Customer, CustomerKind
+
+
+class ContactView(BaseModel):
+    """An address; `bad_reason` says why it is not used."""
+
+    channel: Channel
+    address: str
+    bad_reason: str = ""
+
+
+class ConsentView(BaseModel):
+    """The record in force for a channel."""
+
+    channel: Channel
+    state: ConsentState
+    source: str
+    recorded_at: datetime
+
+
+class CustomerView(BaseModel):
+    """A customer."""
+
+    id: str = Field(examples=["01M837NRNXEYD9M2SCPHQYZW89"])
+    ref: str = Field(examples=["customer-42"])
+    kind: CustomerKind
+    locale: str
+    timezone: str
+    country: str
+    first_name: str
+    contacts: list[ContactView]
+    consents: list[ConsentView]
+    facts: dict[str, object]
+
+
+def customer_view(customer: Customer) -> CustomerView:
+    """Show a customer."""
+    return CustomerView(
+        id=customer.id,
+        ref=customer.ref,
+        kind=customer.kind,
+        locale=customer.locale,
+        timezone=customer.timezone,
+        country=customer.country,
+        first_name=customer.first_name,
+        contacts=[
+            ContactView(channel=p.channel, address=p.address, bad_reason=p.bad_reason)
+            for p in customer.contact_points
+        ],
+        consents=[
+            ConsentView(
+                channel=c.channel, state=c.state, source=c.source, recorded_at=c.recorded_at
+            )
+            for c in customer.consents.values()
+        ],
+        facts=dict(customer.facts),
+    )

@@ -1,0 +1,141 @@
+"""Addresses: checked and written in one way, so that the same address is always the same text."""
+
+import re
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
+
+from tellal.domain.channels import Channel
+from tellal.domain.errors import InvalidInputError
+
+_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")
+_LOCAL_LIMIT = 64
+_EMAIL_LIMIT = 254
+_CARRIES_TEXTS = frozenset(
+    {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.PAGER}
+)
+_UNREADABLE = {
+    NumberParseException.INVALID_COUNTRY_CODE: "its country code does not exist",
+    NumberParseException.NOT_A_NUMBER: "it is no phone number",
+    NumberParseException.TOO_SHORT_AFTER_IDD: "it is too short",
+    NumberParseException.TOO_SHORT_NSN: "it is too short",
+    NumberParseException.TOO_LONG: "it is too long",
+}
+
+
+def normalise(channel: Channel, raw: str, *, region: str) -> str:
+    """Return an address as it is stored; `region` is the country of numbers written without one.
+
+    Raises:
+        InvalidInputError: It cannot be an address on the channel; the message says why.
+    """
+    match channel:
+        case Channel.SMS:
+            return mobile_number(raw, region=region)
+        case Channel.EMAIL:
+            return email_address(raw)
+        case Channel.PUSH:
+            return push_token(raw)
+        case Channel.BANNER:
+            raise InvalidInputError(
+                "a banner has no address; the surface that the customer is on shows it",
+                field="channel",
+                hint="say can_show_banner in the event instead",
+            )
+
+
+def mobile_number(raw: str, *, region: str) -> str:
+    """Return a mobile number in E.164 (`+905321234567`).
+
+    Raises:
+        InvalidInputError: It is not a number to which a text message can go.
+    """
+    try:
+        number = phonenumbers.parse(raw, region)
+    except NumberParseException as error:
+        raise _no_mobile(_UNREADABLE[error.error_type]) from error
+    if not phonenumbers.is_valid_number(number):
+        raise _no_mobile(f"no number like it is in use in {_country(number, region)}")
+    if phonenumbers.number_type(number) not in _CARRIES_TEXTS:
+        raise _no_mobile("it is not a mobile number, so no text message reaches it")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def country_of(number: str) -> str:
+    """Return the ISO country of a number in E.164, empty when it belongs to none."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
+
+
+def is_country(code: str) -> bool:
+    """Say whether a code names a country that has phone numbers, as `TR` does."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
+def email_address(raw: str) -> str:
+    """Return an e-mail address with its domain in lower case and in ASCII.
+
+    The part before the @ is left as it is: only its own server knows whether case matters.
+
+    Raises:
+        InvalidInputError: It does not have the form of an address.
+    """
+    local, at, domain = raw.strip().rpartition("@")
+    if not at or not local or not domain:
+        raise _no_email("it has no @ between a name and a domain")
+    if len(local) > _LOCAL_LIMIT or not _LOCAL_PART.fullmatch(local):
+        raise _no_email("the part before the @ has a character that mail servers refuse")
+    ascii_domain = _ascii_domain(domain)
+    address = f"{local}@{ascii_domain}"
+    if len(address) > _EMAIL_LIMIT:
+        raise _no_email("it is too long")
+    return address
+
+
+def push_token(raw: str) -> str:
+    """Return a push token; only its maker can read it, so only its form is checked.
+
+    Raises:
+        InvalidInputError: It holds a blank or a letter that no token has, or its length is wrong.
+    """
+    token = raw.strip()
+    if not _TOKEN.fullmatch(token):
+        raise InvalidInputError(
+            "this is no push token",
+            field="address",
+            hint="send the registration token exactly as the app got it",
+        )
+    return token
+
+
+def _ascii_domain(domain: str) -> str:
+    try:
+        written = domain.encode("idna").decode("ascii").lower()
+    except UnicodeError as error:
+        raise _no_email("the domain is not written as domains are") from error
+    labels = written.split(".")
+    if len(labels) == 1 or not all(_DOMAIN_LABEL.fullmatch(label) for label in labels):
+        raise _no_email("the domain is not written as domains are")
+    return written
+
+
+def _country(number: PhoneNumber, region: str) -> str:
+    return phonenumbers.region_code_for_country_code(number.country_code or 0) or region
+
+
+def _no_mobile(reason: str) -> InvalidInputError:
+    # The number itself stays out: error texts end in logs.
+    return InvalidInputError(
+        f"this number cannot be texted: {reason}",
+        field="address",
+        hint="write a mobile number with its country, as in +905321234567",
+    )
+
+
+def _no_email(reason: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"this is no e-mail address: {reason}",
+        field="address",
+        hint="write it as in ayse@example.com",
+    )

@@ -1,0 +1,228 @@
+"""Customers as their brand tells of them: written whole, addresses checked, consents added."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import available_timezones
+
+from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rules.holder import RulebookHolder
+from tellal.addresses import country_of, is_country, normalise
+from tellal.clock import Clock
+from tellal.domain.channels import Channel
+from tellal.domain.customers import Brand, Consent, ConsentState, Customer, CustomerKind
+from tellal.domain.decisions import Value
+from tellal.domain.errors import InvalidInputError
+from tellal.ids import new_id
+from tellal.persistence.columns import table
+from tellal.persistence.people import find_customer, lock_customer
+from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
+from tellal.persistence.tables.ledger import MessageRow
+
+_customers = table(CustomerRow)
+_points = table(ContactPointRow)
+_consents = table(ConsentRow)
+_messages = table(MessageRow)
+
+REMOVED = "removed"
+"""Why an address is not used any more that messages of the past still name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """An address as the caller writes it; `confirmed` says that it is known to be good again."""
+
+    channel: Channel
+    address: str
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerInput:
+    """Everything that a brand says of a customer; what is left out is not so.
+
+    Without `timezone` or `country` the brand's own holds; a mobile number names its country.
+    """
+
+    kind: CustomerKind = CustomerKind.INDIVIDUAL
+    locale: str
+    timezone: str = ""
+    country: str = ""
+    first_name: str = ""
+    contacts: Sequence[Contact] = ()
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentInput:
+    """A grant or refusal as it was given; `evidence` is what proves it."""
+
+    channel: Channel
+    state: ConsentState
+    source: str
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+class Customers:
+    """Writes customers; the caller's transaction holds the customer's row until it ends."""
+
+    def __init__(self, books: RulebookHolder, clock: Clock) -> None:
+        self._books = books
+        self._clock = clock
+
+    async def put(
+        self, tx: AsyncSession, *, brand: Brand, ref: str, said: CustomerInput
+    ) -> tuple[Customer, bool]:
+        """Create a customer or replace what was said of him; the second value says which.
+
+        Raises:
+            InvalidInputError: An address, the zone, the country or an attribute cannot be.
+        """
+        contacts = _normalised(said.contacts, brand.country)
+        values = self._values(brand, said, contacts)
+        now = self._clock.now()
+        statement = pg_insert(_customers).values(
+            id=new_id(), brand_id=brand.id, ref=ref, created_at=now, **values
+        )
+        fresh = statement.on_conflict_do_nothing().returning(_customers.c.id)
+        created = (await tx.execute(fresh)).scalar_one_or_none() is not None
+        customer = await lock_customer(tx, brand.id, ref)
+        if not created:
+            values["facts"] = self._learned(customer) | values["facts"]
+            change = update(_customers).where(_customers.c.id == customer.id)
+            await tx.execute(change.values(**values))
+        await self._replace_contacts(tx, customer, contacts, now)
+        return await find_customer(tx, brand.id, ref), created
+
+    async def record_consent(
+        self, tx: AsyncSession, *, brand: Brand, ref: str, said: ConsentInput
+    ) -> Consent:
+        """Add a grant or a refusal; the latest of a channel is in force.
+
+        Raises:
+            NotFoundError: The brand has no such customer.
+            InvalidInputError: The consent was given by a box that was ticked beforehand.
+        """
+        if said.evidence.get("preselected") is True:
+            raise InvalidInputError(
+                "a box that was ticked beforehand gives no consent",
+                field="evidence.preselected",
+                hint="record consents that the customer gave himself",
+            )
+        customer = await lock_customer(tx, brand.id, ref)
+        now = self._clock.now()
+        await tx.execute(
+            insert(_consents).values(
+                id=new_id(),
+                brand_id=brand.id,
+                customer_id=customer.id,
+                channel=said.channel.value,
+                state=said.state.value,
+                source=said.source,
+                evidence=dict(said.evidence),
+                recorded_at=now,
+            )
+        )
+        return Consent(channel=said.channel, state=said.state, source=said.source, recorded_at=now)
+
+    def _values(
+        self, brand: Brand, said: CustomerInput, contacts: Sequence[Contact]
+    ) -> dict[str, Any]:
+        facts = self._books.current.attribute_facts(said.attributes)
+        return {
+            "kind": said.kind.value,
+            "locale": said.locale,
+            "timezone": _timezone(said.timezone or brand.timezone),
+            "country": _country(said.country, contacts, brand.country),
+            "first_name": said.first_name,
+            "facts": _storable(facts),
+            "updated_at": self._clock.now(),
+        }
+
+    def _learned(self, customer: Customer) -> dict[str, object]:
+        """Return what events have told of a customer: a brand's master data do not undo it."""
+        events = self._books.current.events.values()
+        told = {path for event in events for path in (*event.sets, *event.copies)}
+        return _storable({p: value for p, value in customer.facts.items() if p in told})
+
+    async def _replace_contacts(
+        self, tx: AsyncSession, customer: Customer, contacts: Sequence[Contact], now: datetime
+    ) -> None:
+        known = {(point.channel, point.address): point for point in customer.contact_points}
+        wanted = {(contact.channel, contact.address): contact for contact in contacts}
+        await self._remove(tx, [known[address].id for address in known.keys() - wanted.keys()])
+        # An address that comes back, or that the caller confirms, starts with a clean slate.
+        forgiven = [
+            point.id
+            for address, point in known.items()
+            if address in wanted and (point.bad_reason == REMOVED or wanted[address].confirmed)
+        ]
+        if forgiven:
+            await tx.execute(
+                update(_points).where(_points.c.id.in_(forgiven)).values(bad_reason="")
+            )
+        fresh = [contact for address, contact in wanted.items() if address not in known]
+        # Newer ids are preferred, so the caller's first address gets the newest.
+        ids = sorted((new_id() for _ in fresh), reverse=True)
+        rows = [
+            {
+                "id": point_id,
+                "brand_id": customer.brand_id,
+                "customer_id": customer.id,
+                "channel": contact.channel.value,
+                "address": contact.address,
+                "bad_reason": "",
+                "created_at": now,
+            }
+            for point_id, contact in zip(ids, fresh, strict=True)
+        ]
+        if rows:
+            await tx.execute(insert(_points), rows)
+
+    async def _remove(self, tx: AsyncSession, ids: Sequence[str]) -> None:
+        """Forget addresses; one that the ledger names stays, so that it can be proved."""
+        if not ids:
+            return
+        named = exists(select(_messages.c.id).where(_messages.c.contact_point_id == _points.c.id))
+        await tx.execute(delete(_points).where(_points.c.id.in_(ids), ~named))
+        await tx.execute(update(_points).where(_points.c.id.in_(ids)).values(bad_reason=REMOVED))
+
+
+def _storable(facts: Mapping[str, Value]) -> dict[str, object]:
+    return {p: list(value) if isinstance(value, tuple) else value for p, value in facts.items()}
+
+
+def _normalised(contacts: Sequence[Contact], region: str) -> list[Contact]:
+    checked = []
+    for place, contact in enumerate(contacts):
+        try:
+            address = normalise(contact.channel, contact.address, region=region)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                str(error), field=f"contacts.{place}.{error.field}", hint=error.hint
+            ) from error
+        checked.append(
+            Contact(channel=contact.channel, address=address, confirmed=contact.confirmed)
+        )
+    return checked
+
+
+def _timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise InvalidInputError(
+            f"no time zone {name!r}", field="timezone", hint="an IANA name, as in Europe/Istanbul"
+        )
+    return name
+
+
+def _country(said: str, contacts: Sequence[Contact], default: str) -> str:
+    if said and not is_country(said):
+        raise InvalidInputError(
+            f"no country {said!r}", field="country", hint="two capital letters, as in TR"
+        )
+    numbers = (contact.address for contact in contacts if contact.channel is Channel.SMS)
+    return said or next((country_of(number) for number in numbers), "") or default

@@ -1,0 +1,120 @@
+"""A write that is repeated with the same Idempotency-Key happens once and is answered the same.
+
+The key's row is written before the effect and completed after it, in one transaction. A repeat
+that comes while the first is still running waits for its row a moment, then is told to come back.
+An answer that is an error rolls everything back, so a corrected request may use the key again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tellal.domain.errors import ConflictError, InvalidInputError
+from tellal.ids import new_id
+from tellal.persistence.columns import table
+from tellal.persistence.tables.brands import IdempotencyRow
+
+_rows = table(IdempotencyRow)
+KEPT = timedelta(days=30)
+"""How long answers are kept; after that the domain's own unique keys protect."""
+PATIENCE = timedelta(milliseconds=250)
+"""How long a repeat waits for the first to finish."""
+_LIMITED_WAIT = text(f"SET LOCAL lock_timeout = {PATIENCE // timedelta(milliseconds=1)}")
+_USUAL_WAIT = text("SET LOCAL lock_timeout TO DEFAULT")
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What identifies a repeat, and the digest that tells whether it is the same request."""
+
+    caller: str
+    route: str
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was answered; the body byte for byte."""
+
+    status: int
+    body: str
+
+
+class StillRunningError(ConflictError):
+    """The first request with this key has not been answered yet; come back in a moment."""
+
+
+async def claim(tx: AsyncSession, request: Request, *, now: datetime) -> str | Answer:
+    """Take a key: return the row to complete, or the answer that was given before.
+
+    Raises:
+        StillRunningError: The first request with the key is still at work.
+        InvalidInputError: The key was used for another request.
+    """
+    row_id = new_id()
+    statement = (
+        insert(_rows)
+        .values(
+            id=row_id,
+            caller_id=request.caller,
+            route=request.route,
+            key=request.key,
+            digest=request.digest,
+            status=0,
+            body={},
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(_rows.c.id)
+    )
+    await tx.execute(_LIMITED_WAIT)
+    try:
+        taken = (await tx.execute(statement)).scalar_one_or_none()
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise StillRunningError(
+            "the first request with this Idempotency-Key is still running",
+            code="still_running",
+            hint="send it again after the seconds in Retry-After",
+        ) from error
+    await tx.execute(_USUAL_WAIT)
+    return row_id if taken is not None else await _earlier(tx, request)
+
+
+async def complete(tx: AsyncSession, row_id: str, answer: Answer) -> None:
+    """Keep the answer, to be committed together with what it tells of."""
+    await tx.execute(
+        update(_rows)
+        .where(_rows.c.id == row_id)
+        .values(status=answer.status, body={"text": answer.body})
+    )
+
+
+async def purge(tx: AsyncSession, *, now: datetime, limit: int = 10_000) -> int:
+    """Forget answers older than 30 days, at most `limit` of them; return how many went."""
+    old = select(_rows.c.id).where(_rows.c.created_at < now - KEPT).limit(limit)
+    gone = await tx.execute(delete(_rows).where(_rows.c.id.in_(old)).returning(_rows.c.id))
+    return len(gone.all())
+
+
+async def _earlier(tx: AsyncSession, request: Request) -> Answer:
+    query = select(_rows.c.digest, _rows.c.status, _rows.c.body).where(
+        _rows.c.caller_id == request.caller,
+        _rows.c.route == request.route,
+        _rows.c.key == request.key,
+    )
+    row = (await tx.execute(query)).one()
+    if row.digest != request.digest:
+        raise InvalidInputError(
+            "this Idempotency-Key was used for another request",
+            field="Idempotency-Key",
+            hint="make a new key for each new request, and keep it for repeats of that request",
+        )
+    return Answer(status=row.status, body=str(row.body["text"]))

@@ -1,0 +1,257 @@
+"""Keys to the API: made, shown once, rotated with overlap, revoked at once.
+
+A token is `tlk_<id>_<secret>`. Only the digest of the secret is kept: the secret has 256 random
+bits, so a plain SHA-256 of it cannot be guessed back, and no slow hash is needed.
+"""
+
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tellal.domain.customers import Brand
+from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from tellal.ids import new_id
+from tellal.persistence.columns import table
+from tellal.persistence.people import to_brand
+from tellal.persistence.tables.brands import ApiKeyRow, BrandRow
+
+_keys = table(ApiKeyRow)
+_brands = table(BrandRow)
+_PREFIX = "tlk"
+_ID_LENGTH = 26
+_SECRET_BYTES = 32
+_HINT_LENGTH = 4
+USE_SHOWN_EVERY = timedelta(minutes=1)
+"""How exact the last use of a key is."""
+
+
+class Scope(StrEnum):
+    """What a key may do, always within its own brand."""
+
+    CUSTOMERS_READ = "customers:read"
+    CUSTOMERS_WRITE = "customers:write"
+    CONSENTS_WRITE = "consents:write"
+    EVENTS_WRITE = "events:write"
+    CASES_READ = "cases:read"
+    CASES_WRITE = "cases:write"
+    OUTAGES_READ = "outages:read"
+    OUTAGES_WRITE = "outages:write"
+    MESSAGES_READ = "messages:read"
+    MESSAGES_WRITE = "messages:write"
+    DECISIONS_READ = "decisions:read"
+    KEYS_ADMIN = "keys:admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key as its brand sees it; `hint` is the end of the secret, to tell keys apart."""
+
+    id: str
+    brand_id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    hint: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    replaced_by: str | None
+
+    def works(self, now: datetime) -> bool:
+        """Say whether the key opens anything at an instant."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls: a key, for a brand.
+
+    `identity` outlives a rotation, so that a repeat under the new key is known as a repeat.
+    """
+
+    key: ApiKey
+    brand: Brand
+
+    @property
+    def identity(self) -> str:
+        """The caller as idempotency knows it."""
+        return f"{self.brand.id}/{self.key.name}"
+
+
+async def create_key(
+    tx: AsyncSession,
+    brand_id: str,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None = None,
+    *,
+    now: datetime,
+) -> tuple[ApiKey, str]:
+    """Create a key; the second value is the whole token, which nobody can read again.
+
+    Raises:
+        InvalidInputError: A scope does not exist, or the key would have expired already.
+        ConflictError: A working key of the brand has that name.
+    """
+    granted = _scopes(tuple(scopes))
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInputError("the key would have expired already", field="expires_at")
+    await _one_at_a_time(tx, brand_id)
+    if any(key.name == name and key.works(now) for key in await list_keys(tx, brand_id)):
+        raise ConflictError(
+            f"a working key is called {name!r} already",
+            code="name_taken",
+            hint="rotate that key, revoke it, or choose another name",
+        )
+    return _add(tx, brand_id, name, granted, expires_at, now=now)
+
+
+async def rotate_key(
+    tx: AsyncSession, brand_id: str, key_id: str, *, overlap: timedelta, now: datetime
+) -> tuple[ApiKey, str]:
+    """Put a new key in the place of a working one, which lives on for the overlap.
+
+    The new key has the same name and scopes, and lives as long as the old one was meant to.
+
+    Raises:
+        NotFoundError: The brand has no such key.
+        ConflictError: The key does not work any more, or was rotated before.
+    """
+    await _one_at_a_time(tx, brand_id)
+    row = await _row(tx, brand_id, key_id)
+    old = _view(row)
+    if old.replaced_by is not None or not old.works(now):
+        raise ConflictError("this key was rotated, was revoked or has expired", code="key_spent")
+    lifetime = None if old.expires_at is None else now + (old.expires_at - old.created_at)
+    new, token = _add(tx, brand_id, old.name, old.scopes, lifetime, now=now)
+    row.replaced_by = new.id
+    end = now + overlap
+    row.expires_at = end if old.expires_at is None else min(end, old.expires_at)
+    return new, token
+
+
+async def revoke_key(tx: AsyncSession, brand_id: str, key_id: str, *, now: datetime) -> None:
+    """Revoke a key: from the commit on it opens nothing. Revoking twice changes nothing.
+
+    Raises:
+        NotFoundError: The brand has no such key.
+    """
+    row = await _row(tx, brand_id, key_id)
+    if row.revoked_at is None:
+        row.revoked_at = now
+
+
+async def list_keys(tx: AsyncSession, brand_id: str) -> tuple[ApiKey, ...]:
+    """List the brand's keys, also the spent ones, newest first."""
+    query = select(ApiKeyRow).where(_keys.c.brand_id == brand_id).order_by(_keys.c.id.desc())
+    return tuple(_view(row) for row in (await tx.execute(query)).scalars())
+
+
+async def identify(tx: AsyncSession, token: str, *, now: datetime) -> Caller | None:
+    """Find out who holds a token; None when it opens nothing, whatever the reason."""
+    parts = _parts(token)
+    if parts is None:
+        return None
+    key_id, secret = parts
+    query = (
+        select(ApiKeyRow, BrandRow)
+        .join(_brands, _brands.c.id == _keys.c.brand_id)
+        .where(_keys.c.id == key_id)
+    )
+    found = (await tx.execute(query)).one_or_none()
+    if found is None or not hmac.compare_digest(found[0].digest, _digest(secret)):
+        return None
+    key = _view(found[0])
+    return Caller(key=key, brand=to_brand(found[1])) if key.works(now) else None
+
+
+async def show_use(tx: AsyncSession, key_id: str, *, at: datetime) -> None:
+    """Note that a key was used; a use shown less than a minute ago is enough."""
+    stale = or_(_keys.c.last_used_at.is_(None), _keys.c.last_used_at <= at - USE_SHOWN_EVERY)
+    await tx.execute(update(_keys).where(_keys.c.id == key_id, stale).values(last_used_at=at))
+
+
+async def _one_at_a_time(tx: AsyncSession, brand_id: str) -> None:
+    """Make writers of a brand's keys wait for each other; whoever reads the brand does not."""
+    query = select(_brands.c.id).where(_brands.c.id == brand_id).with_for_update(key_share=True)
+    if (await tx.execute(query)).one_or_none() is None:
+        raise NotFoundError("no such brand")
+
+
+def _add(
+    tx: AsyncSession,
+    brand_id: str,
+    name: str,
+    scopes: tuple[Scope, ...],
+    expires_at: datetime | None,
+    *,
+    now: datetime,
+) -> tuple[ApiKey, str]:
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    row = ApiKeyRow(
+        id=new_id(),
+        brand_id=brand_id,
+        name=name,
+        scopes=[scope.value for scope in scopes],
+        digest=_digest(secret),
+        hint=secret[-_HINT_LENGTH:],
+        created_at=now,
+        expires_at=expires_at,
+    )
+    tx.add(row)
+    return _view(row), f"{_PREFIX}_{row.id}_{secret}"
+
+
+async def _row(tx: AsyncSession, brand_id: str, key_id: str) -> ApiKeyRow:
+    query = select(ApiKeyRow).where(_keys.c.brand_id == brand_id, _keys.c.id == key_id)
+    row = (await tx.execute(query.with_for_update())).scalar_one_or_none()
+    if row is None:
+        raise NotFoundError("no such key")
+    return row
+
+
+def _scopes(names: tuple[str, ...]) -> tuple[Scope, ...]:
+    known = {scope.value for scope in Scope}
+    for name in names:
+        if name not in known:
+            raise InvalidInputError(
+                f"no scope {name!r}", field="scopes", hint=f"any of: {', '.join(sorted(known))}"
+            )
+    granted = tuple(scope for scope in Scope if scope in set(names))
+    if not granted:
+        raise InvalidInputError("a key without scopes opens nothing", field="scopes")
+    return granted
+
+
+def _parts(token: str) -> tuple[str, str] | None:
+    head = f"{_PREFIX}_"
+    rest = token.removeprefix(head)
+    if rest == token or len(rest) <= _ID_LENGTH or rest[_ID_LENGTH] != "_" or not token.isascii():
+        return None
+    return rest[:_ID_LENGTH], rest[_ID_LENGTH + 1 :]
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def _view(row: ApiKeyRow) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        brand_id=row.brand_id,
+        name=row.name,
+        scopes=tuple(Scope(name) for name in row.scopes),
+        hint=row.hint,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+        replaced_by=row.replaced_by,
+    )
