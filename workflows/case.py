@@ -72,41 +72,51 @@ class CaseWorkflow:
             state = self._state
             show(stage=state.value)
             self._describe()
-            if state in _REMINDED:
-                await self._remind(state)
-            await workflow.wait_condition(lambda: self._state is not state)  # noqa: B023 - awaited here
+            await self._accompany(state)
 
-    async def _remind(self, state: CaseState) -> None:
-        """Remind as long as the state lasts, if the profile says so; a quick state asks nothing."""
-        if await self._changes_within(state, policies.BEFORE_REMINDERS):
-            return
-        brief: CaseBrief = await workflow.execute_activity_method(
+    async def _accompany(self, state: CaseState) -> None:
+        """Stay as long as a state lasts, reading the ledger before acting on silence; remind."""
+        since, reminders = workflow.now(), 0
+        pause = policies.BEFORE_REMINDERS if state in _REMINDED else policies.SELDOM
+        while not await self._changes_within(state, pause):
+            brief = await self._ask(state)
+            if self._state is not state:
+                return
+            if brief.state != state:
+                self._state = CaseState(brief.state)
+                return
+            pause = policies.SELDOM
+            if brief.remind_after_s is not None:
+                after = timedelta(seconds=brief.remind_after_s)
+                if workflow.now() >= since + after * (reminders + 1):
+                    await self._remind(state)
+                    reminders += 1
+                pause = since + after * (reminders + 1) - workflow.now()
+
+    async def _ask(self, state: CaseState) -> CaseBrief:
+        return await workflow.execute_activity_method(
             CaseActivities.describe,
             self._about(state),
             start_to_close_timeout=policies.LEDGER_TIMEOUT,
             retry_policy=policies.LEDGER_RETRY,
-            summary="when is a reminder due?",
+            summary="where is the case, and when is a reminder due?",
         )
-        if brief.remind_after_s is None:
-            return
-        pause = timedelta(seconds=brief.remind_after_s)
-        waited = policies.BEFORE_REMINDERS
-        while not await self._changes_within(state, max(pause - waited, timedelta(seconds=1))):
-            waited = timedelta(0)
-            reminded = await workflow.execute_activity_method(
-                CaseActivities.remind,
-                self._about(state),
-                start_to_close_timeout=policies.LEDGER_TIMEOUT,
-                retry_policy=policies.LEDGER_RETRY,
-                summary=f"it has been {state} for too long",
-            )
-            if not reminded:
-                return
+
+    async def _remind(self, state: CaseState) -> None:
+        await workflow.execute_activity_method(
+            CaseActivities.remind,
+            self._about(state),
+            start_to_close_timeout=policies.LEDGER_TIMEOUT,
+            retry_policy=policies.LEDGER_RETRY,
+            summary=f"it has been {state} for too long",
+        )
 
     async def _changes_within(self, state: CaseState, time: timedelta) -> bool:
         try:
             await workflow.wait_condition(
-                lambda: self._state is not state, timeout=time, timeout_summary="until a reminder"
+                lambda: self._state is not state,
+                timeout=time,
+                timeout_summary="until somebody looks",
             )
         except TimeoutError:
             return False

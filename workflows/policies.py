@@ -21,6 +21,9 @@ LONGEST_SILENCE = timedelta(minutes=5)
 BEFORE_REMINDERS = timedelta(seconds=10)
 """A state that lasts no longer than this asks no profile for its reminders."""
 
+SELDOM = timedelta(hours=24)
+"""How often a case of which nothing is heard reads the ledger: news may have been lost."""
+
 AUDIENCE_TIMEOUT = timedelta(hours=2)
 AUDIENCE_HEARTBEAT = timedelta(seconds=30)
 """A page of an audience takes less than this."""

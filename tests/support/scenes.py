@@ -66,7 +66,6 @@ async def case_reminded(stage: Stage) -> Handle:
     await start_case(stage)
     await change_case(stage, "routed")
     await stage.env.sleep(timedelta(days=5))
-    stage.ledger.state = CaseState.ANSWERED
     for state in ("answered", "called", "resolved"):
         await change_case(stage, state)
     handle = stage.client.get_workflow_handle("case/c1")
@@ -145,6 +144,7 @@ async def start_case(stage: Stage) -> None:
 
 
 async def change_case(stage: Stage, state: str) -> None:
+    stage.ledger.state = CaseState(state)
     await stage.say(OutboxKind.CASE_CHANGED, "case/c1", case_id="c1", state=state)
 
 

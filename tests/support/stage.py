@@ -51,7 +51,7 @@ class ScriptedLedger:
     outcomes: dict[str, list[Cue]] = field(default_factory=dict)
     notices: dict[CaseState, dict[str, Cue]] = field(default_factory=dict)
     remind_after: timedelta | None = None
-    state: CaseState = CaseState.ROUTED
+    state: CaseState = CaseState.OPENED
     pages: int = 3
     left_open: list[int] = field(default_factory=lambda: [0])
     asked: list[tuple[str, str]] = field(default_factory=list)

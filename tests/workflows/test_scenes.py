@@ -97,7 +97,8 @@ async def test_a_plain_case_takes_two_activities_and_six_signals(stage: Stage) -
 async def test_a_notice_without_a_receipt_is_followed_along_its_plan(stage: Stage) -> None:
     await start_case(stage)
     stage.ledger.outcomes["opening"] = [Cue(stage="trying email", wait=timedelta(hours=4)), TOLD]
-    await stage.env.sleep(timedelta(days=1))
+    # Not to the day: the test server loses a task that a timer and a signal begin together.
+    await stage.env.sleep(timedelta(hours=20))
     for state in ("routed", "answered", "called", "resolved"):
         await change_case(stage, state)
     await stage.say(OutboxKind.PROGRESSED, "case/c1", outcome_id="closing", state="told")
@@ -126,7 +127,7 @@ async def test_whoever_has_a_case_too_long_is_reminded_each_time(stage: Stage) -
     assert stage.ledger.asked.count(("remind", "answered")) == 0
 
 
-async def test_a_profile_without_reminders_is_asked_once(stage: Stage) -> None:
+async def test_a_profile_without_reminders_reminds_nobody(stage: Stage) -> None:
     stage.ledger.remind_after = None
     await start_case(stage)
     await change_case(stage, "routed")
@@ -135,8 +136,18 @@ async def test_a_profile_without_reminders_is_asked_once(stage: Stage) -> None:
 
     await stage.end_of(stage.client.get_workflow_handle("case/c1"))
 
-    assert stage.ledger.asked.count(("describe", "routed")) == 1
+    assert 25 < stage.ledger.asked.count(("describe", "routed")) < 35
     assert "remind" not in dict(stage.ledger.asked)
+
+
+async def test_a_case_whose_news_was_lost_finds_its_state_in_the_ledger(stage: Stage) -> None:
+    await start_case(stage)
+    stage.ledger.state = CaseState.RESOLVED
+
+    handle = stage.client.get_workflow_handle("case/c1")
+
+    assert await stage.end_of(handle) == CaseState.RESOLVED
+    assert ("notice", "resolved") in stage.ledger.asked
 
 
 async def test_a_suspected_outage_tells_nobody(stage: Stage) -> None:
