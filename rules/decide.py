@@ -136,7 +136,6 @@ def _conclude(asking: _Asking, answer: EngineAnswer, executor: str) -> Decision:
         verdict = Verdict.DEFER if later else Verdict.SEND
         reasons = tuple(course.stops)
     steps = () if verdict is Verdict.SUPPRESS else tuple(course.steps)
-    vocabulary = asking.book.vocabulary
     return Decision(
         topic=shard.topic.id,
         message_class=shard.topic.message_class,
@@ -146,12 +145,12 @@ def _conclude(asking: _Asking, answer: EngineAnswer, executor: str) -> Decision:
         steps=steps,
         expires_at=expires_at,
         reasons=reasons,
-        fired=tuple(rule.fired for rule in course.fired),
+        fired=tuple(rule.fired for rule in course.fired.values()),
         facts=tuple(sorted(answer.facts)),
-        read=explain.read(shard, asking.document, vocabulary),
+        read=explain.read(shard.fields, asking.document, shard.personal),
         removed=dict(course.removed),
         cap_uses=uses(shard, tuple(step.channel for step in steps)),
-        trace=explain.trace(shard, asking.document, answer.facts, answer.fired, vocabulary),
+        trace=explain.trace(shard.order, asking.document, answer.facts, answer.fired),
         revision=asking.book.revision,
         executor=executor,
     )
@@ -162,7 +161,9 @@ def _course(asking: _Asking, answer: EngineAnswer, expires_at: datetime) -> Cour
     shard, question, fired = asking.shard, asking.question, answer.fired
     course = Course(steps=[])
     for stratum in shard.strata:
-        course.fired += [asked.rule for asked in stratum if asked.rule.id in fired]
+        for rule in (asked.rule for asked in stratum):
+            if rule.id in fired:
+                course.note(rule)
     _suppress(course, shard, question, fired)
     if course.stops:
         return course

@@ -1,102 +1,129 @@
 """Says why a rule held or did not: every test with what was wanted and what was seen."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from rules.definitions import Rule
 from rules.ir import Either, Every, FactTest, Ir, Test
-from rules.reference import Asked, Document, Facts, compiled
-from rules.shards import Shard
-from rules.vocabulary import Vocabulary
-from tellal.domain.decisions import Value
+from rules.reference import Asked, Check, Document, Facts, SomeRule_co, compiled
+from tellal.domain.decisions import Fired, Value
 
 MASK = "•••"
 NEAR_MISSES = 10
 """How many rules that failed by one test are told; more would bury the nearest."""
 
+Kind = TypeVar("Kind", bound=Rule)
 Tree = dict[str, object]
+Explain = Callable[[Document, Facts], Tree]
 
 
-def tree(ir: Ir, document: Document, facts: Facts, vocabulary: Vocabulary) -> Tree:
-    """Explain a condition, test by test."""
-    match ir:
-        case Every(of=parts):
-            of = [tree(part, document, facts, vocabulary) for part in parts]
-            return {"all": of, "ok": all(part["ok"] for part in of)}
-        case Either(of=parts):
-            of = [tree(part, document, facts, vocabulary) for part in parts]
-            return {"any": of, "ok": any(part["ok"] for part in of)}
-        case FactTest(name=name, holds=wanted):
-            seen = name in facts
-            return {"fact": name, "wanted": wanted, "seen": seen, "ok": seen is wanted}
-        case Test():
-            return _leaf(ir, document, facts, vocabulary)
+@dataclass(frozen=True, slots=True)
+class Explained(Asked[SomeRule_co], Generic[SomeRule_co]):
+    """A rule that is asked, with the functions that say why it held or did not."""
+
+    parts: tuple[Check, ...]
+    explain: Explain
+    fired: Fired
+
+
+def explained(rule: Kind, when: Ir, personal: frozenset[str]) -> Explained[Kind]:
+    """Make a rule ready to be asked; values of personal fields are masked."""
+    parts = when.of if isinstance(when, Every) else (when,)
+    return Explained(
+        rule,
+        when,
+        compiled(when),
+        parts=tuple(compiled(part) for part in parts),
+        explain=_explainer(when, personal),
+        fired=rule.fired,
+    )
 
 
 def trace(
-    shard: Shard,
-    document: Document,
-    facts: Facts,
-    fired: frozenset[str],
-    vocabulary: Vocabulary,
+    order: Sequence[Explained[Rule]], document: Document, facts: Facts, fired: frozenset[str]
 ) -> tuple[Mapping[str, object], ...]:
     """Explain every rule that held, and those that failed by a single test."""
     told: list[Mapping[str, object]] = []
     near = 0
-    for asked in shard.order:
-        if asked.rule.id in fired:
-            told.append(_entry(asked, tree(asked.when, document, facts, vocabulary)))
-        elif near < NEAR_MISSES and _nearly(asked.when, document, facts):
+    for asked in order:
+        if asked.fired.rule not in fired:
+            if near == NEAR_MISSES or not _nearly(asked.parts, document, facts):
+                continue
             near += 1
-            told.append(_entry(asked, tree(asked.when, document, facts, vocabulary)))
+        tests, rule = asked.explain(document, facts), asked.fired
+        told.append(
+            {
+                "rule": rule.rule,
+                "section": rule.section,
+                "file": rule.file,
+                "line": rule.line,
+                "ok": tests["ok"],
+                "tests": tests,
+            }
+        )
     return tuple(told)
 
 
-def read(shard: Shard, document: Document, vocabulary: Vocabulary) -> dict[str, Value | None]:
-    """Return what the rules of a shard looked at; None where there was nothing."""
-    return {path: _masked(path, document.get(path), vocabulary) for path in shard.fields}
+def read(
+    fields: Sequence[str], document: Document, personal: frozenset[str]
+) -> dict[str, Value | None]:
+    """Return what the rules of a topic looked at; None where there was nothing."""
+    seen = {path: document.get(path) for path in fields}
+    for path in personal & seen.keys():
+        if seen[path] is not None:
+            seen[path] = MASK
+    return seen
 
 
-def _entry(asked: Asked[Rule], tests: Tree) -> Mapping[str, object]:
-    rule = asked.rule
-    return {
-        "rule": rule.id,
-        "section": rule.section.value,
-        "file": rule.file,
-        "line": rule.line,
-        "ok": tests["ok"],
-        "tests": tests,
-    }
-
-
-def _nearly(ir: Ir, document: Document, facts: Facts) -> bool:
-    parts: Iterable[Ir] = ir.of if isinstance(ir, Every) else (ir,)
+def _nearly(parts: Sequence[Check], document: Document, facts: Facts) -> bool:
     failed = 0
     for part in parts:
-        if not compiled(part)(document, facts):
+        if not part(document, facts):
             failed += 1
             if failed > 1:
                 return False
     return failed == 1
 
 
-def _leaf(test: Test, document: Document, facts: Facts, vocabulary: Vocabulary) -> Tree:
-    seen = _masked(test.path, document.get(test.path), vocabulary)
-    wanted = test.wanted
-    if test.other is None and wanted is not None and _personal(test.path, vocabulary):
-        wanted = MASK
-    return {
-        "field": test.path,
-        "test": test.op.value,
-        "wanted": wanted,
-        "seen": seen,
-        "ok": compiled(test)(document, facts),
-    }
+def _explainer(ir: Ir, personal: frozenset[str]) -> Explain:
+    match ir:
+        case Every(of=parts):
+            return _joined("all", all, [_explainer(part, personal) for part in parts])
+        case Either(of=parts):
+            return _joined("any", any, [_explainer(part, personal) for part in parts])
+        case FactTest(name=name, holds=wanted):
+            return lambda _, facts: {
+                "fact": name,
+                "wanted": wanted,
+                "seen": name in facts,
+                "ok": (name in facts) is wanted,
+            }
+        case Test():
+            return _test(ir, personal)
 
 
-def _personal(path: str, vocabulary: Vocabulary) -> bool:
-    field = vocabulary.fields.get(path)
-    return field is not None and field.pii
+def _joined(word: str, hold: Callable[[list[object]], bool], parts: list[Explain]) -> Explain:
+    def explain(document: Document, facts: Facts) -> Tree:
+        of = [part(document, facts) for part in parts]
+        return {word: of, "ok": hold([part["ok"] for part in of])}
+
+    return explain
 
 
-def _masked(path: str, value: Value | None, vocabulary: Vocabulary) -> Value | None:
-    return MASK if value is not None and _personal(path, vocabulary) else value
+def _test(test: Test, personal: frozenset[str]) -> Explain:
+    path, check, name = test.path, compiled(test), test.op.value
+    masked = path in personal
+    wanted = MASK if masked and test.other is None and test.wanted is not None else test.wanted
+
+    def explain(document: Document, facts: Facts) -> Tree:
+        seen = document.get(path)
+        return {
+            "field": path,
+            "test": name,
+            "wanted": wanted,
+            "seen": MASK if masked and seen is not None else seen,
+            "ok": check(document, facts),
+        }
+
+    return explain

@@ -7,12 +7,13 @@ crashes, hangs or answers wrongly. Rulesets are cut so that no rule file can rea
 cannot be cut is refused with its place.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rules.definitions import Rule
-from rules.ir import ALWAYS, NEVER, Either, Every, FactTest, Ir, Op, Test, every, leaves
+from rules.ir import ALWAYS, NEVER, Either, Every, FactTest, Ir, Op, Test, every
 from rules.language import FACT
+from rules.net import fits, paths
 from rules.reference import Asked
 from rules.shards import Shard
 from rules.source import Place, Report
@@ -22,14 +23,12 @@ Ruleset = dict[str, Json]
 
 MAX_GROUPS = 14
 """Groups in one pattern; the 16th is error 113."""
-MAX_TOGETHER = 60
-"""Tests that can be true together at one level; the 65th is error 303."""
-MAX_TESTS = 400
-"""Tests in one ruleset; the 513th under one node hangs while it loads."""
 MAX_FIELDS = 240
 """Properties of one document; at about 250 it is error 302."""
 MAX_PARTS = 64
 """Engine rules that one rule of an author may become."""
+MAX_PATHS = 64
+"""Ways in which one document may make a rule true: the engine fires it for every one."""
 
 MARK = "doc"
 
@@ -87,21 +86,25 @@ def check_hashes(paths: Iterable[str], report: Report, place: Place) -> None:
             report.add(place, f"'{path}' and '{other}' have the same hash", "rename one of them")
 
 
-def _rulesets(numbered: Sequence[tuple[int, Asked[Rule]]], report: Report) -> Iterable[Ruleset]:
-    """Fill rulesets in file order, each only as far as the limits allow."""
-    ruleset: Ruleset = {}
-    together = tests = 0
-    for number, asked in numbered:
-        for name, part in _parts(number, asked, report):
-            weight, count = _together(part), sum(_tests(leaf) for leaf in leaves(part))
-            full = together + weight > MAX_TOGETHER or tests + count > MAX_TESTS
-            if ruleset and full:
-                yield ruleset
-                ruleset, together, tests = {}, 0, 0
-            ruleset[name] = {"all": [{"m": _pattern(part)}]}
-            together, tests = together + weight, tests + count
-    if ruleset:
-        yield ruleset
+def _rulesets(numbered: Sequence[tuple[int, Asked[Rule]]], report: Report) -> Iterator[Ruleset]:
+    """Put rules into as few rulesets as the engine's limits allow."""
+    named = [
+        (name, _pattern(part))
+        for number, asked in numbered
+        for name, part in _parts(number, asked, report)
+    ]
+    return _cut(named)
+
+
+def _cut(named: Sequence[tuple[str, Json]]) -> Iterator[Ruleset]:
+    if not named:
+        return
+    if len(named) == 1 or fits(pattern for _, pattern in named):
+        yield {name: {"all": [{"m": pattern}]} for name, pattern in named}
+        return
+    middle = len(named) // 2
+    yield from _cut(named[:middle])
+    yield from _cut(named[middle:])
 
 
 def _parts(number: int, asked: Asked[Rule], report: Report) -> list[tuple[str, Ir]]:
@@ -126,11 +129,8 @@ def _parts(number: int, asked: Asked[Rule], report: Report) -> list[tuple[str, I
 
 
 def _fits(part: Ir) -> bool:
-    return (
-        _groups(_pattern(part)) <= MAX_GROUPS
-        and _together(part) <= MAX_TOGETHER
-        and sum(_tests(leaf) for leaf in leaves(part)) <= MAX_TESTS
-    )
+    pattern = _pattern(part)
+    return _groups(pattern) <= MAX_GROUPS and paths(part) <= MAX_PATHS and fits([pattern])
 
 
 def _pattern(part: Ir) -> Json:
@@ -148,23 +148,6 @@ def _split(part: Ir) -> list[Ir]:
     rest = [one for one in parts if one is not widest]
     split = [every([*rest, alternative]) for alternative in widest.of]
     return [part for part in split if part != NEVER]
-
-
-def _tests(leaf: Test | FactTest) -> int:
-    several = isinstance(leaf, Test) and isinstance(leaf.wanted, tuple)
-    return len(leaf.wanted) + 1 if several and isinstance(leaf.wanted, tuple) else 2  # type: ignore[union-attr]
-
-
-def _together(ir: Ir) -> int:
-    """Count how many tests of a condition can be true side by side."""
-    match ir:
-        case Every(of=parts):
-            return 1 + sum(_together(part) - 1 for part in parts)
-        case Either(of=parts):
-            exclusive = {p.path for p in parts if isinstance(p, Test) and p.op is Op.EQ}
-            others = [p for p in parts if not (isinstance(p, Test) and p.op is Op.EQ)]
-            return max(1, len(exclusive) + sum(_together(part) for part in others))
-    return 1
 
 
 def _groups(written: Json) -> int:

@@ -26,7 +26,7 @@ class Course:
     """A plan on its way through the phases."""
 
     steps: list[PlanStep]
-    fired: list[Rule] = field(default_factory=list)
+    fired: dict[str, Rule] = field(default_factory=dict)
     removed: dict[Channel, Reason] = field(default_factory=dict)
     stops: list[Reason] = field(default_factory=list)
 
@@ -48,8 +48,7 @@ class Course:
 
     def note(self, rule: Rule) -> None:
         """Record a rule that had an effect."""
-        if rule not in self.fired:
-            self.fired.append(rule)
+        self.fired.setdefault(rule.id, rule)
 
     @property
     def channels(self) -> tuple[Channel, ...]:

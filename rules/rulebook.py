@@ -146,7 +146,9 @@ def _assemble(
     rules: Sequence[Rule],
     report: Report,
 ) -> Rulebook:
-    shards = {topic.id: make_shard(topic, rules) for topic in topics}
+    fields = names.vocabulary.fields.values()
+    personal = frozenset(field.path for field in fields if field.pii)
+    shards = {topic.id: make_shard(topic, rules, personal) for topic in topics}
     check_rules(topics, rules, shards, report)
     check_hashes(
         [*names.vocabulary.fields, *(FACT + fact for fact in names.facts)],

@@ -15,6 +15,7 @@ from rules.definitions import (
     Suppression,
     Topic,
 )
+from rules.explain import Explained, explained
 from rules.ir import ALWAYS, NEVER, facts_of, fields_of, given
 from rules.names import CLASS, TOPIC
 from rules.reference import Asked, Strata, compiled
@@ -33,6 +34,7 @@ class Shard:
     topic: Topic
     constants: Mapping[str, str]
     fields: tuple[str, ...]
+    personal: frozenset[str]
     strata: Strata
     stop: tuple[Asked[Rule], ...]
     suppress: tuple[Asked[Suppression], ...]
@@ -40,25 +42,28 @@ class Shard:
     law: tuple[Asked[Law], ...]
     caps: tuple[Asked[Cap], ...]
     quiet_hours: tuple[Asked[QuietHours], ...]
-    order: tuple[Asked[Rule], ...]
+    order: tuple[Explained[Rule], ...]
     dated: tuple[Rule, ...]
 
 
-def make_shard(topic: Topic, rules: Sequence[Rule]) -> Shard:
+def make_shard(topic: Topic, rules: Sequence[Rule], personal: frozenset[str]) -> Shard:
     """Keep of the rules what can hold for a topic."""
     constants = {TOPIC: topic.id, CLASS: topic.message_class.value}
-    fit = [asked for rule in rules if (asked := _asked(rule, constants)) is not None]
+    fit = [asked for rule in rules if (asked := _asked(rule, constants, personal)) is not None]
     fit = [asked for asked in fit if _concerns(asked.rule, topic)]
-    stop = () if topic.stop_when is None else (_stop(topic, constants),)
-    others: list[Asked[Rule]] = [*stop, *(a for a in fit if not isinstance(a.rule, FactRule))]
+    stop = () if topic.stop_when is None else (_stop(topic, constants, personal),)
+    others = [*stop, *(asked for asked in fit if not isinstance(asked.rule, FactRule))]
     strata = _needed(
         stratify(only(fit, FactRule)), {name for asked in others for name in facts_of(asked.when)}
     )
-    order: tuple[Asked[Rule], ...] = (*(a for stratum in strata for a in stratum), *others)
+    needed = [asked.rule.id for stratum in strata for asked in stratum]
+    facts = {asked.rule.id: asked for asked in fit if isinstance(asked.rule, FactRule)}
+    order = (*(facts[name] for name in needed), *others)
     return Shard(
         topic=topic,
         constants=constants,
         fields=tuple(sorted({path for asked in order for path in fields_of(asked.when)})),
+        personal=personal,
         strata=strata,
         stop=stop,
         suppress=only(fit, Suppression),
@@ -116,9 +121,11 @@ def _readings(rules: Sequence[Asked[FactRule]]) -> dict[str, set[str]]:
     return readings
 
 
-def _asked(rule: Rule, constants: Mapping[str, str]) -> Asked[Rule] | None:
+def _asked(
+    rule: Rule, constants: Mapping[str, str], personal: frozenset[str]
+) -> Explained[Rule] | None:
     left = given(rule.when, constants)
-    return None if left == NEVER else Asked(rule, left, compiled(left))
+    return None if left == NEVER else explained(rule, left, personal)
 
 
 def _concerns(rule: Rule, topic: Topic) -> bool:
@@ -129,7 +136,7 @@ def _concerns(rule: Rule, topic: Topic) -> bool:
     return True
 
 
-def _stop(topic: Topic, constants: Mapping[str, str]) -> Asked[Rule]:
+def _stop(topic: Topic, constants: Mapping[str, str], personal: frozenset[str]) -> Explained[Rule]:
     rule = Rule(
         id=f"{topic.id}.stop_when",
         section=Section.TOPICS,
@@ -138,8 +145,7 @@ def _stop(topic: Topic, constants: Mapping[str, str]) -> Asked[Rule]:
         file=topic.file,
         line=topic.line,
     )
-    left = given(rule.when, constants)
-    return Asked(rule, left, compiled(left))
+    return explained(rule, given(rule.when, constants), personal)
 
 
 def _needed(strata: Strata, wanted: set[str]) -> Strata:
