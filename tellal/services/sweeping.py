@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from typing import Protocol
 
-from tellal.services.journeys import Journeys
+from tellal.domain.journeys import Step
 from tellal.supervision import rest
 
 _log = logging.getLogger(__name__)
@@ -13,10 +14,22 @@ _SIDE_BY_SIDE = 4
 _LOOK_EVERY_S = 1.0
 
 
+class DueJourneys(Protocol):
+    """Journeys that know what is due."""
+
+    async def due(self, limit: int) -> tuple[str, ...]:
+        """Claim outcomes whose time to be looked at has come."""
+        ...
+
+    async def advance(self, outcome_id: str) -> Step:
+        """Do what is due for an outcome."""
+        ...
+
+
 class Sweeper:
     """Claims what is due and advances it, as a workflow would."""
 
-    def __init__(self, journeys: Journeys) -> None:
+    def __init__(self, journeys: DueJourneys) -> None:
         self._journeys = journeys
         self._slots = asyncio.Semaphore(_SIDE_BY_SIDE)
 
