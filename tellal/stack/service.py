@@ -1,5 +1,6 @@
 """A command of Tellal's own (API, worker, carrier, mailbox) as a part of the stack."""
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,6 +79,8 @@ class Service:
             environment=child_environment(settings),
             directory=premises.folder,
             mend=mend,
+            # Whatever it would put in order is removed next.
+            polite=signal.SIGKILL if premises.temporary else signal.SIGTERM,
         )
         self._child = Child(premises, program)
 
