@@ -48,7 +48,7 @@ class LaneSettings(_Part):
     """How many messages a lane claims at once and hands over side by side, in each worker."""
 
     batch: int = 50
-    concurrency: int = 8
+    concurrency: int = 16
 
 
 class Settings(BaseSettings):
@@ -71,9 +71,9 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
 
-    critical_lane: LaneSettings = LaneSettings(batch=20, concurrency=8)
+    critical_lane: LaneSettings = LaneSettings(batch=20)
     journeys_lane: LaneSettings = LaneSettings()
-    bulk_lane: LaneSettings = LaneSettings(batch=100, concurrency=8)
+    bulk_lane: LaneSettings = LaneSettings(batch=100)
 
     engine_deadline_s: float = 0.1
     """How long the rule engine may take for one decision before the reference answers."""
