@@ -2,19 +2,18 @@
 
 import re
 from datetime import datetime
-from zoneinfo import available_timezones
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tellal.addresses import is_country
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.people import to_brand
 from tellal.persistence.tables.brands import BrandRow
+from tellal.services import places
 
 _brands = table(BrandRow)
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,39}")
@@ -81,11 +80,5 @@ def _check(name: str, country: str, timezone: str) -> None:
             field="name",
             hint="lower-case letters, digits and hyphens, as in green-bank",
         )
-    if not is_country(country):
-        raise InvalidInputError(
-            f"no country {country!r}", field="country", hint="two capital letters, as in TR"
-        )
-    if timezone not in available_timezones():
-        raise InvalidInputError(
-            f"no time zone {timezone!r}", field="timezone", hint="as in Europe/Istanbul"
-        )
+    places.country(country)
+    places.timezone(timezone)

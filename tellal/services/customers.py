@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.holder import RulebookHolder
-from tellal.addresses import country_of, is_country, normalise
+from tellal.addresses import country_of, normalise
 from tellal.clock import Clock
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand, Consent, ConsentState, Customer, CustomerKind
@@ -22,6 +21,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.people import find_customer, lock_customer
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
 from tellal.persistence.tables.ledger import MessageRow
+from tellal.services import places
 
 _customers = table(CustomerRow)
 _points = table(ContactPointRow)
@@ -136,7 +136,7 @@ class Customers:
         return {
             "kind": said.kind.value,
             "locale": said.locale,
-            "timezone": _timezone(said.timezone or brand.timezone),
+            "timezone": places.timezone(said.timezone or brand.timezone),
             "country": _country(said.country, contacts, brand.country),
             "first_name": said.first_name,
             "facts": _storable(facts),
@@ -211,18 +211,8 @@ def _normalised(contacts: Sequence[Contact], region: str) -> list[Contact]:
     return checked
 
 
-def _timezone(name: str) -> str:
-    if name not in available_timezones():
-        raise InvalidInputError(
-            f"no time zone {name!r}", field="timezone", hint="an IANA name, as in Europe/Istanbul"
-        )
-    return name
-
-
 def _country(said: str, contacts: Sequence[Contact], default: str) -> str:
-    if said and not is_country(said):
-        raise InvalidInputError(
-            f"no country {said!r}", field="country", hint="two capital letters, as in TR"
-        )
+    if said:
+        return places.country(said)
     numbers = (contact.address for contact in contacts if contact.channel is Channel.SMS)
-    return said or next((country_of(number) for number in numbers), "") or default
+    return next((country_of(number) for number in numbers), "") or default
