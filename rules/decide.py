@@ -7,7 +7,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rules import explain
-from rules.definitions import FactRule, Rule
+from rules.definitions import Rule
 from rules.phases import Course, go_through_caps, go_through_law, go_through_time, uses
 from rules.questions import Engine, EngineAnswer, LedgerView, Question
 from rules.reference import derived
@@ -82,11 +82,9 @@ def _prepare(book: Rulebook, question: Question) -> _Asking:
     zone = _zone(question.timezone)
     seen = question.document
     document = {
-        path: value
-        for path in shard.fields
-        if (value := seen.get(path)) is not None
-        and (known := book.vocabulary.fields.get(path)) is not None
-        and known.fits(value)
+        field.path: value
+        for field in shard.readable
+        if (value := seen.get(field.path)) is not None and field.fits(value)
     }
     document.update(_in_force(shard.dated, question.at, zone))
     return _Asking(book=book, shard=shard, question=question, zone=zone, document=document)
@@ -117,11 +115,7 @@ def _reference(asking: _Asking) -> EngineAnswer:
     document = asking.document
     facts, held = derived(asking.shard.strata, document)
     fired = [rule.id for rule in held]
-    fired += [
-        asked.rule.id
-        for asked in asking.shard.order
-        if not isinstance(asked.rule, FactRule) and asked.check(document, facts)
-    ]
+    fired += [name for name, check in asking.shard.checks if check(document, facts)]
     return EngineAnswer(facts=frozenset(facts), fired=frozenset(fired))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from durable.engine import Host, MessageNotHandledException
 
 from rules.engine_child import ChildFailure, EngineChild, start_child
+from rules.fence import MARK
 from rules.questions import EngineAnswer
 from rules.rulebook import Rulebook
 from tellal.domain.decisions import Value
@@ -22,6 +23,7 @@ __all__ = ["FencedRules", "MessageNotHandledException", "RuleEngine", "Timerless
 
 _log = logging.getLogger(__name__)
 
+_MARKS = {MARK: 1, "id": "d"}
 _START_S = 20.0
 _SHORT_LIFE_S = 10.0
 _FIRST_PAUSE_S = 0.1
@@ -42,11 +44,12 @@ class FencedRules:
     and facts are derived by stages outside, never by asserting from within a rule.
     """
 
-    def __init__(self, name: str, program: Sequence[Any]) -> None:
+    def __init__(self, name: str, program: Mapping[str, Any]) -> None:
+        self._fields = tuple(program["fields"])
         self._host = TimerlessHost()
         self._held: set[str] = set()
         self._stages: list[tuple[list[str], dict[str, str]]] = []
-        for stage, (rulesets, facts) in enumerate(program):
+        for stage, (rulesets, facts) in enumerate(program["stages"]):
             names = []
             for number, rules in enumerate(rulesets):
                 names.append(f"{name}/{stage}/{number}")
@@ -56,9 +59,14 @@ class FencedRules:
                 self._host.set_rulesets({names[-1]: runnable})
             self._stages.append((names, {str(rule): fact for rule, fact in facts}))
 
-    def ask(self, document: Mapping[str, object]) -> tuple[list[str], list[int]]:
-        """Return the facts that follow from a document, and the numbers of the rules that held."""
-        known = {"doc": 1, "id": "d", **document}
+    def ask(self, values: Sequence[object]) -> tuple[list[str], list[int]]:
+        """Return the facts that follow from a document, and the numbers of the rules that held.
+
+        The document comes as the values of the program's fields, None for what is absent.
+        """
+        pairs = zip(self._fields, values, strict=True)
+        known = {path: value for path, value in pairs if value is not None}
+        known.update(_MARKS)
         derived: dict[str, None] = {}
         held: dict[int, None] = {}
         for names, facts in self._stages:

@@ -80,6 +80,7 @@ class EngineChild(asyncio.SubprocessProtocol):
             topic: tuple(asked.rule.id for asked in shard.order)
             for topic, shard in book.shards.items()
         }
+        self._fields = {topic: shard.fields for topic, shard in book.shards.items()}
         self._deadline_s = deadline_s
         self._wake = wake
         self._ready: asyncio.Future[None] = loop.create_future()
@@ -87,7 +88,7 @@ class EngineChild(asyncio.SubprocessProtocol):
         self._transport: asyncio.SubprocessTransport | None = None
         self._received = bytearray()
         self._next = 0
-        self._unsent: list[tuple[int, str, Mapping[str, Value]]] = []
+        self._unsent: list[tuple[int, str, list[Value | None]]] = []
         self._waiting: dict[int, tuple[str, asyncio.Future[Answer]]] = {}
         self._owed: set[int] = set()
         self._heard_at = loop.time()
@@ -120,7 +121,8 @@ class EngineChild(asyncio.SubprocessProtocol):
             return future
         self._next += 1
         self._waiting[self._next] = (topic, future)
-        self._unsent.append((self._next, topic, document))
+        values = [document.get(path) for path in self._fields[topic]]
+        self._unsent.append((self._next, topic, values))
         if len(self._unsent) == 1:
             self._loop.call_soon(self._flush)
         return future

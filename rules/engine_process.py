@@ -36,8 +36,8 @@ def main() -> None:
     while (batch := _read()) is not None:
         signal.alarm(_ALARM_S)
         done = []
-        for number, topic, document in batch:
-            done.append((number, *topics[topic].ask(document)))
+        for number, topic, values in batch:
+            done.append((number, *topics[topic].ask(values)))
             if len(done) == _TOGETHER:
                 _write(answers, done)
                 done = []

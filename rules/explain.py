@@ -10,7 +10,7 @@ from rules.reference import Asked, Check, Document, Facts, SomeRule_co, compiled
 from tellal.domain.decisions import Fired, Value
 
 MASK = "•••"
-NEAR_MISSES = 10
+NEAR_MISSES = 5
 """How many rules that failed by one test are told; more would bury the nearest."""
 
 Kind = TypeVar("Kind", bound=Rule)

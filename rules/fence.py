@@ -45,14 +45,16 @@ class Stage:
 class Program:
     """A topic's rules for the engine: the strata of its facts, then all others.
 
-    Rules are named by their number in the shard's order.
+    Rules are named by their number in the shard's order; a document is the values of `fields`.
     """
 
+    fields: tuple[str, ...]
     stages: tuple[Stage, ...]
 
-    def to_json(self) -> list[object]:
+    def to_json(self) -> dict[str, object]:
         """Write the program for the engine's process."""
-        return [[stage.rulesets, list(stage.facts.items())] for stage in self.stages]
+        stages = [[stage.rulesets, list(stage.facts.items())] for stage in self.stages]
+        return {"fields": self.fields, "stages": stages}
 
 
 def program_of(shard: Shard, report: Report) -> Program:
@@ -63,18 +65,18 @@ def program_of(shard: Shard, report: Report) -> Program:
             f"the rules of '{shard.topic.id}' read {len(shard.fields)} fields, "
             f"at most {MAX_FIELDS} are possible",
         )
-    numbers = {id(asked): number for number, asked in enumerate(shard.order)}
+    numbers = {asked.rule.id: number for number, asked in enumerate(shard.order)}
     others = shard.order[sum(len(stratum) for stratum in shard.strata) :]
     stages = []
     for stratum in (*shard.strata, others):
-        numbered = [(numbers[id(asked)], asked) for asked in stratum]
+        numbered = [(numbers[asked.rule.id], asked) for asked in stratum]
         facts = {
             number: fact
             for number, asked in numbered
             if (fact := getattr(asked.rule, "derives", None)) is not None
         }
         stages.append(Stage(rulesets=tuple(_rulesets(numbered, report)), facts=facts))
-    return Program(stages=tuple(stages))
+    return Program(fields=shard.fields, stages=tuple(stages))
 
 
 def check_hashes(paths: Iterable[str], report: Report, place: Place) -> None:

@@ -146,9 +146,7 @@ def _assemble(
     rules: Sequence[Rule],
     report: Report,
 ) -> Rulebook:
-    fields = names.vocabulary.fields.values()
-    personal = frozenset(field.path for field in fields if field.pii)
-    shards = {topic.id: make_shard(topic, rules, personal) for topic in topics}
+    shards = {topic.id: make_shard(topic, rules, names.vocabulary) for topic in topics}
     check_rules(topics, rules, shards, report)
     check_hashes(
         [*names.vocabulary.fields, *(FACT + fact for fact in names.facts)],

@@ -18,7 +18,8 @@ from rules.definitions import (
 from rules.explain import Explained, explained
 from rules.ir import ALWAYS, NEVER, facts_of, fields_of, given
 from rules.names import CLASS, TOPIC
-from rules.reference import Asked, Strata, compiled
+from rules.reference import Asked, Check, Strata, compiled
+from rules.vocabulary import Field, Vocabulary
 from tellal.domain.channels import MessageClass
 
 Kind = TypeVar("Kind", bound=Rule)
@@ -28,12 +29,14 @@ Kind = TypeVar("Kind", bound=Rule)
 class Shard:
     """Everything that is asked about one topic, in the order of the phases.
 
-    `order` has every rule of the shard, facts first; `fields` is all that they read.
+    `order` has every rule of the shard, facts first; `fields` is all that they read, `readable`
+    those of them that a document may hold, and `checks` the rules that derive no fact.
     """
 
     topic: Topic
     constants: Mapping[str, str]
     fields: tuple[str, ...]
+    readable: tuple[Field, ...]
     personal: frozenset[str]
     strata: Strata
     stop: tuple[Asked[Rule], ...]
@@ -43,11 +46,14 @@ class Shard:
     caps: tuple[Asked[Cap], ...]
     quiet_hours: tuple[Asked[QuietHours], ...]
     order: tuple[Explained[Rule], ...]
+    checks: tuple[tuple[str, Check], ...]
     dated: tuple[Rule, ...]
 
 
-def make_shard(topic: Topic, rules: Sequence[Rule], personal: frozenset[str]) -> Shard:
+def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> Shard:
     """Keep of the rules what can hold for a topic."""
+    known = vocabulary.fields
+    personal = frozenset(path for path, field in known.items() if field.pii)
     constants = {TOPIC: topic.id, CLASS: topic.message_class.value}
     fit = [asked for rule in rules if (asked := _asked(rule, constants, personal)) is not None]
     fit = [asked for asked in fit if _concerns(asked.rule, topic)]
@@ -59,10 +65,12 @@ def make_shard(topic: Topic, rules: Sequence[Rule], personal: frozenset[str]) ->
     needed = [asked.rule.id for stratum in strata for asked in stratum]
     facts = {asked.rule.id: asked for asked in fit if isinstance(asked.rule, FactRule)}
     order = (*(facts[name] for name in needed), *others)
+    fields = sorted({path for asked in order for path in fields_of(asked.when)})
     return Shard(
         topic=topic,
         constants=constants,
-        fields=tuple(sorted({path for asked in order for path in fields_of(asked.when)})),
+        fields=tuple(fields),
+        readable=tuple(known[path] for path in fields if path in known),
         personal=personal,
         strata=strata,
         stop=stop,
@@ -72,6 +80,7 @@ def make_shard(topic: Topic, rules: Sequence[Rule], personal: frozenset[str]) ->
         caps=only(fit, Cap),
         quiet_hours=only(fit, QuietHours),
         order=order,
+        checks=tuple((asked.rule.id, asked.check) for asked in others),
         dated=tuple(asked.rule for asked in order if asked.rule.begins or asked.rule.ends),
     )
 

@@ -39,8 +39,8 @@ class Field:
 
         Both texts are empty when nothing is.
         """
-        expected = {FieldType.INT: int, FieldType.BOOL: bool}.get(self.type, str)
-        # Type, not isinstance: True is an int to Python, and 1 is not a yes to a product manager.
+        expected = str if self.type is FieldType.LIST else self.kind
+        # A file's text may come as a kind of text; True must not come as a kind of number.
         if not (type(value) is expected or (expected is str and isinstance(value, str))):
             return f"'{self.path}' is {self.type}, found {_shown(value)}", _example(self)
         if isinstance(value, str):
@@ -53,15 +53,26 @@ class Field:
             return f"'{self.path}' holds numbers up to {MAX_INT}", ""
         return "", ""
 
+    @property
+    def kind(self) -> "PythonType":
+        """The Python type of its values."""
+        return _KINDS[self.type]
+
     def fits(self, value: object) -> bool:
         """Say whether a stored value is of this field's type; enough for an answer."""
-        if self.type is FieldType.LIST:
-            return isinstance(value, tuple) and len(value) > 0
-        if self.type is FieldType.TEXT:
-            return isinstance(value, str)
-        if self.type is FieldType.INT:
-            return type(value) is int and abs(value) <= MAX_INT
-        return value is True or value is False
+        # Type, not isinstance: True is an int to Python, and 1 is not a yes to anybody else.
+        if type(value) is not self.kind or value == ():
+            return False
+        return not isinstance(value, int) or -MAX_INT <= value <= MAX_INT
+
+
+PythonType = type[str] | type[int] | type[bool] | type[tuple[str, ...]]
+_KINDS: Mapping[FieldType, PythonType] = {
+    FieldType.TEXT: str,
+    FieldType.INT: int,
+    FieldType.BOOL: bool,
+    FieldType.LIST: tuple,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
