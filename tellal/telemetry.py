@@ -12,7 +12,12 @@ import traceback
 from datetime import UTC, datetime
 from typing import IO
 
-_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
 # They log addresses of requests, and those name people (Twilio's look-up: `?To=+90…`).
 _TALKATIVE = ("httpx", "httpcore", "twilio", "urllib3", "mail.log", "aiosmtplib")
 _FRAMES = 12

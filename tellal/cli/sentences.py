@@ -1,6 +1,7 @@
 """Says in a sentence what went wrong; only a mistake of ours ends in a traceback."""
 
 import errno
+import json
 from typing import Any
 
 import typer
@@ -41,9 +42,24 @@ def _own(error: TellalError) -> str:
     if not isinstance(error, PartError):
         hint = getattr(error, "hint", "")
         return f"{error} ({hint})" if hint else str(error)
-    tail = f"\n\n{error.tail}\n" if error.tail else ""
+    tail = f"\n\n{_readable(error.tail)}\n" if error.tail else ""
     log = f"\nThe whole log: {error.log}" if error.log.is_file() else ""
     return f"{error}.{tail}\nTo mend it: {error.mend}.{log}"
+
+
+def _readable(tail: str) -> str:
+    """Write log lines that are JSON for a person: the level, the event, where an error arose."""
+    lines = []
+    for line in tail.splitlines():
+        try:
+            logged = json.loads(line)
+            lines.append(f"{logged['level']}: {logged['event'].strip()}")
+            lines += [
+                f"  {part['class']} at {part['where'][-1:]}" for part in logged.get("error", ())
+            ]
+        except (ValueError, KeyError, TypeError):
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def _of_settings(error: Exception) -> str | None:
