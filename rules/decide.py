@@ -13,6 +13,7 @@ from rules.questions import Engine, EngineAnswer, LedgerView, Question
 from rules.reference import derived
 from rules.rulebook import Rulebook
 from rules.shards import Shard
+from rules.vocabulary import moderate
 from tellal.domain.decisions import Decision, PlanStep, Reason, Value, Verdict
 from tellal.domain.errors import InvalidInputError
 
@@ -82,9 +83,11 @@ def _prepare(book: Rulebook, question: Question) -> _Asking:
     zone = _zone(question.timezone)
     seen = question.document
     document = {
-        field.path: value
-        for field in shard.readable
-        if (value := seen.get(field.path)) is not None and field.fits(value)
+        path: value
+        for path, kind in shard.readable
+        if type(value := seen.get(path)) is kind
+        and value != ()
+        and (kind is not int or moderate(value))
     }
     document.update(_in_force(shard.dated, question.at, zone))
     return _Asking(book=book, shard=shard, question=question, zone=zone, document=document)

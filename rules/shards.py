@@ -19,7 +19,7 @@ from rules.explain import Explained, explained
 from rules.ir import ALWAYS, NEVER, facts_of, fields_of, given
 from rules.names import CLASS, TOPIC
 from rules.reference import Asked, Check, Strata, compiled
-from rules.vocabulary import Field, Vocabulary
+from rules.vocabulary import PythonType, Vocabulary
 from tellal.domain.channels import MessageClass
 
 Kind = TypeVar("Kind", bound=Rule)
@@ -30,13 +30,13 @@ class Shard:
     """Everything that is asked about one topic, in the order of the phases.
 
     `order` has every rule of the shard, facts first; `fields` is all that they read, `readable`
-    those of them that a document may hold, and `checks` the rules that derive no fact.
+    those of them that a document may hold, with their types, and `checks` the rules that derive no fact.
     """
 
     topic: Topic
     constants: Mapping[str, str]
     fields: tuple[str, ...]
-    readable: tuple[Field, ...]
+    readable: tuple[tuple[str, PythonType], ...]
     personal: frozenset[str]
     strata: Strata
     stop: tuple[Asked[Rule], ...]
@@ -70,7 +70,7 @@ def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> S
         topic=topic,
         constants=constants,
         fields=tuple(fields),
-        readable=tuple(known[path] for path in fields if path in known),
+        readable=tuple((path, known[path].kind) for path in fields if path in known),
         personal=personal,
         strata=strata,
         stop=stop,

@@ -61,9 +61,12 @@ class Field:
     def fits(self, value: object) -> bool:
         """Say whether a stored value is of this field's type; enough for an answer."""
         # Type, not isinstance: True is an int to Python, and 1 is not a yes to anybody else.
-        if type(value) is not self.kind or value == ():
-            return False
-        return not isinstance(value, int) or -MAX_INT <= value <= MAX_INT
+        return type(value) is self.kind and value != () and moderate(value)
+
+
+def moderate(value: object) -> bool:
+    """Say whether a value is no number, or one that every executor reads alike."""
+    return not isinstance(value, int) or -MAX_INT <= value <= MAX_INT
 
 
 PythonType = type[str] | type[int] | type[bool] | type[tuple[str, ...]]
