@@ -1,12 +1,14 @@
 """What an outage asks of the ledger: to decide its audience, and to watch it come to an end."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from temporalio import activity
 
-_PAGE = 200
+_PAGE = 100
 _LOOK_EVERY_S = 1.0
 
 
@@ -53,10 +55,9 @@ class OutageActivities:
         cursor: str | None = str(details[0]) if details else ""
         pages = 0
         while cursor is not None:
-            cursor = await self._desk.decide_page(about.outage_id, cursor, _PAGE)
+            async with _beating(cursor):
+                cursor = await self._desk.decide_page(about.outage_id, cursor, _PAGE)
             pages += 1
-            if cursor is not None:
-                activity.heartbeat(cursor)
         return pages
 
     @activity.defn(name="tellal.watch_outage")
@@ -70,3 +71,19 @@ class OutageActivities:
             if not left or loop.time() >= end or activity.is_worker_shutdown():
                 return left
             await asyncio.sleep(_LOOK_EVERY_S)
+
+
+@asynccontextmanager
+async def _beating(cursor: str) -> AsyncIterator[None]:
+    """Beat while a page is decided, however long that takes, with where the page began."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat(cursor)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from temporalio.common import RetryPolicy
 
-LEDGER_TIMEOUT = timedelta(seconds=30)
-"""For one transaction on the ledger."""
+LEDGER_TIMEOUT = timedelta(seconds=10)
+"""For one transaction on the ledger; so long it takes, too, to notice that a worker was killed."""
 
 LEDGER_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
@@ -25,12 +25,11 @@ SELDOM = timedelta(hours=24)
 """How often a case of which nothing is heard reads the ledger: news may have been lost."""
 
 AUDIENCE_TIMEOUT = timedelta(hours=2)
-AUDIENCE_HEARTBEAT = timedelta(seconds=30)
-"""A page of an audience takes less than this."""
+AUDIENCE_HEARTBEAT = timedelta(seconds=5)
 
 WATCH = timedelta(minutes=5)
 WATCH_TIMEOUT = WATCH + timedelta(minutes=1)
-WATCH_HEARTBEAT = timedelta(seconds=20)
+WATCH_HEARTBEAT = timedelta(seconds=5)
 WATCH_LIMIT = timedelta(hours=48)
 """After an outage's end its outcomes are watched for so long."""
 

@@ -34,6 +34,7 @@ from tests.support.house import PROVIDERS
 from tests.support.waiting import until
 
 MOBILE = "+905320000101"
+CROWD = 300
 COMMAND = [sys.executable, "-c", "import worker; worker.main()"]
 _PATIENCE_S = 40.0
 
@@ -129,7 +130,7 @@ async def deliver(house: House, carrier: CarrierProbe, texts: int) -> None:
             return len((await tx.execute(query)).all()) == texts
 
     await until(they_are_recorded, timeout_s=_PATIENCE_S)
-    for entry in carrier.book(to=MOBILE):
+    for entry in carrier.book(limit=10 * texts):
         async with house.sessions() as tx, tx.begin():
             await receipts.take(
                 tx,
@@ -177,6 +178,56 @@ async def test_a_case_outlives_the_worker_and_tells_each_thing_once(
     assert len(texts) == len(set(texts)) == 2
     assert all(case.number in text for text in texts)
     assert carrier.requests() == 2
+
+
+@pytest.mark.req("B11")
+async def test_an_outage_outlives_the_worker_and_tells_nobody_twice(
+    office: House, launch: Launch, carrier: CarrierProbe, temporal: Client
+) -> None:
+    async with office.sessions() as tx, tx.begin():
+        brand = await a_brand(tx, "porsuk-edas")
+        for n in range(CROWD):
+            await a_customer(
+                tx,
+                brand,
+                f"customer-{n}",
+                contacts={Channel.SMS: f"+9053500{n:05d}"},
+                facts={"customer.district": "tepebasi"},
+            )
+        outage = await office.outages.declare(
+            tx,
+            brand=brand,
+            title="Transformer",
+            topic="outage_notice",
+            segment={"customer.district": "tepebasi"},
+            variables={"area": "-", "expected_end": "-", "workaround": "-", "hotline": "186"},
+        )
+        await office.outages.confirm(tx, brand_id=brand.id, outage_id=outage.id)
+
+    async def the_first_are_told() -> bool:
+        return carrier.taken() >= CROWD // 10
+
+    first = launch()
+    await until(the_first_are_told, timeout_s=_PATIENCE_S)
+    first.kill()
+    first.wait(10)
+    told_by_the_first = carrier.taken()
+    launch()
+    await deliver(office, carrier, CROWD)
+    async with office.sessions() as tx, tx.begin():
+        await office.outages.resolve(tx, brand_id=brand.id, outage_id=outage.id)
+
+    async def it_has_ended() -> bool:
+        run = await temporal.get_workflow_handle(f"outage/{outage.id}").describe()
+        return run.status is WorkflowExecutionStatus.COMPLETED
+
+    await until(it_has_ended, timeout_s=_PATIENCE_S)
+    async with office.sessions() as tx:
+        counts = (await office.outages.view(tx, brand.id, outage.id)).counts
+    assert told_by_the_first < CROWD
+    assert (counts["audience"], counts["told"], counts["open"]) == (CROWD, CROWD, 0)
+    numbers = [entry["to"] for entry in carrier.book(limit=10 * CROWD)]
+    assert len(numbers) == len(set(numbers)) == CROWD
 
 
 async def test_a_worker_that_waits_for_temporal_can_be_told_to_leave(database_url: str) -> None:
