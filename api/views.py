@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from tellal.domain.channels import Channel
 from tellal.domain.customers import ConsentState, Customer, CustomerKind
+from tellal.services.customers import REMOVED
 
 
 class ContactView(BaseModel):
@@ -53,6 +54,7 @@ def customer_view(customer: Customer) -> CustomerView:
         contacts=[
             ContactView(channel=p.channel, address=p.address, bad_reason=p.bad_reason)
             for p in customer.contact_points
+            if p.bad_reason != REMOVED
         ],
         consents=[
             ConsentView(

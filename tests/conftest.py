@@ -5,4 +5,6 @@ pytest_plugins = [
     "tests.support.house",
     "tests.support.postgres",
     "tests.support.temporal",
+    # After those whose modules it imports: pytest rewrites asserts at the first import.
+    "tests.support.api",
 ]

@@ -1,0 +1,151 @@
+"""The real application on a real database; every test gets brands and keys of its own."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+from psycopg import sql
+from pydantic import SecretStr
+
+from api.app import create_app
+from api.state import Desk
+from tellal.domain.customers import Brand
+from tellal.ids import new_id
+from tellal.persistence.session import Sessions
+from tellal.services.brands import create_brand
+from tellal.services.keys import ApiKey, Scope, create_key
+from tellal.settings import FcmSettings, Settings, SmtpSettings, TwilioSettings
+from tellal.stack.postgres import Postgres
+from tests.support.house import SetClock
+
+PUBLIC_URL = "https://tellal.example"
+TWILIO_TOKEN = "the-account's-token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """The application at work."""
+
+    app: FastAPI
+    clock: SetClock
+
+    @property
+    def desk(self) -> Desk:
+        desk: Desk = self.app.state.desk
+        return desk
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.desk.sessions
+
+    def client(self, token: str = "") -> httpx.AsyncClient:
+        """Make a client; without a token it is a stranger's."""
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.app, raise_app_exceptions=False),
+            base_url="http://tellal",
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """A brand with a key that may do everything, and a client that holds it."""
+
+    brand: Brand
+    key: ApiKey
+    token: str
+    client: httpx.AsyncClient
+
+
+class Tenants:
+    """Makes brands, and closes their clients at the end."""
+
+    def __init__(self, served: Served, held: AsyncExitStack) -> None:
+        self._served = served
+        self._held = held
+
+    async def make(self, name: str, scopes: Iterable[Scope] = tuple(Scope)) -> Tenant:
+        now = self._served.clock.now()
+        async with self._served.sessions() as tx, tx.begin():
+            brand = await create_brand(
+                tx,
+                name=f"{name}-{new_id().lower()[-8:]}",
+                trade_name="Deneme A.Ş.",
+                phone="08500000001",
+                email="iletisim@deneme.example",
+                mersis="0000000000000011",
+                now=now,
+            )
+            key, token = await create_key(tx, brand.id, "crm", scopes, now=now)
+        client = await self._held.enter_async_context(self._served.client(token))
+        return Tenant(brand=brand, key=key, token=token, client=client)
+
+
+@pytest.fixture(scope="session")
+async def _application(postgres: Postgres) -> AsyncIterator[Served]:
+    server = postgres.url_of("postgres").replace("+psycopg", "")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE served TEMPLATE migrated"))
+    clock = SetClock()
+    app = create_app(
+        Settings(
+            database_url=SecretStr(postgres.url_of("served")),
+            public_url=PUBLIC_URL,
+            twilio=TwilioSettings(account_sid="AC1", auth_token=SecretStr(TWILIO_TOKEN)),
+            smtp=SmtpSettings(host="localhost"),
+            fcm=FcmSettings(project="deneme"),
+        ),
+        clock=clock,
+    )
+    async with app.router.lifespan_context(app):
+        yield Served(app=app, clock=clock)
+
+
+@pytest.fixture
+def served(_application: Served) -> Served:
+    """The application; what a test does to the clock is undone for the next."""
+    _application.clock.at = SetClock().at
+    return _application
+
+
+@pytest.fixture
+async def tenants(served: Served) -> AsyncIterator[Tenants]:
+    """Brands for this test."""
+    async with AsyncExitStack() as held:
+        yield Tenants(served, held)
+
+
+@pytest.fixture
+async def bank(tenants: Tenants) -> Tenant:
+    return await tenants.make("bank")
+
+
+@pytest.fixture
+async def distributor(tenants: Tenants) -> Tenant:
+    return await tenants.make("distributor")
+
+
+async def put_customer(tenant: Tenant, ref: str = "ayse", **said: object) -> None:
+    """Have a brand tell of a customer, by default one with a mobile number."""
+    body = {
+        "locale": "tr-TR",
+        "contacts": [{"channel": "sms", "address": "0532 000 01 01"}],
+        **said,
+    }
+    answer = await tenant.client.put(f"/v1/customers/{ref}", json=body)
+    assert answer.status_code == 200, answer.text
+
+
+async def log_in(tenant: Tenant, ref: str = "ayse", **data: object) -> dict[str, Any]:
+    """Have a customer log in, by default where no banner can be shown."""
+    said = {"method": "password", "surface": "web", "can_show_banner": False, **data}
+    body = {"customer": ref, "type": "login", "data": said}
+    answer = await tenant.client.post("/v1/events", json=body)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
