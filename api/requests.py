@@ -1,6 +1,7 @@
 """Reading and writing: one transaction per request, and a repeat happens once."""
 
 import hashlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -111,22 +112,35 @@ async def writing(
         str | None,
         Header(
             alias="Idempotency-Key",
+            min_length=1,
             max_length=200,
-            description="Any text of yours, new for each new request. Send the same key again when "
-            "you do not know whether a request arrived: it happens once, and is answered the same. "
-            "Kept for 30 days.",
+            description="Strongly advised. Any text of yours, new for each new request (a UUID "
+            "does). Send the same key again when you do not know whether a request arrived: it "
+            "happens once, and is answered the same, marked `Idempotent-Replay: true`. Another "
+            "body under the same key gets 422; while the first request is still running a repeat "
+            "gets 409 with `Retry-After`. A key belongs to the caller and the address, outlives a "
+            "rotation of the API key, and is kept for 30 days.",
+            examples=["0b1f6c1e-8a51-4f4c-9a0e-6f2b7a4d9c11"],
         ),
     ] = None,
 ) -> Writing:
     """Make a writing request."""
-    body = await request.body()
     return Writing(
         desk=desk,
         caller=who,
         route=f"{request.method} {request.url.path}",
         key=key,
-        digest=hashlib.sha256(body).hexdigest(),
+        digest=_digest(await request.body()),
     )
+
+
+def _digest(body: bytes) -> str:
+    """Digest what a body says: blanks and the order of keys make no other request."""
+    try:
+        said = json.dumps(json.loads(body), sort_keys=True).encode()
+    except ValueError:
+        said = body
+    return hashlib.sha256(said).hexdigest()
 
 
 def may_read(scope: Scope) -> Any:  # noqa: ANN401 - what FastAPI takes as a dependency

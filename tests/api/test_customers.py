@@ -165,7 +165,7 @@ async def test_what_events_told_outlives_a_replacement(bank: Tenant) -> None:
     assert facts == {"customer.segment": "affluent", "customer.login.method": "cep_anahtar"}
 
 
-async def test_the_latest_consent_of_a_channel_is_in_force(bank: Tenant, served: Served) -> None:
+async def test_the_latest_consent_of_a_channel_is_in_force(bank: Tenant) -> None:
     await put_customer(bank)
     for state in ("granted", "refused"):
         answer = await consent(bank, state=state)
