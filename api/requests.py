@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from fastapi import Depends, Header, Query, Request, Response, Security
 from pydantic import BaseModel, TypeAdapter
@@ -164,6 +164,19 @@ After = Annotated[str, Query(description="The `next` of the page before", max_le
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at the most")]
 
 
-def next_after(ids: list[str], limit: int) -> str | None:
-    """Return the cursor after a page that may not be the last."""
-    return ids[-1] if len(ids) == limit else None
+class Identified(Protocol):
+    """Something that a list can go on after."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+
+Item = TypeVar("Item", bound=Identified)
+
+
+def page_of(found: Sequence[Item], limit: int) -> Page[Item]:
+    """Make a page of what was found by asking for one more than the limit."""
+    items = list(found[:limit])
+    return Page(items=items, next=items[-1].id if len(found) > limit else None)

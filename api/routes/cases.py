@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import documented
-from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, next_after
+from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
 from tellal.domain.cases import CaseCommand, CaseState
 from tellal.services import case_views
 from tellal.services.case_views import CaseView
@@ -97,9 +97,9 @@ async def list_cases(
     """List cases in the order of their opening, without their histories."""
     async with read.session() as tx:
         found = await case_views.page(
-            tx, read.brand.id, state=state, customer_ref=customer, after=after, limit=limit
+            tx, read.brand.id, state=state, customer_ref=customer, after=after, limit=limit + 1
         )
-    return Page(items=list(found), next=next_after([case.id for case in found], limit))
+    return page_of(found, limit)
 
 
 @router.post("/{number}/route", responses=documented(404, 409, 422), response_model=CaseView)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import documented
-from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, next_after
+from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
 from api.views import ConsentView, CustomerView, customer_view
 from tellal.domain.channels import Channel
 from tellal.domain.customers import ConsentState, CustomerKind
@@ -109,9 +109,8 @@ async def get_customer(ref: Ref, read: Reader) -> CustomerView:
 async def list_customers(read: Reader, after: After = "", limit: Limit = 50) -> Page[CustomerView]:
     """List your customers in the order in which they were created."""
     async with read.session() as tx:
-        found = await page_of_customers(tx, read.brand.id, after=after, limit=limit)
-    ids = [customer.id for customer in found]
-    return Page(items=[customer_view(c) for c in found], next=next_after(ids, limit))
+        found = await page_of_customers(tx, read.brand.id, after=after, limit=limit + 1)
+    return page_of([customer_view(customer) for customer in found], limit)
 
 
 @router.post(

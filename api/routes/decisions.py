@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict
 
 from api.problems import documented
-from api.requests import Limit, Page, Reading, may_read
+from api.requests import Limit, Page, Reading, may_read, page_of
 from tellal.persistence import reading
 from tellal.services.keys import Scope
 
@@ -66,10 +66,9 @@ async def list_decisions(
     """List the decisions about a customer, newest first."""
     async with read.session() as tx:
         found = await reading.decisions(
-            tx, read.brand.id, customer=customer, topic=topic, before=after, limit=limit
+            tx, read.brand.id, customer=customer, topic=topic, before=after, limit=limit + 1
         )
-    items = [DecisionView.model_validate(one) for one in found]
-    return Page(items=items, next=items[-1].id if len(items) == limit else None)
+    return page_of([DecisionView.model_validate(one) for one in found], limit)
 
 
 @router.get("/{decision_id}", responses=documented(404))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import documented
-from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, next_after
+from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
 from tellal.domain.messages import MessageState
 from tellal.persistence import reading
 from tellal.persistence.reading import MessageDetail, MessageView
@@ -34,9 +34,9 @@ async def list_messages(
     async with read.session() as tx:
         found = await reading.messages(
             tx, read.brand.id, customer=customer, topic=topic, state=state, after=after,
-            limit=limit,
+            limit=limit + 1,
         )  # fmt: skip
-    return Page(items=found, next=next_after([message.id for message in found], limit))
+    return page_of(found, limit)
 
 
 @router.get("/{message_id}", responses=documented(404))

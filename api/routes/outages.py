@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import documented
-from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, next_after
+from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
 from tellal.services.keys import Scope
 from tellal.services.outages import OutageView
 
@@ -76,8 +76,8 @@ async def get_outage(outage_id: OutageId, read: Reader) -> OutageView:
 async def list_outages(read: Reader, after: After = "", limit: Limit = 50) -> Page[OutageView]:
     """List outages in the order of their declaration."""
     async with read.session() as tx:
-        found = await read.desk.house.outages.page(tx, read.brand.id, after=after, limit=limit)
-    return Page(items=list(found), next=next_after([outage.id for outage in found], limit))
+        found = await read.desk.house.outages.page(tx, read.brand.id, after=after, limit=limit + 1)
+    return page_of(found, limit)
 
 
 @router.post("/{outage_id}/confirm", responses=documented(404, 409), response_model=OutageView)

@@ -149,3 +149,30 @@ async def log_in(tenant: Tenant, ref: str = "ayse", **data: object) -> dict[str,
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
     return told
+
+
+async def open_case(tenant: Tenant, ref: str = "ayse") -> dict[str, Any]:
+    """Open a case over the web form."""
+    body = {"customer": ref, "channel": "web", "subject": "The meter shows too much"}
+    answer = await tenant.client.post("/v1/cases", json=body)
+    assert answer.status_code == 201, answer.text
+    case: dict[str, Any] = answer.json()
+    return case
+
+
+async def declare_outage(tenant: Tenant) -> dict[str, Any]:
+    """Declare an outage in one district."""
+    body = {
+        "title": "Transformer failure in Tepebaşı",
+        "segment": {"customer.district": "tepebasi"},
+        "variables": {
+            "area": "Tepebaşı",
+            "expected_end": "18:30",
+            "workaround": "186'yı arayın.",
+            "hotline": "186",
+        },
+    }
+    answer = await tenant.client.post("/v1/outages", json=body)
+    assert answer.status_code == 201, answer.text
+    outage: dict[str, Any] = answer.json()
+    return outage
