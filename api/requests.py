@@ -176,7 +176,8 @@ class Identified(Protocol):
 Item = TypeVar("Item", bound=Identified)
 
 
-def page_of(found: Sequence[Item], limit: int) -> Page[Item]:
+def page_of(found: Sequence[Item], limit: int) -> "Page[Item]":
     """Make a page of what was found by asking for one more than the limit."""
+    # The annotation is a text: evaluated, it would have pydantic ask for a schema of the Protocol.
     items = list(found[:limit])
     return Page(items=items, next=items[-1].id if len(found) > limit else None)
