@@ -1,5 +1,6 @@
 """Every refusal as a problem document (RFC 9457): what is wrong, where, and how to mend it."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -8,13 +9,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import OperationalError, TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from api.request_ids import HEADER, RequestIds, current_request_id
 from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError, TellalError
 from tellal.services.idempotency import StillRunningError
 
 MEDIA_TYPE = "application/problem+json"
 _BROKEN = "something went wrong here; the request was not carried out"
+_log = logging.getLogger(__name__)
 
 
 class FieldProblem(BaseModel):
@@ -35,6 +39,7 @@ class Problem(BaseModel):
     detail: str = Field(examples=["cannot resolve: record the call first"])
     hint: str = ""
     errors: list[FieldProblem] = []
+    request_id: str = Field(default="", description="Name it when you ask for help.")
 
 
 class UnauthenticatedError(TellalError):
@@ -44,6 +49,15 @@ class UnauthenticatedError(TellalError):
 class ForbiddenError(TellalError):
     """The key may not do this; the message names the scope that it lacks."""
 
+
+_WORDS: Mapping[int, str] = {
+    401: "There is no key with the request, or it opens nothing (any more).",
+    403: "The key was not given the scope that this needs.",
+    404: "There is no such thing, or it belongs to another brand.",
+    409: "The thing is in a state in which this cannot be done; `code` says why.",
+    422: "Something in the request must be changed; `errors` names each part.",
+    503: "The database cannot be reached now; send it again after `Retry-After` seconds.",
+}
 
 _STATUS: Mapping[type[TellalError], int] = {
     UnauthenticatedError: 401,
@@ -55,12 +69,8 @@ _STATUS: Mapping[type[TellalError], int] = {
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may answer with these problems, besides 401."""
     return {
-        status: {
-            "model": Problem,
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {}},
-        }
-        for status in (401, 403, *statuses)
+        status: {"model": Problem, "description": _WORDS[status]}
+        for status in (401, 403, *statuses, 503)
     }
 
 
@@ -69,7 +79,31 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TellalError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _database_away)
+    app.add_exception_handler(PoolTimeoutError, _database_away)
     app.add_exception_handler(Exception, _broken)
+    app.add_middleware(RequestIds)
+    written = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _document(written())
+        return written()
+
+    # FastAPI's own way to change the description of an application.
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(description: dict[str, Any]) -> None:
+    """Say of every error that it is a problem document; FastAPI believes in plain JSON."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for path in description["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if int(status) in _WORDS and "content" in response:
+                    response |= {"description": _WORDS[int(status)], "content": content}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        description["components"]["schemas"].pop(unused, None)
 
 
 def problem(
@@ -92,6 +126,7 @@ def problem(
         detail=detail,
         hint=hint,
         errors=list(errors),
+        request_id=current_request_id(),
     )
     return JSONResponse(
         document.model_dump(), status_code=status, media_type=MEDIA_TYPE, headers=headers
@@ -134,5 +169,23 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, str(error.detail), headers=error.headers)
 
 
-async def _broken(_: Request, __: Exception) -> JSONResponse:
-    return problem(500, _BROKEN)
+async def _database_away(_: Request, error: Exception) -> JSONResponse:
+    _log.warning("database away", extra={"error": type(error).__name__})
+    return problem(
+        503,
+        "the database cannot be reached or is overloaded now; nothing was changed",
+        code="database_unavailable",
+        hint="send the request again after the seconds in Retry-After",
+        headers={"Retry-After": "1"},
+    )
+
+
+async def _broken(request: Request, error: Exception) -> JSONResponse:
+    """Say nothing of an error that nobody foresaw: its words may quote a person's data.
+
+    The server outside of us logs its class and its place, we add the id that the caller is told.
+    """
+    route = getattr(request.scope.get("route"), "path", "")
+    extra = {"request_id": current_request_id(), "route": route, "error": type(error).__name__}
+    _log.error("request failed", extra=extra)
+    return problem(500, _BROKEN, headers={HEADER: current_request_id()})

@@ -45,14 +45,14 @@ class RouteCase(_Body):
 class AnswerCase(_Body):
     """What the team answered."""
 
-    answer: str = Field(max_length=4000)
+    answer: str = Field(max_length=4000, examples=["The meter was read and is in order."])
 
 
 class CallCustomer(_Body):
     """How the call to the applicant went; one that nobody answered does not count as the call."""
 
     reached: bool = True
-    note: str = Field(default="", max_length=1000)
+    note: str = Field(default="", max_length=1000, examples=["Prefers the evening."])
 
 
 class ResolveCase(_Body):

@@ -69,8 +69,8 @@ class ConsentBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    channel: Channel
-    state: ConsentState
+    channel: Channel = Field(examples=["sms"])
+    state: ConsentState = Field(examples=["granted"])
     source: str = Field(max_length=100, examples=["branch", "web", "call_centre"])
     evidence: dict[str, object] = Field(default={}, examples=[{"form": "KVK-17", "box": "empty"}])
 

@@ -25,8 +25,10 @@ class NewKey(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=60, examples=["crm"])
-    scopes: list[Scope] = Field(min_length=1)
-    expires_at: AwareDatetime | None = None
+    scopes: list[Scope] = Field(min_length=1, examples=[["customers:write", "events:write"]])
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="Never, if left out", examples=["2027-01-01T00:00:00Z"]
+    )
 
 
 class Rotation(BaseModel):

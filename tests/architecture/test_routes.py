@@ -1,0 +1,140 @@
+"""Every route asks who calls, says how it fails, and shows an example that it would take."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel, SecretStr, TypeAdapter
+
+from api.app import create_app
+from tellal.settings import Settings
+from tests.support.api import Served
+
+OPEN = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    # Signed by the carrier instead.
+    ("POST", "/v1/hooks/twilio/status"),
+}
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+
+APP = create_app(Settings(database_url=SecretStr("postgresql+psycopg://nowhere/nothing")))
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
+    """Walk the routes as they are served: method, whole path, route."""
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute):
+            for method in context.methods or ():
+                yield method, str(context.path), route
+
+
+def every_route(*, methods: set[str] | None = None) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            pytest.param(method, path, id=f"{method} {path}")
+            for method, path, _ in routes(APP)
+            if (method, path) not in OPEN and (methods is None or method in methods)
+        ],
+    )
+
+
+def operation(method: str, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = APP.openapi()["paths"][path][method.lower()]
+    return found
+
+
+def test_the_walk_sees_every_route() -> None:
+    documented = {
+        (method.upper(), path) for path, item in APP.openapi()["paths"].items() for method in item
+    }
+
+    assert {(method, path) for method, path, _ in routes(APP)} == documented
+    assert documented > OPEN
+
+
+@every_route()
+async def test_nobody_gets_in_without_a_key(served: Served, method: str, path: str) -> None:
+    address = re.sub(r"{\w+}", "something", path)
+
+    async with served.client() as client:
+        answer = await client.request(method, address, json={})
+
+    assert answer.status_code == 401
+
+
+@every_route()
+def test_every_route_says_how_it_fails(method: str, path: str) -> None:
+    described = operation(method, path)
+    problems = {s: r for s, r in described["responses"].items() if int(s) >= 400}
+
+    assert {"401", "403", "503"} <= problems.keys()
+    for response in problems.values():
+        schema = response["content"]["application/problem+json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/Problem"}
+    if "{" in path and method != "PUT":
+        assert "404" in problems
+
+
+@every_route()
+def test_every_route_says_what_it_does_and_with_which_scope(method: str, path: str) -> None:
+    described = operation(method, path)
+
+    assert described["description"]
+    (security,) = described["security"]
+    assert all(re.fullmatch(r"[a-z]+:(read|write|admin)", s) for s in security["HTTPBearer"])
+    assert security["HTTPBearer"]
+
+
+@every_route(methods=WRITES)
+def test_every_write_may_be_repeated(method: str, path: str) -> None:
+    described = operation(method, path)
+    headers = {one["name"]: one for one in described["parameters"] if one["in"] == "header"}
+
+    assert "Idempotent-Replay" in headers["Idempotency-Key"]["description"]
+    assert "409" in described["responses"]
+    assert "422" in described["responses"]
+
+
+def bodies() -> dict[str, type[BaseModel]]:
+    found: dict[str, type[BaseModel]] = {}
+    for method, path, route in routes(APP):
+        if route.body_field is not None:
+            kind = route.body_field.field_info.annotation
+            assert isinstance(kind, type)
+            assert issubclass(kind, BaseModel)
+            found[f"{method} {path}"] = kind
+    return found
+
+
+@pytest.mark.parametrize("where", [pytest.param(where, id=where) for where in bodies()])
+def test_a_body_can_be_written_after_its_example(where: str) -> None:
+    body = bodies()[where]
+
+    for example in body.model_json_schema().get("examples", []) or [example_of_fields(body)]:
+        body.model_validate(example)
+
+
+def example_of_fields(body: type[BaseModel]) -> dict[str, object]:
+    """Put a body together from the examples of its fields, and check each of them."""
+    example = {}
+    for name, info in body.model_fields.items():
+        for shown in info.examples or []:
+            TypeAdapter(info.rebuild_annotation()).validate_python(shown)
+            example[name] = shown
+        assert info.examples or not info.is_required(), f"{name} has neither example nor default"
+    return example
+
+
+def test_descriptions_refer_to_what_is_described() -> None:
+    description = APP.openapi()
+    schemas = description["components"]["schemas"]
+
+    named = set(re.findall(r"#/components/schemas/([\w.-]+)", str(description)))
+
+    assert named <= schemas.keys()
