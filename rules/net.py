@@ -92,5 +92,7 @@ def _height(node: _Node, known: dict[int, int]) -> int:
     several = {child.exclusive for child in node.followers.values() if child.exclusive}
     alone = sum(not child.exclusive for child in node.followers.values())
     deepest = max((_height(child, known) for child in below), default=0)
-    known[id(node)] = len(several) + alone + len(node.passing) + max(0, deepest)
+    # The node itself has left the stack; its children wait there while one of them is followed.
+    waiting = len(several) + alone + len(node.passing)
+    known[id(node)] = max(waiting, waiting - 1 + max(0, deepest))
     return known[id(node)]

@@ -30,7 +30,8 @@ class Shard:
     """Everything that is asked about one topic, in the order of the phases.
 
     `order` has every rule of the shard, facts first; `fields` is all that they read, `readable`
-    those of them that a document may hold, with their types, and `checks` the rules that derive no fact.
+    those of them that a document may hold, with their types; `checks` are the rules that derive
+    no fact.
     """
 
     topic: Topic

@@ -8,6 +8,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarbool import ScalarBoolean
 
 from tellal.domain.errors import Finding
 
@@ -100,9 +101,28 @@ def parse(file: SourceFile, report: Report) -> CommentedMap | None:
         report.add(place, f"this is no YAML: {str(error).splitlines()[0]}")
         return None
     if isinstance(raw, CommentedMap):
+        _plain(raw, set())
         return raw
     report.add(place, "a rule file is a mapping with 'version', 'package' and sections")
     return None
+
+
+def _plain(node: CommentedMap | CommentedSeq, seen: set[int]) -> None:
+    """Turn scalars that remember how they were written into Python's own, in place."""
+    if id(node) in seen:  # an alias
+        return
+    seen.add(id(node))
+    keys = list(node) if isinstance(node, CommentedMap) else range(len(node))
+    for key in keys:
+        value = node[key]
+        if isinstance(value, CommentedMap | CommentedSeq):
+            _plain(value, seen)
+        elif isinstance(value, ScalarBoolean):
+            node[key] = bool(value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            node[key] = int(value)
+        elif isinstance(value, str):
+            node[key] = str(value)
 
 
 def place_of(node: object, key: object, file: str) -> Place:
