@@ -61,7 +61,7 @@ async def lock_customer(tx: AsyncSession, brand_id: str, ref: str) -> Customer:
         NotFoundError: The brand has no customer of that reference.
     """
     query = select(CustomerRow).where(_customers.brand_id == brand_id, _customers.ref == ref)
-    row = (await tx.execute(query.with_for_update())).scalar_one_or_none()
+    row = (await tx.execute(query.with_for_update(key_share=True))).scalar_one_or_none()
     if row is None:
         raise NotFoundError(f"no customer {ref!r}")
     return (await _complete(tx, [row]))[0]
@@ -73,7 +73,7 @@ async def lock_customer_by_id(tx: AsyncSession, customer_id: str) -> Customer:
     Raises:
         NotFoundError: There is no such customer (any more).
     """
-    query = select(CustomerRow).where(_customers.id == customer_id).with_for_update()
+    query = select(CustomerRow).where(_customers.id == customer_id).with_for_update(key_share=True)
     row = (await tx.execute(query)).scalar_one_or_none()
     if row is None:
         raise NotFoundError("no such customer")
@@ -122,7 +122,7 @@ async def lock_page(
         .where(_customers.brand_id == brand_id, _customers.id > after)
         .order_by(_customers.id)
         .limit(limit)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     return await _complete(tx, (await tx.execute(query)).scalars().all())
 

@@ -103,7 +103,7 @@ class CaseNotices:
 
     async def _case(self, tx: AsyncSession, case_id: str, *, lock: bool = False) -> Row[Any]:
         query = select(_cases).where(_cases.c.id == case_id)
-        return (await tx.execute(query.with_for_update() if lock else query)).one()
+        return (await tx.execute(query.with_for_update(key_share=True) if lock else query)).one()
 
     async def _known(self, tx: AsyncSession, case_id: str) -> set[str]:
         query = select(_outcomes.c.topic).where(_outcomes.c.workflow_id == f"case/{case_id}")

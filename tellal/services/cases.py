@@ -180,7 +180,7 @@ class Cases:
 
     async def _locked(self, tx: AsyncSession, brand_id: str, number: str) -> Row[Any]:
         query = select(_cases).where(_cases.c.brand_id == brand_id, _cases.c.number == number)
-        case = (await tx.execute(query.with_for_update())).one_or_none()
+        case = (await tx.execute(query.with_for_update(key_share=True))).one_or_none()
         if case is None:
             raise NotFoundError(f"no case {number!r}")
         return case

@@ -96,7 +96,7 @@ class Dispatcher:
             .where(_outbox.c.done_at.is_(None), _outbox.c.due_at <= now)
             .order_by(_outbox.c.due_at, _outbox.c.id)
             .limit(_BATCH)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, key_share=True)
         )
         claimed = (
             update(_outbox)

@@ -77,7 +77,7 @@ class HandOvers:
                 _messages.c.id.in_(message_ids),
                 _messages.c.state == MessageState.HANDING_OVER.value,
             )
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, key_share=True)
         )
         async with self._sessions() as tx, tx.begin():
             await tx.execute(

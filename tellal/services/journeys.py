@@ -46,7 +46,11 @@ class Journeys:
             if customer_id is None:
                 raise NotFoundError("no such outcome")
             customer = await lock_customer_by_id(tx, customer_id)
-            locked = select(_outcomes).where(_outcomes.c.id == outcome_id).with_for_update()
+            locked = (
+                select(_outcomes)
+                .where(_outcomes.c.id == outcome_id)
+                .with_for_update(key_share=True)
+            )
             outcome = (await tx.execute(locked)).one()
             look = Look(
                 deciding=self._deciding,
@@ -74,7 +78,7 @@ class Journeys:
                 .where(_outcomes.c.state == OutcomeState.OPEN, _outcomes.c.check_at <= now)
                 .order_by(_outcomes.c.check_at)
                 .limit(limit)
-                .with_for_update(skip_locked=True)
+                .with_for_update(skip_locked=True, key_share=True)
             )
             claimed = (
                 update(_outcomes)

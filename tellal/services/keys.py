@@ -211,7 +211,7 @@ def _add(
 
 async def _row(tx: AsyncSession, brand_id: str, key_id: str) -> ApiKeyRow:
     query = select(ApiKeyRow).where(_keys.c.brand_id == brand_id, _keys.c.id == key_id)
-    row = (await tx.execute(query.with_for_update())).scalar_one_or_none()
+    row = (await tx.execute(query.with_for_update(key_share=True))).scalar_one_or_none()
     if row is None:
         raise NotFoundError("no such key")
     return row

@@ -201,7 +201,7 @@ class Outages:
         self, tx: AsyncSession, brand_id: str, outage_id: str, command: OutageCommand
     ) -> Row[Any]:
         query = select(_outages).where(_outages.c.id == outage_id, _outages.c.brand_id == brand_id)
-        row = (await tx.execute(query.with_for_update())).one_or_none()
+        row = (await tx.execute(query.with_for_update(key_share=True))).one_or_none()
         if row is None:
             raise NotFoundError("no such outage")
         state = next_state(OutageState(row.state), command)
@@ -222,7 +222,7 @@ class Outages:
             select(_outcomes.c.id)
             .where(_outcomes.c.id.in_(unsent))
             .order_by(_outcomes.c.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         outcome_ids = (await tx.execute(locked)).scalars().all()
         now = self._clock.now()

@@ -2,7 +2,8 @@
 
 Everything that hangs on a state goes into the same transaction: cap slots of what will not leave
 are released, bad addresses and refusals are recorded, plain outcomes are closed, and the journey
-hears of it. Locks are taken in one order everywhere: cause, customer, outcome, message.
+hears of it. Locks are taken in one order everywhere: cause, customer, outcome, message; and always
+FOR NO KEY UPDATE, which rows that only refer to a locked one (receipts, attempts) do not wait for.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -111,13 +112,13 @@ class Progress:
             select(_outcomes)
             .where(_outcomes.c.id.in_(of_messages))
             .order_by(_outcomes.c.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         messages = await tx.execute(
             select(_messages)
             .where(_messages.c.id.in_(ids))
             .order_by(_messages.c.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         return {row.id: row for row in outcomes}, {row.id: row for row in messages}
 
