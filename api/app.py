@@ -9,7 +9,8 @@ from datetime import datetime
 from fastapi import APIRouter, FastAPI
 
 from activities.providers.twilio.callbacks import parse_status, signature_is_valid
-from api import auth, problems
+from api import problems
+from api.key_uses import KeyUses
 from api.routes import (
     cases,
     customers,
@@ -99,8 +100,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
 async def _open(held: AsyncExitStack, settings: Settings, clock: Clock) -> Desk:
     database = make_engine(settings.database_url.get_secret_value(), pool=settings.database_pool)
     held.push_async_callback(database.dispose)
-    held.push_async_callback(auth.settle)
     sessions = make_sessions(database)
+    key_uses = KeyUses(sessions, clock)
+    held.push_async_callback(_cut_off, asyncio.create_task(key_uses.run()))
     books = RulebookHolder(settings.rulebook)
     engine = RuleEngine(deadline_s=settings.engine_deadline_s)
     await engine.start()
@@ -120,6 +122,7 @@ async def _open(held: AsyncExitStack, settings: Settings, clock: Clock) -> Desk:
     return Desk(
         sessions=sessions,
         clock=clock,
+        key_uses=key_uses,
         books=books,
         house=house,
         customers=Customers(books, clock),

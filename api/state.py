@@ -7,6 +7,7 @@ from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
+from api.key_uses import KeyUses
 from rules.holder import RulebookHolder
 from tellal.clock import Clock
 from tellal.domain.messages import Receipt
@@ -38,6 +39,7 @@ class Desk:
 
     sessions: Sessions
     clock: Clock
+    key_uses: KeyUses
     books: RulebookHolder
     house: House
     customers: Customers
