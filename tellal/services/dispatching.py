@@ -24,6 +24,8 @@ _outbox = table(OutboxRow)
 _BATCH = 100
 _SIDE_BY_SIDE = 16
 _LOOK_EVERY_S = 1.0
+_GATHER_S = 0.03
+"""After a call it waits a moment, so that what is written together is claimed and told together."""
 _REST_AFTER_ERROR_S = 1.0
 _LEASE = timedelta(seconds=15)
 """How long a claimed item belongs to its dispatcher; then another one may deliver it again."""
@@ -86,6 +88,8 @@ class Dispatcher:
         ring = asyncio.create_task(self._bell.wait("", seen, _LOOK_EVERY_S))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({ring, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.done():
+            await asyncio.sleep(_GATHER_S)
         ring.cancel()
         stopped.cancel()
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.outbox import OutboxKind
@@ -28,7 +28,8 @@ async def enqueue(
 ) -> None:
     """Have a workflow started or told, at least once, when the caller's transaction commits."""
     await tx.execute(
-        insert(_outbox).values(
+        insert(_outbox)
+        .values(
             id=new_id(),
             brand_id=brand_id,
             kind=kind.value,
@@ -39,5 +40,6 @@ async def enqueue(
             tries=0,
             error="",
         )
+        # The dispatcher is woken by the same statement: a round trip less for every request.
+        .returning(func.pg_notify(OUTBOX_CHANNEL, ""))
     )
-    await tx.execute(select(func.pg_notify(OUTBOX_CHANNEL, "")))

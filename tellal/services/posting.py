@@ -1,11 +1,13 @@
 """Writes messages into the ledger, where a lane finds them, or the surface that a person is on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Insert, func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from tellal.domain.channels import Channel, Receipts
 from tellal.domain.customers import Brand, Customer
@@ -88,7 +90,7 @@ class Posts:
         row = self._row(brand, customer, posting, now)
         if channel is Channel.BANNER:
             row |= self._shown_at_once(brand, customer, posting, now)
-        await tx.execute(insert(_messages).values(**row))
+        await tx.execute(_written(row, wakes=channel is not Channel.BANNER))
         for cap in posting.caps:
             await tx.execute(
                 insert(_caps).values(
@@ -99,8 +101,6 @@ class Posts:
                     used_at=max(now, posting.not_before),
                 )
             )
-        if channel is not Channel.BANNER:
-            await tx.execute(select(func.pg_notify(LANE_CHANNEL, plan.lane.value)))
         return Posted(
             message_id=str(row["id"]),
             channel=channel,
@@ -165,3 +165,11 @@ class Posts:
             "subject": rendered.subject,
             "text": rendered.text,
         }
+
+
+def _written(row: Mapping[str, object], *, wakes: bool) -> ReturningInsert[Any] | Insert:
+    statement = insert(_messages).values(**row)
+    if not wakes:
+        return statement
+    # The lane is woken by the same statement: a round trip less for every message.
+    return statement.returning(func.pg_notify(LANE_CHANNEL, _messages.c.lane))
