@@ -24,7 +24,7 @@ from tellal.domain.decisions import Decision, Value
 SIZES = (30, 300)
 _ROUNDS = 15
 _DOCUMENTS = {30: 600, 300: 120}
-_AT_ONCE = 16
+_AT_ONCE = 24
 _FIELDS = 24
 _VALUES = 18
 _LISTED = 2
