@@ -7,7 +7,7 @@ from pathlib import Path
 from rules.decide import Question
 from rules.rulebook import Rulebook, load_rulebook
 from tellal.domain.channels import Channel
-from tellal.domain.decisions import Value
+from tellal.domain.decisions import Decision, Value
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 """A Monday at noon, three in the afternoon in Istanbul."""
@@ -53,3 +53,18 @@ def a_question(document: Mapping[str, Value] | None = None, **other: object) -> 
         **other,
     }
     return Question(**asked)  # type: ignore[arg-type]  # a test names what it changes
+
+
+def codes_of(decision: Decision) -> list[str]:
+    """Return the codes of the reasons."""
+    return [reason.code for reason in decision.reasons]
+
+
+def channels_of(decision: Decision) -> list[Channel]:
+    """Return the channels of the plan."""
+    return [step.channel for step in decision.steps]
+
+
+def fired_of(decision: Decision) -> list[str]:
+    """Return the names of the rules that held."""
+    return [fired.rule for fired in decision.fired]
