@@ -19,7 +19,10 @@ _caps = table(CapUseRow).c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journey:
-    """An outcome as re-decisions know it: what it holds itself must not count against it."""
+    """An outcome as re-decisions know it: what it holds itself must not count against it.
+
+    `tries` is the number of the try that goes on along its channels, 0 when a new one is asked for.
+    """
 
     outcome_id: str
     tries: int
@@ -44,7 +47,8 @@ async def ledger_view(
     return LedgerView(
         told_version=max(told, default=None),
         pending=any(row.state == OutcomeState.OPEN for row in others),
-        attempts_made=sum(row.tries for row in rows if row.state != OutcomeState.CANCELLED),
+        attempts_made=sum(row.tries for row in rows if row.state != OutcomeState.CANCELLED)
+        - (1 if own is not None and own.tries else 0),
     )
 
 
