@@ -18,7 +18,7 @@ from tellal.domain.outages import OutageCommand, OutageState, next_state
 from tellal.domain.outbox import OutboxKind
 from tellal.ids import new_id
 from tellal.persistence.columns import table
-from tellal.persistence.tables.ledger import CauseRow, MessageRow, OutcomeRow
+from tellal.persistence.tables.ledger import CapUseRow, CauseRow, MessageRow, OutcomeRow
 from tellal.persistence.tables.operations import OutageRow
 from tellal.ports import Renderer
 from tellal.services.outbox import enqueue
@@ -29,6 +29,7 @@ _outages = table(OutageRow)
 _causes = table(CauseRow)
 _outcomes = table(OutcomeRow)
 _messages = table(MessageRow)
+_caps = table(CapUseRow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +212,7 @@ class Outages:
     async def _stop(self, tx: AsyncSession, outage: Row[Any]) -> int:
         """Stop the cause; intents hold a share of its row, so none commits after this.
 
-        Returns how many messages were in a provider's hands at that moment.
+        Set-based where Progress goes one by one: an audience may be large. Returns how many messages were in a provider's hands at that moment.
         """
         await tx.execute(
             update(_causes).where(_causes.c.id == outage.cause_id).values(state="stopped")
@@ -226,10 +227,15 @@ class Outages:
         )
         outcome_ids = (await tx.execute(locked)).scalars().all()
         now = self._clock.now()
-        await tx.execute(
+        spared = (
             update(_messages)
             .where(_messages.c.outcome_id.in_(outcome_ids), _messages.c.state.in_(list(UNSENT)))
             .values(state=MessageState.CANCELLED, state_at=now, code="resolved")
+            .returning(_messages.c.id)
+        )
+        message_ids = (await tx.execute(spared)).scalars().all()
+        await tx.execute(
+            update(_caps).where(_caps.c.message_id.in_(message_ids)).values(released_at=now)
         )
         spoken = select(_messages.c.outcome_id).where(
             of_cause, _messages.c.state != MessageState.CANCELLED
