@@ -212,7 +212,8 @@ class Outages:
     async def _stop(self, tx: AsyncSession, outage: Row[Any]) -> int:
         """Stop the cause; intents hold a share of its row, so none commits after this.
 
-        Set-based where Progress goes one by one: an audience may be large. Returns how many messages were in a provider's hands at that moment.
+        Set-based where Progress goes one by one: an audience may be large. Returns how many
+        messages were in a provider's hands at that moment.
         """
         await tx.execute(
             update(_causes).where(_causes.c.id == outage.cause_id).values(state="stopped")
