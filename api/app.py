@@ -74,11 +74,12 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     """Make the application; uvicorn calls it without arguments."""
     settings = settings or Settings()
     clock = clock or SystemClock()
+    books = RulebookHolder(settings.rulebook)  # a broken one is said before anything is served
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as held:
-            app.state.desk = await _open(held, settings, clock)
+            app.state.desk = await _open(held, settings, clock, books)
             yield
 
     app = FastAPI(
@@ -97,13 +98,14 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     return app
 
 
-async def _open(held: AsyncExitStack, settings: Settings, clock: Clock) -> Desk:
+async def _open(
+    held: AsyncExitStack, settings: Settings, clock: Clock, books: RulebookHolder
+) -> Desk:
     database = make_engine(settings.database_url.get_secret_value(), pool=settings.database_pool)
     held.push_async_callback(database.dispose)
     sessions = make_sessions(database)
     key_uses = KeyUses(sessions, clock)
     held.push_async_callback(_cut_off, asyncio.create_task(key_uses.run()))
-    books = RulebookHolder(settings.rulebook)
     engine = RuleEngine(deadline_s=settings.engine_deadline_s)
     await engine.start()
     held.push_async_callback(engine.close)

@@ -20,10 +20,13 @@ def api(host: Host = LOOPBACK, port: Port = 8000) -> None:
     """Serve the HTTP API."""
     import uvicorn
 
+    from api.app import create_app
+
     _begin()
     uvicorn.run(
-        "api.app:create_app",
-        factory=True,
+        create_app(),
+        # The rule engine's child is spoken to over pipes that uvloop does not serve.
+        loop="asyncio",
         host=host,
         port=port,
         log_config=None,
