@@ -30,7 +30,7 @@ def create_brand(
     trade_name: Annotated[str, typer.Option(help="The name that customers read.")],
     country: Annotated[str, typer.Option(help="Two capital letters.")] = "TR",
     timezone: Annotated[str, typer.Option(help="As in Europe/Istanbul.")] = "Europe/Istanbul",
-    phone: Annotated[str, typer.Option(help="The number that customers may call.")] = "",
+    phone: Annotated[str, typer.Option(help="The number to call; texts name it.")] = "",
     email: Annotated[str, typer.Option(help="Where customers may write to.")] = "",
     mersis: Annotated[str, typer.Option(help="The number in the Turkish trade register.")] = "",
     sms_sender: Annotated[str, typer.Option(help="Who a text message comes from.")] = "",

@@ -43,5 +43,12 @@ async def _brand(tx: AsyncSession) -> Brand:
     except NotFoundError:
         now = SystemClock().now()
         return await create_brand(
-            tx, name=_BRAND, trade_name="Demo", now=now, email="demo@example.com"
+            tx,
+            name=_BRAND,
+            trade_name="Demo A.Ş.",
+            now=now,
+            phone="0850 000 00 00",
+            email="demo@example.com",
+            mersis="0000000000000000",
+            sms_sender="DEMO",
         )
