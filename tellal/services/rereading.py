@@ -5,7 +5,7 @@ import asyncio
 from rules.holder import RulebookHolder
 from tellal.supervision import rest
 
-_LOOK_EVERY_S = 5.0
+_LOOK_EVERY_S = 1.0
 
 
 async def reread(books: RulebookHolder, stop: asyncio.Event) -> None:
