@@ -48,8 +48,8 @@ class Desk:
     engine_counters: Callable[[], Mapping[str, int]]
 
 
-def desk(request: Request) -> Desk:
-    """Return the process's desk."""
+async def desk(request: Request) -> Desk:
+    """Return the process's desk; async, because FastAPI runs plain functions in a thread each."""
     return cast(Desk, request.app.state.desk)
 
 

@@ -1,9 +1,9 @@
 """Brands and customers, read as domain objects."""
 
 from collections.abc import Collection, Sequence
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.channels import Channel
@@ -21,9 +21,12 @@ from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
 
-_customers = table(CustomerRow).c
-_points = table(ContactPointRow).c
-_consent = table(ConsentRow).c
+_customer_table = table(CustomerRow)
+_point_table = table(ContactPointRow)
+_consent_table = table(ConsentRow)
+_customers = _customer_table.c
+_points = _point_table.c
+_consent = _consent_table.c
 
 
 def to_brand(row: BrandRow) -> Brand:
@@ -60,8 +63,8 @@ async def lock_customer(tx: AsyncSession, brand_id: str, ref: str) -> Customer:
     Raises:
         NotFoundError: The brand has no customer of that reference.
     """
-    query = select(CustomerRow).where(_customers.brand_id == brand_id, _customers.ref == ref)
-    row = (await tx.execute(query.with_for_update(key_share=True))).scalar_one_or_none()
+    query = select(_customer_table).where(_customers.brand_id == brand_id, _customers.ref == ref)
+    row = (await tx.execute(query.with_for_update(key_share=True))).one_or_none()
     if row is None:
         raise NotFoundError(f"no customer {ref!r}")
     return (await _complete(tx, [row]))[0]
@@ -73,8 +76,10 @@ async def lock_customer_by_id(tx: AsyncSession, customer_id: str) -> Customer:
     Raises:
         NotFoundError: There is no such customer (any more).
     """
-    query = select(CustomerRow).where(_customers.id == customer_id).with_for_update(key_share=True)
-    row = (await tx.execute(query)).scalar_one_or_none()
+    query = (
+        select(_customer_table).where(_customers.id == customer_id).with_for_update(key_share=True)
+    )
+    row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise NotFoundError("no such customer")
     return (await _complete(tx, [row]))[0]
@@ -86,8 +91,8 @@ async def find_customer(tx: AsyncSession, brand_id: str, ref: str) -> Customer:
     Raises:
         NotFoundError: The brand has no customer of that reference.
     """
-    query = select(CustomerRow).where(_customers.brand_id == brand_id, _customers.ref == ref)
-    row = (await tx.execute(query)).scalar_one_or_none()
+    query = select(_customer_table).where(_customers.brand_id == brand_id, _customers.ref == ref)
+    row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise NotFoundError(f"no customer {ref!r}")
     return (await _complete(tx, [row]))[0]
@@ -95,8 +100,8 @@ async def find_customer(tx: AsyncSession, brand_id: str, ref: str) -> Customer:
 
 async def read_customers(tx: AsyncSession, ids: Collection[str]) -> dict[str, Customer]:
     """Read customers by our own ids without locking them."""
-    query = select(CustomerRow).where(_customers.id.in_(ids))
-    rows = (await tx.execute(query)).scalars().all()
+    query = select(_customer_table).where(_customers.id.in_(ids))
+    rows = (await tx.execute(query)).all()
     return {customer.id: customer for customer in await _complete(tx, rows)}
 
 
@@ -105,12 +110,12 @@ async def page_of_customers(
 ) -> Sequence[Customer]:
     """Read the brand's next customers in the order of their ids, without locking them."""
     query = (
-        select(CustomerRow)
+        select(_customer_table)
         .where(_customers.brand_id == brand_id, _customers.id > after)
         .order_by(_customers.id)
         .limit(limit)
     )
-    return await _complete(tx, (await tx.execute(query)).scalars().all())
+    return await _complete(tx, (await tx.execute(query)).all())
 
 
 async def lock_page(
@@ -118,20 +123,20 @@ async def lock_page(
 ) -> Sequence[Customer]:
     """Lock and read the brand's next customers in the order of their ids."""
     query = (
-        select(CustomerRow)
+        select(_customer_table)
         .where(_customers.brand_id == brand_id, _customers.id > after)
         .order_by(_customers.id)
         .limit(limit)
         .with_for_update(key_share=True)
     )
-    return await _complete(tx, (await tx.execute(query)).scalars().all())
+    return await _complete(tx, (await tx.execute(query)).all())
 
 
-async def _complete(tx: AsyncSession, rows: Sequence[CustomerRow]) -> list[Customer]:
+async def _complete(tx: AsyncSession, rows: Sequence[Row[Any]]) -> list[Customer]:
     ids = [row.id for row in rows]
     points: dict[str, list[ContactPoint]] = {}
-    query = select(ContactPointRow).where(_points.customer_id.in_(ids)).order_by(_points.id.desc())
-    for point in (await tx.execute(query)).scalars():
+    query = select(_point_table).where(_points.customer_id.in_(ids)).order_by(_points.id.desc())
+    for point in await tx.execute(query):
         points.setdefault(point.customer_id, []).append(
             ContactPoint(
                 id=point.id,
@@ -147,11 +152,11 @@ async def _complete(tx: AsyncSession, rows: Sequence[CustomerRow]) -> list[Custo
 async def _consents(tx: AsyncSession, ids: Sequence[str]) -> dict[str, dict[Channel, Consent]]:
     found: dict[str, dict[Channel, Consent]] = {}
     query = (
-        select(ConsentRow)
+        select(_consent_table)
         .where(_consent.customer_id.in_(ids))
         .order_by(_consent.recorded_at, _consent.id)
     )
-    for row in (await tx.execute(query)).scalars():
+    for row in await tx.execute(query):
         found.setdefault(row.customer_id, {})[Channel(row.channel)] = Consent(
             channel=Channel(row.channel),
             state=ConsentState(row.state),
@@ -162,7 +167,7 @@ async def _consents(tx: AsyncSession, ids: Sequence[str]) -> dict[str, dict[Chan
 
 
 def _to_customer(
-    row: CustomerRow, points: Sequence[ContactPoint], consents: dict[Channel, Consent]
+    row: Row[Any], points: Sequence[ContactPoint], consents: dict[Channel, Consent]
 ) -> Customer:
     return Customer(
         id=row.id,
