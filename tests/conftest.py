@@ -1,5 +1,11 @@
 """Real servers for every test that asks for one."""
 
+import signal
+
+# A shell ignores Ctrl-C for what it runs in the background, and children inherit that; the tests
+# that send it must mean the same everywhere.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 pytest_plugins = [
     "tests.support.carrier",
     "tests.support.house",

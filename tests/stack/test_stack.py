@@ -118,7 +118,7 @@ def test_a_demo_that_is_broken_off_leaves_nothing(temporary: Path, number: signa
         assert demo.poll() is None
 
     demo.send_signal(number)
-    demo.communicate()
+    demo.communicate(timeout=120)
 
     assert demo.returncode != 0
 
@@ -138,7 +138,7 @@ def test_dev_says_where_everything_is_and_keeps_its_data(premises: Premises) -> 
         keys.append(key)
         assert httpx.get(api).status_code == 200
         dev.send_signal(signal.SIGINT)
-        dev.communicate()
+        dev.communicate(timeout=120)
 
     assert keys[0] == keys[1]
     assert until(lambda: not processes_in(data))
