@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from fastapi import APIRouter, FastAPI
+from fastapi_offline import FastAPIOffline
 
 from activities.providers.twilio.callbacks import parse_status, signature_is_valid
 from api import problems
@@ -82,7 +83,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
             app.state.desk = await _open(held, settings, clock, books)
             yield
 
-    app = FastAPI(
+    # Its pages come from the wheel: a bank's network shows no page that loads scripts from abroad.
+    app = FastAPIOffline(
         title="Tellal",
         version="1",
         description=_ABOUT,

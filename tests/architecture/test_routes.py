@@ -24,13 +24,24 @@ WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 APP = create_app(Settings(database_url=SecretStr("postgresql+psycopg://nowhere/nothing")))
 
 
-def routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
+PAGES = {("GET", "/docs"), ("GET", "/docs/oauth2-redirect")}
+"""The pages that describe the API; they show nothing of anybody."""
+
+
+def served_routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
     """Walk the routes as they are served: method, whole path, route."""
     for context in iter_route_contexts(app.routes):
         route = context.original_route
         if isinstance(route, APIRoute):
             for method in context.methods or ():
                 yield method, str(context.path), route
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
+    """Walk the routes of the API itself."""
+    for method, path, route in served_routes(app):
+        if (method, path) not in PAGES:
+            yield method, path, route
 
 
 def every_route(*, methods: set[str] | None = None) -> pytest.MarkDecorator:
@@ -56,6 +67,17 @@ def test_the_walk_sees_every_route() -> None:
 
     assert {(method, path) for method, path, _ in routes(APP)} == documented
     assert documented > OPEN
+
+
+async def test_the_pages_need_no_other_host(served: Served) -> None:
+    async with served.client() as client:
+        page = (await client.get("/docs")).text
+        needed = re.findall(r'(?:src|href)="([^"]+)"', page)
+        answers = [await client.get(address) for address in needed]
+
+    assert any(address.endswith(".js") for address in needed)
+    assert all(address.startswith("/") for address in needed)
+    assert {answer.status_code for answer in answers} == {200}
 
 
 @every_route()
