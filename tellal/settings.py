@@ -45,9 +45,8 @@ class FcmSettings(_Part):
 
 
 class LaneSettings(_Part):
-    """How many messages a lane claims at once and hands over side by side, in each worker."""
+    """How many messages a lane hands over side by side, in each worker; it claims no more."""
 
-    batch: int = 50
     concurrency: int = 16
 
 
@@ -71,9 +70,9 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
 
-    critical_lane: LaneSettings = LaneSettings(batch=20)
+    critical_lane: LaneSettings = LaneSettings()
     journeys_lane: LaneSettings = LaneSettings()
-    bulk_lane: LaneSettings = LaneSettings(batch=100)
+    bulk_lane: LaneSettings = LaneSettings()
 
     engine_deadline_s: float = 0.1
     """How long the rule engine may take for one decision before the reference answers."""
