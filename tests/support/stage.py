@@ -1,11 +1,12 @@
 """A stage for workflows: a server that skips time, a worker, and a ledger that follows a script."""
 
 import asyncio
-import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from temporalio import activity
@@ -138,7 +139,8 @@ async def a_stage() -> AsyncIterator[Stage]:
     Without a cache each task replays the whole history, so what is not deterministic shows.
     """
     env = await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=shutil.which("temporal-test-server"),
+        # Beside the Python that runs, also where its folder is not on the path: nothing is fetched.
+        test_server_existing_path=str(Path(sys.executable).parent / "temporal-test-server"),
         data_converter=pydantic_data_converter,
         identity=_IDENTITY,
     )
