@@ -17,6 +17,7 @@ _ADDRESS_WORDS: Mapping[Channel, str] = {
     Channel.SMS: "There is no usable mobile number",
     Channel.EMAIL: "There is no usable e-mail address",
     Channel.PUSH: "There is no live push token",
+    Channel.WHATSAPP: "There is no usable WhatsApp number",
     Channel.BANNER: "He is on no page that can show a banner",
 }
 

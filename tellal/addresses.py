@@ -32,7 +32,7 @@ def normalise(channel: Channel, raw: str, *, region: str) -> str:
         InvalidInputError: It cannot be an address on the channel; the message says why.
     """
     match channel:
-        case Channel.SMS:
+        case Channel.SMS | Channel.WHATSAPP:
             return mobile_number(raw, region=region)
         case Channel.EMAIL:
             return email_address(raw)

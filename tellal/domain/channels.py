@@ -9,6 +9,7 @@ class Channel(StrEnum):
     SMS = "sms"
     EMAIL = "email"
     PUSH = "push"
+    WHATSAPP = "whatsapp"
     BANNER = "banner"
 
 
@@ -26,6 +27,13 @@ class Lane(StrEnum):
     CRITICAL = "critical"
     JOURNEYS = "journeys"
     BULK = "bulk"
+
+
+class RecipientType(StrEnum):
+    """Whom the Turkish law tells apart: consumers, and merchants, who may be written to sooner."""
+
+    INDIVIDUAL = "individual"
+    MERCHANT = "merchant"
 
 
 class Receipts(StrEnum):

@@ -1,11 +1,11 @@
 """The life of a message, as one transition table, and of the outcome that it belongs to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from tellal.domain.channels import Channel, Lane, MessageClass
+from tellal.domain.channels import Channel, Lane, MessageClass, RecipientType
 
 
 class MessageState(StrEnum):
@@ -121,6 +121,9 @@ class OutgoingMessage:
     """One message as a provider gets it; it never enters a Temporal history.
 
     `validity_s` is how long the provider may try (seconds); None leaves it to the provider.
+    `encoding` says how an SMS is to be written on the air (empty: as the provider likes).
+    `unsubscribe_url` takes a refusal by one click (RFC 8058). `content` names a text that the
+    provider keeps and has approved, and `content_variables` fill it in.
     """
 
     id: str
@@ -135,6 +138,11 @@ class OutgoingMessage:
     html: str = ""
     topic: str = ""
     validity_s: int | None = None
+    recipient_type: RecipientType = RecipientType.INDIVIDUAL
+    encoding: str = ""
+    unsubscribe_url: str = ""
+    content: str = ""
+    content_variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
