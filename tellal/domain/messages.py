@@ -30,6 +30,7 @@ TRANSITIONS: Mapping[MessageState, frozenset[MessageState]] = {
     _S.DEFERRED: frozenset({_S.QUEUED, _S.EXPIRED, _S.CANCELLED}),
     _S.QUEUED: frozenset({_S.HANDING_OVER, _S.DEFERRED, _S.EXPIRED, _S.CANCELLED, _S.FAILED}),
     # Back to queued: the provider said that it did not take the message (429, refused connection).
+    # Cancelled: the same, but what it speaks of has been stopped meanwhile.
     _S.HANDING_OVER: frozenset(
         {
             _S.QUEUED,
@@ -39,6 +40,7 @@ TRANSITIONS: Mapping[MessageState, frozenset[MessageState]] = {
             _S.UNDELIVERED,
             _S.FAILED,
             _S.EXPIRED,
+            _S.CANCELLED,
             _S.UNKNOWN,
         }
     ),
@@ -52,6 +54,7 @@ TRANSITIONS: Mapping[MessageState, frozenset[MessageState]] = {
             _S.UNDELIVERED,
             _S.FAILED,
             _S.EXPIRED,
+            _S.CANCELLED,
         }
     ),
     _S.ACCEPTED: frozenset({_S.SENT, _S.DELIVERED, _S.UNDELIVERED, _S.FAILED, _S.CANCELLED}),

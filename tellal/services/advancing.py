@@ -34,7 +34,10 @@ _GRACE = timedelta(seconds=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """A look at one outcome by somebody who holds the locks of its customer and of itself."""
+    """A look at one outcome by somebody who holds the locks of its customer and of itself.
+
+    `stopped` says that its cause was: what is in a provider's hands is waited for, nothing follows.
+    """
 
     deciding: Deciding
     progress: Progress
@@ -42,6 +45,7 @@ class Look:
     brand: Brand
     customer: Customer
     outcome: Row[Any]
+    stopped: bool = False
 
     @property
     def _plan(self) -> Plan:
@@ -123,6 +127,8 @@ class Look:
     async def _next_channel(self, messages: Sequence[Row[Any]]) -> Step:
         """Go on along the recorded plan: asking again may stop, defer or skip, never add."""
         latest = messages[-1]
+        if self.stopped:
+            return await self._close_stopped(MessageState(latest.state))
         decision = await self._ask(tries=latest.try_no)
         if decision.verdict is Verdict.SUPPRESS:
             await self._record(decision)
@@ -138,6 +144,14 @@ class Look:
                 return await self._post(decision, step, index, self.outcome.tries)
         return await self._after_failure(messages)
 
+    async def _close_stopped(self, latest: MessageState) -> Step:
+        if latest is MessageState.CANCELLED:
+            return await self._close_without_success(OutcomeState.CANCELLED, "stopped")
+        lost = latest in LOST
+        return await self._close_without_success(
+            OutcomeState.FAILED if lost else OutcomeState.UNKNOWN, "stopped"
+        )
+
     async def _after_failure(self, messages: Sequence[Row[Any]]) -> Step:
         latest = messages[-1]
         if latest.state not in LOST:
@@ -149,6 +163,8 @@ class Look:
 
     async def _try_again_at(self, at: datetime) -> Step:
         """Ask the rules again before every further try (A07)."""
+        if self.stopped:
+            return await self._close_early("stopped")
         if at > self._now:
             return self._waiting("waiting for the next try", at)
         decision = await self._ask(tries=0)

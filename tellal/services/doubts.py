@@ -15,10 +15,11 @@ from tellal.domain.messages import MessageState, OutgoingMessage
 from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand, read_customers
 from tellal.persistence.session import Sessions
-from tellal.persistence.tables.ledger import AttemptRow, MessageRow, OutcomeRow
+from tellal.persistence.tables.ledger import AttemptRow, CauseRow, MessageRow, OutcomeRow
 from tellal.services.claiming import sender_of
 from tellal.services.progress import Move, Progress
 
+_causes = table(CauseRow)
 _messages = table(MessageRow)
 _outcomes = table(OutcomeRow)
 _attempts = table(AttemptRow)
@@ -26,7 +27,9 @@ _attempts = table(AttemptRow)
 _BATCH = 100
 _MOST_UNANSWERED = 3
 """How often a mandatory message goes to a provider that neither answers nor can be asked."""
-_WITHOUT_WAITING = text("FOR UPDATE OF messages, outcomes SKIP LOCKED")
+_WITHOUT_WAITING = text(
+    "FOR UPDATE OF messages, outcomes SKIP LOCKED FOR SHARE OF causes SKIP LOCKED"
+)
 
 
 class Doubts:
@@ -122,6 +125,7 @@ class Doubts:
 
 def _locked(query: Select[Any], limit: int = _BATCH) -> Select[Any]:
     joined = query.join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
+    joined = joined.join(_causes, _causes.c.id == _messages.c.cause_id)
     return joined.limit(limit).suffix_with(_WITHOUT_WAITING)
 
 

@@ -6,8 +6,10 @@ outcomes that no workflow follows.
 """
 
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.errors import NotFoundError
 from tellal.domain.journeys import Step
@@ -15,11 +17,12 @@ from tellal.domain.messages import OutcomeState
 from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand, lock_customer_by_id
 from tellal.persistence.session import Sessions
-from tellal.persistence.tables.ledger import OutcomeRow
+from tellal.persistence.tables.ledger import CauseRow, OutcomeRow
 from tellal.services.advancing import Look
 from tellal.services.deciding import Deciding
 from tellal.services.progress import Progress
 
+_causes = table(CauseRow)
 _outcomes = table(OutcomeRow)
 
 _RECLAIM = timedelta(seconds=30)
@@ -41,11 +44,8 @@ class Journeys:
             NotFoundError: There is no such outcome.
         """
         async with self._sessions() as tx, tx.begin():
-            query = select(_outcomes.c.customer_id).where(_outcomes.c.id == outcome_id)
-            customer_id = (await tx.execute(query)).scalar_one_or_none()
-            if customer_id is None:
-                raise NotFoundError("no such outcome")
-            customer = await lock_customer_by_id(tx, customer_id)
+            cause = await _share_cause(tx, outcome_id)
+            customer = await lock_customer_by_id(tx, cause.customer_id)
             locked = (
                 select(_outcomes)
                 .where(_outcomes.c.id == outcome_id)
@@ -59,6 +59,7 @@ class Journeys:
                 brand=await read_brand(tx, outcome.brand_id),
                 customer=customer,
                 outcome=outcome,
+                stopped=cause.state != "running",
             )
             step = await look.take()
             if step.wait_until is not None and not outcome.workflow_id:
@@ -87,3 +88,17 @@ class Journeys:
                 .returning(_outcomes.c.id)
             )
             return tuple((await tx.execute(claimed)).scalars())
+
+
+async def _share_cause(tx: AsyncSession, outcome_id: str) -> Row[Any]:
+    """Share the cause as an intent does: what is posted now, a stop that comes later finds."""
+    query = (
+        select(_outcomes.c.customer_id, _causes.c.state)
+        .join(_causes, _causes.c.id == _outcomes.c.cause_id)
+        .where(_outcomes.c.id == outcome_id)
+        .with_for_update(read=True, of=_causes)
+    )
+    found = (await tx.execute(query)).one_or_none()
+    if found is None:
+        raise NotFoundError("no such outcome")
+    return found

@@ -30,9 +30,10 @@ from tellal.domain.outbox import OutboxKind
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow
-from tellal.persistence.tables.ledger import CapUseRow, MessageRow, OutcomeRow
+from tellal.persistence.tables.ledger import CapUseRow, CauseRow, MessageRow, OutcomeRow
 from tellal.services.outbox import enqueue
 
+_causes = table(CauseRow)
 _messages = table(MessageRow)
 _outcomes = table(OutcomeRow)
 _caps = table(CapUseRow)
@@ -73,6 +74,7 @@ class Progress:
         """
         if not moves:
             return
+        moves = await self._spared(tx, moves)
         outcomes, messages = await self._lock(tx, [move.message_id for move in moves])
         now = self._clock.now()
         applied = []
@@ -103,6 +105,29 @@ class Progress:
         now = self._clock.now()
         for outcome in (await tx.execute(query)).all():
             await self._wake(tx, outcome, OutcomeState(outcome.state), now)
+
+    async def _spared(self, tx: AsyncSession, moves: Sequence[Move]) -> Sequence[Move]:
+        """Cancel what would be queued again although its cause was stopped meanwhile.
+
+        The cause is shared as for an intent: a stop that goes on now is waited for.
+        """
+        again = [move.message_id for move in moves if move.state is MessageState.QUEUED]
+        if not again:
+            return moves
+        query = (
+            select(_messages.c.id, _causes.c.state)
+            .join(_causes, _causes.c.id == _messages.c.cause_id)
+            .where(_messages.c.id.in_(again))
+            .order_by(_causes.c.id)
+            .with_for_update(read=True, of=_causes)
+        )
+        stopped = {row.id for row in await tx.execute(query) if row.state != "running"}
+        return [
+            Move(message_id=move.message_id, state=MessageState.CANCELLED, code="stopped")
+            if move.state is MessageState.QUEUED and move.message_id in stopped
+            else move
+            for move in moves
+        ]
 
     async def _lock(
         self, tx: AsyncSession, ids: Sequence[str]

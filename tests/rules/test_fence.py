@@ -55,11 +55,11 @@ def _rulesets(book: Rulebook) -> list[int]:
 
 
 def test_the_engine_starts_no_threads(tmp_path: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
 
     _engine(_load(tmp_path, ["customer.text_0: x"]))
 
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_every_pattern_begins_with_the_documents_mark() -> None:

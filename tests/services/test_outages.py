@@ -8,12 +8,14 @@ from tellal.domain.customers import Brand
 from tellal.domain.errors import InvalidInputError, RefusedTransitionError
 from tellal.domain.messages import MessageState
 from tellal.persistence.columns import table
-from tellal.persistence.tables.ledger import MessageRow
+from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.services.house import House
 from tellal.services.outages import OutageView
+from tellal.services.progress import Move
 from tests.support.builders import a_brand, a_customer
 
 _messages = table(MessageRow)
+_outcomes = table(OutcomeRow)
 
 AFFECTED = 7
 VARIABLES = {"area": "Tepebaşı", "expected_end": "18:30", "workaround": "-", "hotline": "186"}
@@ -112,6 +114,49 @@ async def test_resolving_spares_the_unsent_and_counts_what_is_in_flight(
     assert resolved.in_flight_at_stop == 1
     assert (resolved.counts["cancelled"], resolved.counts["open"]) == (AFFECTED - 1, 1)
     assert await house.outage_audience.decide_page(outage.id, "", 100) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "reason"),
+    [
+        pytest.param(MessageState.QUEUED, "cancelled", "stopped", id="it did not take it"),
+        pytest.param(MessageState.FAILED, "failed", "stopped", id="it refused it"),
+        pytest.param(MessageState.ACCEPTED, "told", "", id="it delivered it"),
+    ],
+)
+async def test_what_was_in_flight_at_the_stop_comes_to_an_end(
+    house: House, brand: Brand, answer: MessageState, state: str, reason: str
+) -> None:
+    """A 429 after the stop must not leave a message waiting for a cause that never runs again."""
+    outage = await confirmed(house, brand)
+    await decided(house, outage)
+    async with house.sessions() as tx, tx.begin():
+        found = await tx.execute(select(_messages).order_by(_messages.c.id).limit(1))
+        first = found.one()
+        await tx.execute(
+            update(_messages)
+            .where(_messages.c.id == first.id)
+            .values(state=MessageState.HANDING_OVER, provider="twilio", receipts="delivery")
+        )
+    async with house.sessions() as tx, tx.begin():
+        await house.outages.resolve(tx, brand_id=brand.id, outage_id=outage.id)
+
+    async with house.sessions() as tx, tx.begin():
+        await house.progress.move(tx, [Move(message_id=first.id, state=answer)])
+        if answer is MessageState.ACCEPTED:
+            delivered = Move(message_id=first.id, state=MessageState.DELIVERED)
+            await house.progress.move(tx, [delivered])
+    await house.journeys.advance(first.outcome_id)
+
+    async with house.sessions() as tx:
+        ended = (
+            await tx.execute(select(_outcomes).where(_outcomes.c.id == first.outcome_id))
+        ).one()
+        written = await tx.execute(select(_messages).where(_messages.c.outcome_id == ended.id))
+        counts = (await house.outages.view(tx, brand.id, outage.id)).counts
+    assert (ended.state, ended.reason) == (state, reason)
+    assert len(written.all()) == 1
+    assert counts["open"] == 0
 
 
 async def test_an_outage_is_resolved_once(house: House, brand: Brand) -> None:
