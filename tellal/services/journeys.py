@@ -6,9 +6,8 @@ outcomes that no workflow follows.
 """
 
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.errors import NotFoundError
@@ -44,8 +43,8 @@ class Journeys:
             NotFoundError: There is no such outcome.
         """
         async with self._sessions() as tx, tx.begin():
-            cause = await _share_cause(tx, outcome_id)
-            customer = await lock_customer_by_id(tx, cause.customer_id)
+            customer_id, stopped = await _share_cause(tx, outcome_id)
+            customer = await lock_customer_by_id(tx, customer_id)
             locked = (
                 select(_outcomes)
                 .where(_outcomes.c.id == outcome_id)
@@ -59,7 +58,7 @@ class Journeys:
                 brand=await read_brand(tx, outcome.brand_id),
                 customer=customer,
                 outcome=outcome,
-                stopped=cause.state != "running",
+                stopped=stopped,
             )
             step = await look.take()
             if step.wait_until is not None and not outcome.workflow_id:
@@ -90,8 +89,11 @@ class Journeys:
             return tuple((await tx.execute(claimed)).scalars())
 
 
-async def _share_cause(tx: AsyncSession, outcome_id: str) -> Row[Any]:
-    """Share the cause as an intent does: what is posted now, a stop that comes later finds."""
+async def _share_cause(tx: AsyncSession, outcome_id: str) -> tuple[str, bool]:
+    """Share the cause as an intent does: what is posted now, a stop that comes later finds.
+
+    Returns whose outcome it is, and whether its cause has been stopped.
+    """
     query = (
         select(_outcomes.c.customer_id, _causes.c.state)
         .join(_causes, _causes.c.id == _outcomes.c.cause_id)
@@ -101,4 +103,4 @@ async def _share_cause(tx: AsyncSession, outcome_id: str) -> Row[Any]:
     found = (await tx.execute(query)).one_or_none()
     if found is None:
         raise NotFoundError("no such outcome")
-    return found
+    return found.customer_id, found.state != "running"
