@@ -6,7 +6,7 @@ SQLModel types a column as the value that it holds, so a type checker refuses `R
 
 from typing import cast
 
-from sqlalchemy import DateTime, Table
+from sqlalchemy import DateTime, Table, text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 
@@ -16,6 +16,13 @@ class Instant(TypeDecorator[object]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
+
+
+FALSE = {"server_default": text("false")}
+"""Column arguments of a flag that rows have unless they say otherwise."""
+
+EMPTY = {"server_default": text("''")}
+"""Column arguments of a text that rows leave empty unless they say otherwise."""
 
 
 def table(row: type[SQLModel]) -> Table:

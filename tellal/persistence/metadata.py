@@ -3,9 +3,9 @@
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
-from tellal.persistence.tables import brands, customers, ledger, operations
+from tellal.persistence.tables import brands, customers, delivery, ledger, operations
 
-TABLE_MODULES = (brands, customers, ledger, operations)
+TABLE_MODULES = (brands, customers, delivery, ledger, operations)
 
 
 def metadata() -> MetaData:

@@ -6,7 +6,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from tellal.persistence.columns import Instant
+from tellal.persistence.columns import EMPTY, FALSE, Instant
 
 
 class BrandRow(SQLModel, table=True):
@@ -24,11 +24,15 @@ class BrandRow(SQLModel, table=True):
     mersis: str
     sms_sender: str
     email_sender: str
+    whatsapp_sender: str = Field(default="", sa_column_kwargs=EMPTY)
     created_at: datetime = Field(sa_type=Instant)
 
 
 class ApiKeyRow(SQLModel, table=True):
-    """A key to the API. Only the digest of its secret is kept."""
+    """A key to the API. Only the digest of its secret is kept.
+
+    What a key that `rehearses` sets off walks the whole way and never reaches a provider.
+    """
 
     __tablename__ = "api_keys"
 
@@ -38,6 +42,7 @@ class ApiKeyRow(SQLModel, table=True):
     scopes: list[str] = Field(sa_type=JSONB)
     digest: str = Field(unique=True)
     hint: str
+    rehearses: bool = Field(default=False, sa_column_kwargs=FALSE)
     created_at: datetime = Field(sa_type=Instant)
     expires_at: datetime | None = Field(default=None, sa_type=Instant)
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)

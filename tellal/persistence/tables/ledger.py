@@ -10,11 +10,14 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from tellal.persistence.columns import Instant
+from tellal.persistence.columns import EMPTY, FALSE, Instant
 
 
 class CauseRow(SQLModel, table=True):
-    """Why people are spoken to. Intents to send share-lock it and require `running`."""
+    """Why people are spoken to. Intents to send share-lock it and require `running`.
+
+    The outcomes of a cause that speaks to many are `counted`.
+    """
 
     __tablename__ = "causes"
     __table_args__ = (UniqueConstraint("brand_id", "key"),)
@@ -25,6 +28,7 @@ class CauseRow(SQLModel, table=True):
     key: str
     topic: str
     state: str
+    counted: bool = Field(default=False, sa_column_kwargs=FALSE)
     created_at: datetime = Field(sa_type=Instant)
 
 
@@ -85,8 +89,10 @@ class MessageRow(SQLModel, table=True):
             "lane",
             "priority",
             "id",
-            postgresql_where=text("state IN ('queued', 'deferred')"),
+            postgresql_where=text("state = 'queued' AND held_by IS NULL"),
         ),
+        Index("messages_deferred", "not_before", postgresql_where=text("state = 'deferred'")),
+        Index("messages_held", "held_by", postgresql_where=text("held_by IS NOT NULL")),
         Index("messages_leased", "lease_until", postgresql_where=text("state = 'handing_over'")),
         Index("messages_unknown", "check_at", postgresql_where=text("state = 'unknown'")),
         Index("messages_of_cause", "cause_id", "state"),
@@ -116,7 +122,10 @@ class MessageRow(SQLModel, table=True):
     silent_until: datetime | None = Field(default=None, sa_type=Instant)
     check_at: datetime | None = Field(default=None, sa_type=Instant)
     lease_until: datetime | None = Field(default=None, sa_type=Instant)
+    held_by: str | None = None
+    simulated: bool = Field(default=False, sa_column_kwargs=FALSE)
     attempt: int = 0
+    route: str = Field(default="", sa_column_kwargs=EMPTY)
     provider: str = ""
     reference: str = ""
     receipts: str = ""
@@ -136,6 +145,7 @@ class AttemptRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     message_id: str = Field(foreign_key="messages.id")
     n: int
+    route: str = Field(default="", sa_column_kwargs=EMPTY)
     provider: str
     intended_at: datetime = Field(sa_type=Instant)
     answer: str = ""
