@@ -13,14 +13,15 @@ from activities.providers.twilio.sms import TwilioSms
 from rules.decide import Decider
 from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
+from rules.routing import load_routes
 from tellal.clock import SystemClock
-from tellal.domain.channels import Channel
+from tellal.domain.routes import RouteTable
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions, make_engine, make_sessions
 from tellal.ports import Sender
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
-from tellal.services.posting import LANE_CHANNEL, SURFACE
+from tellal.services.posting import LANE_CHANNEL
 from tellal.services.upkeep import upkeep
 from tellal.settings import Settings
 from tellal.supervision import persist, stop_on_signals, supervise
@@ -45,14 +46,17 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         senders = senders_of(settings)
         for sender in senders.values():
             held.push_async_callback(sender.close)
+        routes = load_routes(settings.routes).with_providers(senders.keys())
         engine = RuleEngine(deadline_s=settings.engine_deadline_s)
         await engine.start()
         held.push_async_callback(engine.close)
         to_ledger = _sessions(held, settings, settings.database_pool)
-        house = _house(settings, to_ledger, Decider(engine), senders)
+        house = _house(settings, to_ledger, Decider(engine), routes)
         to_lanes = _sessions(held, settings, _LANE_POOL)
         bell, renderer = Bell(to_lanes, LANE_CHANNEL), JinjaRenderer()
-        desk = lane_desk(settings, to_lanes, house, renderer=renderer, senders=senders, bell=bell)
+        desk = lane_desk(
+            settings, to_lanes, house, renderer=renderer, senders=senders, routes=routes, bell=bell
+        )
         client = await persist(partial(connect, settings), stop)
         if client is None:
             return
@@ -66,8 +70,8 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         await supervise({**parts, **upkeep(house, deliver, bell, stop)}, stop)
 
 
-def senders_of(settings: Settings) -> dict[Channel, Sender]:
-    """Make a sender for every channel whose provider is configured."""
+def senders_of(settings: Settings) -> dict[str, Sender]:
+    """Make a sender for every provider that is set up."""
     callbacks = f"{settings.public_url}/v1/hooks/twilio/status"
     senders: list[Sender] = []
     if settings.twilio.account_sid:
@@ -76,7 +80,7 @@ def senders_of(settings: Settings) -> dict[Channel, Sender]:
         senders.append(SmtpEmail(settings.smtp))
     if settings.fcm.project:
         senders.append(FcmPush(settings.fcm))
-    return {sender.channel: sender for sender in senders}
+    return {sender.provider: sender for sender in senders}
 
 
 def _sessions(held: AsyncExitStack, settings: Settings, pool: int) -> Sessions:
@@ -85,16 +89,13 @@ def _sessions(held: AsyncExitStack, settings: Settings, pool: int) -> Sessions:
     return make_sessions(engine)
 
 
-def _house(
-    settings: Settings, sessions: Sessions, decider: Decider, senders: dict[Channel, Sender]
-) -> House:
-    names = {channel: sender.provider for channel, sender in senders.items()}
+def _house(settings: Settings, sessions: Sessions, decider: Decider, routes: RouteTable) -> House:
     return furnish(
         sessions=sessions,
         books=RulebookHolder(settings.rulebook),
         decider=decider,
         renderer=JinjaRenderer(),
         clock=SystemClock(),
-        providers={**names, Channel.BANNER: SURFACE},
+        routes=routes,
         speed=settings.rehearsal_speed,
     )

@@ -3,19 +3,25 @@
 Only this calls providers. It runs for minutes and beats its heart, so that the lane of a worker
 that was killed is soon taken over by another. What it had in its hands then is in doubt, and is
 looked up before anything is sent again: an attempt is made at most once.
+
+Claims and answers go to the ledger in batches, because a transaction per message would cost more
+than the call. A batch is what the lane calls within a quarter of a second at the speed that it has
+just shown; what could not be called within a second is given back.
 """
 
 import asyncio
 import logging
+import time
+from collections import deque
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from temporalio import activity
 
-from tellal.domain.channels import Channel, Lane
+from tellal.domain.channels import Lane
 from tellal.domain.handover import Answered, Doubt
-from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
+from tellal.domain.messages import NOT_CALLED, Answer, HandOver, OutgoingMessage, Remedy
 from tellal.ports import Sender
 
 _log = logging.getLogger(__name__)
@@ -23,6 +29,11 @@ _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 _MOST_FAILURES = 30
 _LOOK_UPS = 8
+_AHEAD_S = 0.25
+_LONGEST_AHEAD_S = 1.0
+_LARGEST_BATCH = 500
+_GATHER_S = 0.03
+_WINDOW_S = 0.25
 
 
 class HandOverDesk(Protocol):
@@ -43,6 +54,10 @@ class HandOverDesk(Protocol):
 
     async def record(self, answered: Sequence[Answered]) -> None:
         """Record providers' answers."""
+        ...
+
+    async def promote(self, lane: Lane) -> int:
+        """Queue deferred messages whose time has come; return how many."""
         ...
 
     async def recover(self, lane: Lane) -> int:
@@ -84,12 +99,12 @@ class ShiftReport:
 
 
 class LaneActivities:
-    """Keeps lanes at work with the senders of this worker."""
+    """Keeps lanes at work with the senders of this worker, by provider."""
 
     def __init__(
         self,
         desk: HandOverDesk,
-        senders: Mapping[Channel, Sender],
+        senders: Mapping[str, Sender],
         side_by_side: Mapping[Lane, int],
     ) -> None:
         self._desk = desk
@@ -103,77 +118,100 @@ class LaneActivities:
         return await shift.run(order.shift_s)
 
 
-class _Shift:
-    """One run of one lane. Claims only what can be called at once, so intents never wait."""
+class _Calls:
+    """Hands messages over side by side, and counts how fast that goes."""
 
-    def __init__(
-        self, desk: HandOverDesk, senders: Mapping[Channel, Sender], lane: Lane, slots: int
-    ) -> None:
-        self._desk = desk
+    def __init__(self, senders: Mapping[str, Sender], slots: int) -> None:
+        self.answered: list[Answered] = []
+        self.counts = dict.fromkeys(Answer, 0)
+        self.moved = asyncio.Event()
+        self.has_answers = asyncio.Event()
         self._senders = senders
-        self._lane = lane
         self._slots = slots
+        self._waiting: deque[tuple[float, OutgoingMessage]] = deque()
         self._calls: dict[asyncio.Task[HandOver], OutgoingMessage] = {}
-        self._answered: list[Answered] = []
-        self._counts = dict.fromkeys(Answer, 0)
+        self._speed = 0.0
+        self._finished = 0
+        self._window_began = time.monotonic()
 
-    async def run(self, seconds: float) -> ShiftReport:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        upkeep = [loop.create_task(self._keep()), loop.create_task(self._clear_doubts())]
-        failures = 0
-        try:
-            while True:
-                activity.heartbeat()
-                ending = loop.time() >= end or activity.is_worker_shutdown()
-                if ending and not self._calls and not self._answered:
-                    return self._report()
-                try:
-                    await self._round(claims=not ending)
-                    failures = 0
-                except Exception as error:
-                    # The database may be away for a while; answers must not be forgotten.
-                    failures += 1
-                    _log.warning(
-                        "a lane stumbled",
-                        extra={"lane": self._lane.value, "error": type(error).__name__},
-                    )
-                    if failures >= _MOST_FAILURES:
-                        raise
-                    await asyncio.sleep(_LOOK_EVERY_S)
-        finally:
-            for task in [*upkeep, *self._calls]:
-                task.cancel()
+    @property
+    def idle(self) -> bool:
+        return not self._calls and not self._waiting
 
-    async def _round(self, *, claims: bool) -> None:
-        await self._bring_answers()
-        seen = self._desk.rings(self._lane)
-        free = self._slots - len(self._calls) if claims else 0
-        claimed = await self._desk.claim(self._lane, free) if free else ()
-        for message in claimed:
-            self._calls[asyncio.create_task(self._call(message))] = message
-        await self._wait(seen, listens=claims and len(claimed) < free)
+    @property
+    def in_hand(self) -> list[str]:
+        """The messages that nobody has heard about yet, but for those on their way back."""
+        waiting = [message.id for _, message in self._waiting]
+        calling = [message.id for message in self._calls.values()]
+        return waiting + calling + [one.message.id for one in self.answered]
 
-    async def _wait(self, seen: int, *, listens: bool) -> None:
-        """Wait for an answer, for new work if a slot is free, or for a while."""
-        waits: set[asyncio.Task[HandOver] | asyncio.Task[None]] = set(self._calls)
-        ring = asyncio.create_task(self._desk.wait(self._lane, seen, _LOOK_EVERY_S))
-        if listens or not waits:
-            waits.add(ring)
-        await asyncio.wait(waits, timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-        ring.cancel()
+    @property
+    def room(self) -> int:
+        """How many more messages can be called within the time for which it claims ahead."""
+        return max(0, self._capacity - len(self._calls) - len(self._waiting))
 
-    async def _bring_answers(self) -> None:
-        for task in [task for task in self._calls if task.done()]:
-            answer = task.result()
-            self._counts[answer.answer] += 1
-            self._answered.append(Answered(message=self._calls.pop(task), answer=answer))
-        if self._answered:
-            await self._desk.record(self._answered)
-            self._answered = []
+    @property
+    def _capacity(self) -> int:
+        return min(_LARGEST_BATCH, self._slots + int(self._speed * _AHEAD_S))
+
+    def take(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Call these as soon as a slot is free, in their order."""
+        now = time.monotonic()
+        self._waiting.extend((now, message) for message in messages)
+        self._call_next()
+
+    def measure(self) -> None:
+        """Learn the speed from what was finished since the last look."""
+        elapsed = time.monotonic() - self._window_began
+        if elapsed >= _WINDOW_S:
+            self._speed = (self._speed + self._finished / elapsed) / 2
+            self._finished, self._window_began = 0, time.monotonic()
+
+    def give_back(self, older_than_s: float) -> None:
+        """Give back what could not be called in time: it is queued again."""
+        limit = time.monotonic() - older_than_s
+        while self._waiting and self._waiting[0][0] <= limit:
+            _, message = self._waiting.popleft()
+            self._answer(
+                message,
+                HandOver(
+                    answer=Answer.REJECTED,
+                    provider=message.provider,
+                    code=NOT_CALLED,
+                    remedy=Remedy.RETRY,
+                    retry_after_s=0.0,
+                ),
+            )
+
+    def cancel(self) -> None:
+        """Give up; whoever was being called is in doubt."""
+        for task in self._calls:
+            task.cancel()
+
+    def _call_next(self) -> None:
+        while self._waiting and len(self._calls) < self._slots:
+            _, message = self._waiting.popleft()
+            task = asyncio.create_task(self._call(message))
+            self._calls[task] = message
+            task.add_done_callback(self._called)
+
+    def _called(self, task: asyncio.Task[HandOver]) -> None:
+        message = self._calls.pop(task)
+        if task.cancelled():
+            return
+        self._finished += 1
+        self.counts[task.result().answer] += 1
+        self._call_next()
+        self._answer(message, task.result())
+        if self.idle or self.room >= self._capacity // 4:
+            self.moved.set()
+
+    def _answer(self, message: OutgoingMessage, answer: HandOver) -> None:
+        self.answered.append(Answered(message=message, answer=answer))
+        self.has_answers.set()
 
     async def _call(self, message: OutgoingMessage) -> HandOver:
-        sender = self._senders[message.channel]
+        sender = self._senders[message.provider]
         try:
             return await sender.send(message)
         except Exception as error:  # noqa: BLE001 - it should not, and the lane must go on
@@ -189,27 +227,117 @@ class _Shift:
                 remedy=Remedy.RECONCILE,
             )
 
+
+class _Shift:
+    """One run of one lane: claims, has called, brings answers back, looks up what is in doubt."""
+
+    def __init__(
+        self, desk: HandOverDesk, senders: Mapping[str, Sender], lane: Lane, slots: int
+    ) -> None:
+        self._desk = desk
+        self._senders = senders
+        self._lane = lane
+        self._calls = _Calls(senders, slots)
+        self._bringing: list[Answered] = []
+
+    async def run(self, seconds: float) -> ShiftReport:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        upkeep = [
+            loop.create_task(self._keep()),
+            loop.create_task(self._bring_answers()),
+            loop.create_task(self._clear_doubts()),
+        ]
+        failures = 0
+        try:
+            while True:
+                activity.heartbeat()
+                ending = loop.time() >= end or activity.is_worker_shutdown()
+                self._calls.give_back(0.0 if ending else _LONGEST_AHEAD_S)
+                if ending and self._is_through:
+                    return self._report()
+                try:
+                    await self._round(claims=not ending)
+                    failures = 0
+                except Exception as error:
+                    # The database may be away for a while.
+                    failures += 1
+                    self._stumbled(error)
+                    if failures >= _MOST_FAILURES:
+                        raise
+                    await asyncio.sleep(_LOOK_EVERY_S)
+        finally:
+            for task in upkeep:
+                task.cancel()
+            self._calls.cancel()
+
+    @property
+    def _is_through(self) -> bool:
+        return self._calls.idle and not self._calls.answered and not self._bringing
+
+    async def _round(self, *, claims: bool) -> None:
+        self._calls.measure()
+        self._calls.moved.clear()
+        seen = self._desk.rings(self._lane)
+        room = self._calls.room if claims else 0
+        claimed = await self._desk.claim(self._lane, room) if room else ()
+        self._calls.take(claimed)
+        if claims and room and len(claimed) == room and self._calls.room:
+            return
+        await self._wait(seen, listens=claims and len(claimed) < room)
+
+    async def _wait(self, seen: int, *, listens: bool) -> None:
+        """Wait for room, for new work if there is room, or for a while."""
+        moved = asyncio.create_task(self._calls.moved.wait())
+        waits: set[asyncio.Task[None] | asyncio.Task[bool]] = {moved}
+        if listens:
+            ring = self._desk.wait(self._lane, seen, _LOOK_EVERY_S)
+            waits.add(asyncio.ensure_future(ring))
+        await asyncio.wait(waits, timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        for one in waits:
+            one.cancel()
+
+    async def _bring_answers(self) -> None:
+        """Record answers as they come, gathered while others are still being called."""
+        calls = self._calls
+        while True:
+            await calls.has_answers.wait()
+            if not calls.idle and len(calls.answered) < _LARGEST_BATCH:
+                await asyncio.sleep(_GATHER_S)
+            calls.has_answers.clear()
+            self._bringing, calls.answered = calls.answered, []
+            try:
+                await self._desk.record(self._bringing)
+            except Exception as error:  # noqa: BLE001 - answers must not be forgotten
+                self._stumbled(error)
+                calls.answered = self._bringing + calls.answered
+                calls.has_answers.set()
+                await asyncio.sleep(_LOOK_EVERY_S)
+            self._bringing = []
+            calls.moved.set()
+
     async def _keep(self) -> None:
         """Prolong the leases of what is in hand, whatever else happens."""
         while True:
             await asyncio.sleep(self._desk.keep_every_s)
-            in_hand = [message.id for message in self._calls.values()]
-            in_hand += [one.message.id for one in self._answered]
+            in_hand = self._calls.in_hand + [one.message.id for one in self._bringing]
             if in_hand:
                 await self._without_fail(self._desk.keep(in_hand))
 
     async def _clear_doubts(self) -> None:
         while True:
-            await self._without_fail(self._look_up_due())
+            await self._without_fail(self._look_after())
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _look_up_due(self) -> None:
+    async def _look_after(self) -> None:
+        if await self._desk.promote(self._lane):
+            self._calls.moved.set()
         await self._desk.recover(self._lane)
         doubts = await self._desk.doubts(self._lane, _LOOK_UPS)
         await asyncio.gather(*(self._look_up(doubt) for doubt in doubts))
 
     async def _look_up(self, doubt: Doubt) -> None:
-        found = await self._senders[doubt.message.channel].look_up(doubt.message, doubt.since)
+        found = await self._senders[doubt.message.provider].look_up(doubt.message, doubt.since)
         if found is not None:
             await self._desk.settle(doubt, found)
 
@@ -217,14 +345,16 @@ class _Shift:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - upkeep goes on; the next turn may succeed
-            _log.warning(
-                "upkeep of a lane failed",
-                extra={"lane": self._lane.value, "error": type(error).__name__},
-            )
+            self._stumbled(error)
+
+    def _stumbled(self, error: Exception) -> None:
+        _log.warning(
+            "a lane stumbled", extra={"lane": self._lane.value, "error": type(error).__name__}
+        )
 
     def _report(self) -> ShiftReport:
         return ShiftReport(
-            accepted=self._counts[Answer.ACCEPTED],
-            rejected=self._counts[Answer.REJECTED],
-            ambiguous=self._counts[Answer.AMBIGUOUS],
+            accepted=self._calls.counts[Answer.ACCEPTED],
+            rejected=self._calls.counts[Answer.REJECTED],
+            ambiguous=self._calls.counts[Answer.AMBIGUOUS],
         )

@@ -28,13 +28,12 @@ from api.state import Desk
 from rules.decide import Decider
 from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
+from rules.routing import load_routes
 from tellal.clock import Clock, SystemClock
-from tellal.domain.channels import Channel
 from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions
 from tellal.services.customers import Customers
 from tellal.services.house import furnish
-from tellal.services.posting import SURFACE
 from tellal.services.receipts import Receipts
 from tellal.services.rereading import reread
 from tellal.settings import Settings, TwilioSettings
@@ -118,7 +117,7 @@ async def _open(
         decider=Decider(engine),
         renderer=JinjaRenderer(),
         clock=clock,
-        providers=provider_names(settings),
+        routes=load_routes(settings.routes).with_providers(settings.providers),
         speed=settings.rehearsal_speed,
     )
     rereading = asyncio.create_task(reread(books, asyncio.Event()))
@@ -139,14 +138,3 @@ async def _open(
 async def _cut_off(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def provider_names(settings: Settings) -> Mapping[Channel, str]:
-    """Return who carries each channel, as far as a provider is configured."""
-    configured = {
-        Channel.SMS: "twilio" if settings.twilio.account_sid else "",
-        Channel.EMAIL: "smtp" if settings.smtp.host else "",
-        Channel.PUSH: "fcm" if settings.fcm.project else "",
-        Channel.BANNER: SURFACE,
-    }
-    return {channel: name for channel, name in configured.items() if name}

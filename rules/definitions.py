@@ -125,15 +125,10 @@ class ChannelPlan(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Law(Rule):
-    """Takes channels away: for want of consent, or because a route is forbidden.
-
-    Empty `countries` or `providers` mean any.
-    """
+    """Takes channels away for want of consent; empty `countries` mean any."""
 
     channels: frozenset[Channel]
-    needs_consent: bool
     countries: frozenset[str]
-    providers: frozenset[str]
     reason: str
     text: str
 

@@ -71,6 +71,10 @@ def go_through_law(
                 course.remove(channel, reason)
                 course.note(law)
     for channel in course.channels:
+        if channel in question.unroutable:
+            text = question.unroutable[channel]
+            course.remove(channel, Reason(code="route_forbidden", text=text))
+    for channel in course.channels:
         if channel not in question.reachable:
             text = _ADDRESS_WORDS[channel]
             course.remove(channel, Reason(code="no_address", text=text))
@@ -130,9 +134,6 @@ def uses(shard: Shard, channels: tuple[Channel, ...]) -> tuple[CapUse, ...]:
 def _offence(law: Law, channel: Channel, question: Question) -> Reason | None:
     if channel not in law.channels or (law.countries and question.country not in law.countries):
         return None
-    if not law.needs_consent:
-        carried_by = question.providers.get(channel, "")
-        return law.because(law.reason, law.text) if carried_by in law.providers else None
     agreed = question.consents.get(channel)
     if agreed:
         return None

@@ -25,7 +25,8 @@ class Question:
 
     `document` maps the vocabulary's paths to values, absent means unknown; `cap_uses` maps a cap
     to the instants at which its slots were taken; `consents` holds True for granted and False for
-    refused, and nothing where there is no record; `providers` says who would carry a channel.
+    refused, and nothing where there is no record; `unroutable` says why no route may carry a
+    channel to him.
     """
 
     topic: str
@@ -36,7 +37,7 @@ class Question:
     consents: Mapping[Channel, bool] = field(default_factory=dict)
     reachable: frozenset[Channel] = frozenset()
     country: str = ""
-    providers: Mapping[Channel, str] = field(default_factory=dict)
+    unroutable: Mapping[Channel, str] = field(default_factory=dict)
     ledger: LedgerView = LedgerView(told_version=None, pending=False, attempts_made=0)
 
 

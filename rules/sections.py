@@ -185,25 +185,15 @@ class SectionReader:
 
     def _law(self, entry: Entry) -> Law:
         entry.only(
-            _ABOUT
-            | _DATES
-            | {"channels", "requires", "forbids", "countries", "source"}
-            | {"reason", "text"},
-            required=("id", "channels", "reason", "text"),
+            _ABOUT | _DATES | {"channels", "requires", "countries", "source"} | {"reason", "text"},
+            required=("id", "channels", "requires", "reason", "text"),
         )
-        if ("requires" in entry.raw) == ("forbids" in entry.raw):
-            self._report.add(entry.place, "a law either requires consent or forbids providers")
-        consent = entry.raw.get("requires")
-        if consent not in {None, "consent"}:
+        if entry.raw.get("requires", "consent") != "consent":
             entry.wrong("requires", "'requires' is consent")
-        forbids = entry.within("forbids")
-        forbids.only(("providers",))
         return Law(
             **self._common(entry, Section.LAW),
             channels=frozenset(entry.choices("channels", Channel)),
-            needs_consent=consent is not None,
             countries=frozenset(text for _, text in entry.texts("countries")),
-            providers=frozenset(text for _, text in forbids.texts("providers")),
             reason=entry.code("reason", "law"),
             text=entry.text("text"),
         )

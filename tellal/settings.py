@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     public_url: str = "http://127.0.0.1:8000"
     rulebook: Path | None = None
     """A folder of rule files; None is the book that ships with Tellal."""
+    routes: Path | None = None
+    """A file that says which provider may carry what; None is the one that ships with Tellal."""
 
     twilio: TwilioSettings = TwilioSettings()
     smtp: SmtpSettings = SmtpSettings()
@@ -83,3 +85,14 @@ class Settings(BaseSettings):
     rehearsal_speed: float = Field(default=1.0, ge=1.0)
     """Divides every wait that rules order; 1 in earnest, more to rehearse a month in minutes."""
     log_level: str = "INFO"
+
+    @property
+    def providers(self) -> frozenset[str]:
+        """The providers that are set up."""
+        configured = {
+            "twilio": self.twilio.account_sid,
+            "twilio_whatsapp": self.twilio.account_sid,
+            "smtp": self.smtp.host,
+            "fcm": self.fcm.project,
+        }
+        return frozenset(provider for provider, value in configured.items() if value)

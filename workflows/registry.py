@@ -7,7 +7,7 @@ from activities.cases import CaseActivities, CaseDesk
 from activities.journeys import JourneyActivities, JourneyDesk
 from activities.lanes import HandOverDesk, LaneActivities
 from activities.outages import OutageActivities, OutageDesk
-from tellal.domain.channels import Channel, Lane
+from tellal.domain.channels import Lane
 from tellal.ports import Sender
 from workflows.case import CaseWorkflow
 from workflows.lane import LaneWorkflow
@@ -38,7 +38,7 @@ def activities(*, journeys: JourneyDesk, cases: CaseDesk, outages: OutageDesk) -
 
 
 def lane_activities(
-    desk: HandOverDesk, senders: Mapping[Channel, Sender], side_by_side: Mapping[Lane, int]
+    desk: HandOverDesk, senders: Mapping[str, Sender], side_by_side: Mapping[Lane, int]
 ) -> Activities:
     """Return the activities of the lanes' own queue."""
     return (LaneActivities(desk, senders, side_by_side).work,)

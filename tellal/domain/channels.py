@@ -13,6 +13,10 @@ class Channel(StrEnum):
     BANNER = "banner"
 
 
+BY_NUMBER = frozenset({Channel.SMS, Channel.WHATSAPP})
+"""Channels whose addresses are phone numbers, which belong to a country."""
+
+
 class MessageClass(StrEnum):
     """The legal class of a message; it decides what consent, refusals and caps can do."""
 

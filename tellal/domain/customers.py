@@ -57,6 +57,7 @@ class Brand:
     mersis: str
     sms_sender: str
     email_sender: str
+    whatsapp_sender: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,9 @@ class Answer(StrEnum):
 class Remedy(StrEnum):
     """What to do after a provider's answer that is not `accepted`."""
 
+    NEXT_ROUTE = "next_route"
+    """This route does not reach the person; another route of the channel may, else go on."""
+
     RETRY = "retry"
     """It was not processed; the same message may be handed over again, later."""
     NEXT_CHANNEL = "next_channel"
@@ -124,6 +127,8 @@ class OutgoingMessage:
     """One message as a provider gets it; it never enters a Temporal history.
 
     `validity_s` is how long the provider may try (seconds); None leaves it to the provider.
+    `expires_at` is the instant from which nobody tries any more. `has_other_route` says whether
+    another route might carry it, should this one refuse.
     `encoding` says how an SMS is to be written on the air (empty: as the provider likes).
     `unsubscribe_url` takes a refusal by one click (RFC 8058). `content` names a text that the
     provider keeps and has approved, and `content_variables` fill it in.
@@ -141,11 +146,19 @@ class OutgoingMessage:
     html: str = ""
     topic: str = ""
     validity_s: int | None = None
+    expires_at: datetime | None = None
+    provider: str = ""
+    route: str = ""
+    has_other_route: bool = False
     recipient_type: RecipientType = RecipientType.INDIVIDUAL
     encoding: str = ""
     unsubscribe_url: str = ""
     content: str = ""
     content_variables: Mapping[str, str] = field(default_factory=dict)
+
+
+NOT_CALLED = "not_called"
+"""The code of an intent that was given back before anybody was called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

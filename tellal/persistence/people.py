@@ -42,6 +42,7 @@ def to_brand(row: BrandRow) -> Brand:
         mersis=row.mersis,
         sms_sender=row.sms_sender,
         email_sender=row.email_sender,
+        whatsapp_sender=row.whatsapp_sender,
     )
 
 

@@ -2,113 +2,145 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Integer, String, bindparam, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.clock import Clock
 from tellal.domain.handover import Answered, Doubt
-from tellal.domain.messages import Answer, HandOver, MessageState, Remedy
-from tellal.persistence.columns import table
+from tellal.domain.messages import Answer, HandOver, MessageState, OutgoingMessage, Remedy
+from tellal.persistence.bulk import arrays, given
+from tellal.persistence.columns import Instant, table
 from tellal.persistence.session import Sessions
-from tellal.persistence.tables.ledger import AttemptRow, MessageRow
+from tellal.persistence.tables.ledger import AttemptRow
 from tellal.services.progress import Move, Progress
+from tellal.services.routes import Routes
 
-_messages = table(MessageRow)
 _attempts = table(AttemptRow)
 
 _MOST_TRIES = 12
 _FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(minutes=5)
+_OF_THE_ROUTE = frozenset({Remedy.NEXT_ROUTE, Remedy.HALT})
+"""Remedies of what another route may not suffer from."""
+
+_GIVEN = given(
+    message=String(), attempt=Integer(), answer=String(), code=String(), reference=String()
+)
+_COMPLETE = (
+    update(_attempts)
+    .where(_attempts.c.message_id == _GIVEN.c.message, _attempts.c.n == _GIVEN.c.attempt)
+    .values(
+        answer=_GIVEN.c.answer,
+        code=_GIVEN.c.code,
+        reference=_GIVEN.c.reference,
+        answered_at=bindparam("now", type_=Instant()),
+    )
+)
 
 
 class Answers:
     """Completes attempts and moves their messages."""
 
     def __init__(
-        self, sessions: Sessions, clock: Clock, progress: Progress, *, reconcile_after: timedelta
+        self,
+        sessions: Sessions,
+        clock: Clock,
+        progress: Progress,
+        routes: Routes,
+        *,
+        reconcile_after: timedelta,
     ) -> None:
         self._sessions = sessions
         self._clock = clock
         self._progress = progress
+        self._routes = routes
         self._reconcile_after = reconcile_after
 
     async def record(self, answered: Sequence[Answered]) -> None:
-        """Record answers in one transaction."""
+        """Record answers in one transaction, and what they say of their routes."""
+        if not answered:
+            return
         now = self._clock.now()
         async with self._sessions() as tx, tx.begin():
             await _complete(tx, answered, now)
-            rows = await _rows(tx, [one.message.id for one in answered])
-            moves = [
-                self._move(one.answer, rows[one.message.id], now)
-                for one in answered
-                if _counts(one, rows[one.message.id])
-            ]
+            moves = [self._move(one.answer, one.message, now) for one in answered]
             await self._progress.move(tx, moves)
+            await self._routes.learn(tx, answered)
 
     async def settle(self, doubt: Doubt, found: HandOver) -> None:
         """Record what a look-up found; a message that is not there is handed over again."""
         now = self._clock.now()
-        answered = Answered(message=doubt.message, answer=found)
+        message = doubt.message
         async with self._sessions() as tx, tx.begin():
-            rows = await _rows(tx, [doubt.message.id])
-            if not _counts(answered, rows[doubt.message.id]):
-                return
-            await _complete(tx, [answered], now)
+            await _complete(tx, [Answered(message=message, answer=found)], now)
+            move = self._move(found, message, now)
             if found.answer is Answer.REJECTED and found.remedy is Remedy.RETRY:
                 move = Move(
-                    message_id=doubt.message.id,
+                    message_id=message.id,
+                    attempt=message.attempt,
                     state=MessageState.QUEUED,
                     code=found.code,
                     not_before=now,
                 )
-            else:
-                move = self._move(found, rows[doubt.message.id], now)
             await self._progress.move(tx, [move])
 
-    def _move(self, answer: HandOver, row: Row[Any], now: datetime) -> Move:
+    def _move(self, answer: HandOver, message: OutgoingMessage, now: datetime) -> Move:
         if answer.answer is Answer.ACCEPTED:
             return Move(
-                message_id=row.id,
+                message_id=message.id,
+                attempt=message.attempt,
                 state=MessageState.ACCEPTED,
                 reference=answer.reference,
                 provider=answer.provider,
             )
         if answer.answer is Answer.AMBIGUOUS:
             return Move(
-                message_id=row.id,
+                message_id=message.id,
+                attempt=message.attempt,
                 state=MessageState.UNKNOWN,
                 code=answer.code,
                 reference=answer.reference,
                 provider=answer.provider,
                 check_at=now + self._reconcile_after,
             )
-        return _after_rejection(answer, row, now)
+        return _after_rejection(answer, message, now)
 
 
-def _after_rejection(answer: HandOver, row: Row[Any], now: datetime) -> Move:
+def _after_rejection(answer: HandOver, message: OutgoingMessage, now: datetime) -> Move:
     remedy = answer.remedy
-    if remedy is Remedy.RETRY:
-        pause = _pause(row.attempt)
+    again_at = None
+    if remedy in _OF_THE_ROUTE and message.has_other_route:
+        again_at = now
+    elif remedy is Remedy.RETRY:
+        pause = _pause(message.attempt)
         if answer.retry_after_s is not None:
             pause = timedelta(seconds=answer.retry_after_s)
-        if row.attempt < _MOST_TRIES and now + pause < row.expires_at:
-            return Move(
-                message_id=row.id,
-                state=MessageState.QUEUED,
-                code=answer.code,
-                provider=answer.provider,
-                not_before=now + pause,
-            )
-        remedy = Remedy.NEXT_CHANNEL
+        again_at = now + pause
+    if again_at is not None and _has_time(message, again_at):
+        return Move(
+            message_id=message.id,
+            attempt=message.attempt,
+            state=MessageState.QUEUED,
+            code=answer.code,
+            provider=answer.provider,
+            not_before=again_at,
+            route_out=message.route if remedy in _OF_THE_ROUTE else "",
+        )
+    goes_on = remedy in {Remedy.RETRY, Remedy.NEXT_ROUTE}
     return Move(
-        message_id=row.id,
+        message_id=message.id,
+        attempt=message.attempt,
         state=MessageState.FAILED,
         code=answer.code,
         provider=answer.provider,
-        remedy=remedy,
+        remedy=Remedy.NEXT_CHANNEL if goes_on else remedy,
     )
+
+
+def _has_time(message: OutgoingMessage, again_at: datetime) -> bool:
+    in_time = message.expires_at is None or again_at < message.expires_at
+    return in_time and message.attempt < _MOST_TRIES
 
 
 def _pause(attempt: int) -> timedelta:
@@ -116,43 +148,15 @@ def _pause(attempt: int) -> timedelta:
     return min(_LONGEST_PAUSE, _FIRST_PAUSE * doubled)
 
 
-def _counts(answered: Answered, row: Row[Any]) -> bool:
-    """An older attempt's late answer counts only if it is the good news."""
-    return bool(
-        row.attempt == answered.message.attempt or answered.answer.answer is Answer.ACCEPTED
-    )
-
-
-async def _rows(tx: AsyncSession, ids: Sequence[str]) -> dict[str, Row[Any]]:
-    query = select(_messages).where(_messages.c.id.in_(ids))
-    return {row.id: row for row in await tx.execute(query)}
-
-
 async def _complete(tx: AsyncSession, answered: Sequence[Answered], now: datetime) -> None:
-    statement = (
-        update(_attempts)
-        .where(
-            _attempts.c.message_id == bindparam("message"),
-            _attempts.c.n == bindparam("attempt"),
-        )
-        .values(
-            answer=bindparam("new_answer"),
-            code=bindparam("new_code"),
-            reference=bindparam("new_reference"),
-            answered_at=now,
-        )
-    )
-    connection = await tx.connection()
-    await connection.execute(
-        statement,
-        [
-            {
-                "message": one.message.id,
-                "attempt": one.message.attempt,
-                "new_answer": one.answer.answer.value,
-                "new_code": one.answer.code,
-                "new_reference": one.answer.reference,
-            }
-            for one in answered
-        ],
-    )
+    rows = [
+        {
+            "message": one.message.id,
+            "attempt": one.message.attempt,
+            "answer": one.answer.answer.value,
+            "code": one.answer.code,
+            "reference": one.answer.reference,
+        }
+        for one in answered
+    ]
+    await tx.execute(_COMPLETE, {**arrays(rows), "now": now})

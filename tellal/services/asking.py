@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rules.decide import Decider, Question
 from rules.holder import RulebookHolder
 from rules.rulebook import Rulebook
-from tellal.domain.channels import Channel
+from tellal.addresses import country_of
+from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
 from tellal.domain.customers import ConsentState, Customer
 from tellal.domain.decisions import Decision, Value
 from tellal.domain.errors import InvalidInputError
+from tellal.domain.routes import Load, RouteTable
 from tellal.services.history import Journey, cap_uses, ledger_view
 
 
@@ -33,12 +35,10 @@ NOTHING = Circumstances(document={})
 class Asking:
     """Asks the rules; reads, and writes nothing."""
 
-    def __init__(
-        self, books: RulebookHolder, decider: Decider, providers: Mapping[Channel, str]
-    ) -> None:
+    def __init__(self, books: RulebookHolder, decider: Decider, routes: RouteTable) -> None:
         self.books = books
         self._decider = decider
-        self._providers = providers
+        self._routes = routes
 
     async def ask(
         self,
@@ -71,7 +71,7 @@ class Asking:
             },
             reachable=reachable(customer, banner=around.banner),
             country=customer.country,
-            providers=self._providers,
+            unroutable=unroutable(customer, topic.message_class, self._routes),
             ledger=await ledger_view(tx, customer.id, topic, own),
         )
         return await self._decider.decide(book, question)
@@ -94,6 +94,19 @@ def document(customer: Customer, around: Mapping[str, Value]) -> dict[str, Value
     if customer.usable(Channel.PUSH):
         facts["customer.app.push_token"] = True
     return {**facts, **around}
+
+
+def unroutable(
+    customer: Customer, message_class: MessageClass, routes: RouteTable
+) -> Mapping[Channel, str]:
+    """Say of each channel that the customer has an address on why nothing may go that way."""
+    words = {}
+    for point in customer.contact_points:
+        country = country_of(point.address) if point.channel in BY_NUMBER else ""
+        load = Load(channel=point.channel, country=country, message_class=message_class)
+        if point.channel not in words:
+            words[point.channel] = routes.why_not(load)
+    return {channel: why for channel, why in words.items() if why}
 
 
 def reachable(customer: Customer, *, banner: bool) -> frozenset[Channel]:

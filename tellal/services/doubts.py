@@ -40,7 +40,7 @@ class Doubts:
         sessions: Sessions,
         clock: Clock,
         progress: Progress,
-        carriers: Mapping[Channel, Carrier],
+        carriers: Mapping[str, Carrier],
         *,
         reconcile_after: timedelta,
         give_up_after: timedelta,
@@ -97,7 +97,7 @@ class Doubts:
 
     async def _goes_on(self, tx: AsyncSession, row: Row[Any], now: datetime) -> bool:
         """Say whether to look it up, and if not, do what is right without."""
-        carrier = self._carriers.get(Channel(row.channel))
+        carrier = self._carriers.get(row.provider)
         age = now - row.intended_at
         if carrier is not None and carrier.looks_up and age < self._give_up_after:
             later = now + max(self._reconcile_after, age)
@@ -152,5 +152,8 @@ def _doubt(row: Row[Any], brand: Brand, customer: Customer) -> Doubt:
         subject=row.subject,
         text=row.text,
         topic=row.topic,
+        expires_at=row.expires_at,
+        provider=row.provider,
+        route=row.route,
     )
     return Doubt(message=message, since=row.intended_at)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from tellal.clock import Clock
-from tellal.domain.channels import Channel, Lane
+from tellal.domain.channels import Lane
 from tellal.domain.handover import Answered, Carrier, Doubt
 from tellal.domain.messages import HandOver, MessageState, OutgoingMessage
 from tellal.persistence.bell import Bell
@@ -18,6 +18,7 @@ from tellal.services.answers import Answers
 from tellal.services.claiming import Claiming
 from tellal.services.doubts import Doubts
 from tellal.services.progress import Progress
+from tellal.services.routes import Routes
 
 _messages = table(MessageRow)
 
@@ -39,7 +40,8 @@ class HandOvers:
         *,
         progress: Progress,
         renderer: Renderer,
-        carriers: Mapping[Channel, Carrier],
+        carriers: Mapping[str, Carrier],
+        routes: Routes,
         bell: Bell,
         lease: timedelta,
         reconcile_after: timedelta,
@@ -49,8 +51,16 @@ class HandOvers:
         self._clock = clock
         self._bell = bell
         self._lease = lease
-        self._claiming = Claiming(sessions, clock, progress, renderer, carriers, lease=lease)
-        self._answers = Answers(sessions, clock, progress, reconcile_after=reconcile_after)
+        self._claiming = Claiming(
+            sessions,
+            clock,
+            progress=progress,
+            renderer=renderer,
+            carriers=carriers,
+            routes=routes,
+            lease=lease,
+        )
+        self._answers = Answers(sessions, clock, progress, routes, reconcile_after=reconcile_after)
         self._doubts = Doubts(
             sessions,
             clock,
@@ -93,6 +103,10 @@ class HandOvers:
     async def recover(self, lane: Lane) -> int:
         """Put in doubt what a lane was handing over when it died."""
         return await self._doubts.recover(lane)
+
+    async def promote(self, lane: Lane) -> int:
+        """Queue deferred messages whose time has come; return how many."""
+        return await self._claiming.promote(lane)
 
     async def doubts(self, lane: Lane, limit: int) -> tuple[Doubt, ...]:
         """Take what is to be looked up now."""

@@ -1,13 +1,12 @@
 """Puts the services of one process together; the API and the worker share everything but hands."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rules.decide import Decider
 from rules.holder import RulebookHolder
 from rules.profiles import load_profiles
 from tellal.clock import Clock
-from tellal.domain.channels import Channel
+from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
 from tellal.ports import Renderer
 from tellal.services.asking import Asking
@@ -46,12 +45,12 @@ def furnish(
     decider: Decider,
     renderer: Renderer,
     clock: Clock,
-    providers: Mapping[Channel, str],
+    routes: RouteTable,
     speed: float = 1.0,
 ) -> House:
-    """Wire the services; `providers` names who carries each channel, `speed` is a rehearsal's."""
+    """Wire the services; `routes` are those set up here, `speed` is a rehearsal's."""
     progress = Progress(clock)
-    asking = Asking(books, decider, providers)
+    asking = Asking(books, decider, routes)
     deciding = Deciding(asking, Posts(renderer), clock, speed=speed)
     profiles = load_profiles()
     return House(

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from tellal.domain.channels import Channel, Lane
+from tellal.domain.channels import Lane
 from tellal.domain.handover import Carrier
+from tellal.domain.routes import RouteTable
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions
 from tellal.ports import Renderer, Sender
 from tellal.services.handover import HandOvers
 from tellal.services.house import House
+from tellal.services.routes import Routes
 from tellal.settings import Settings
 
 
@@ -19,7 +21,8 @@ def lane_desk(
     house: House,
     *,
     renderer: Renderer,
-    senders: Mapping[Channel, Sender],
+    senders: Mapping[str, Sender],
+    routes: RouteTable,
     bell: Bell,
 ) -> HandOvers:
     """Return the desk at which lanes work, over connections of their own."""
@@ -29,19 +32,18 @@ def lane_desk(
         progress=house.progress,
         renderer=renderer,
         carriers=carriers_of(senders),
+        routes=Routes(sessions, house.clock, routes.with_providers(senders.keys())),
         bell=bell,
         lease=timedelta(seconds=settings.lease_s),
         reconcile_after=timedelta(seconds=settings.reconcile_after_s),
     )
 
 
-def carriers_of(senders: Mapping[Channel, Sender]) -> dict[Channel, Carrier]:
-    """Say of each sender what the ledger must know before it is called."""
+def carriers_of(senders: Mapping[str, Sender]) -> dict[str, Carrier]:
+    """Say of each provider what the ledger must know before it is called."""
     return {
-        channel: Carrier(
-            provider=sender.provider, receipts=sender.receipts, looks_up=sender.looks_up
-        )
-        for channel, sender in senders.items()
+        provider: Carrier(provider=provider, receipts=sender.receipts, looks_up=sender.looks_up)
+        for provider, sender in senders.items()
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Float, Row, String, bindparam, cast, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.clock import Clock
@@ -28,10 +28,11 @@ from tellal.domain.messages import (
 )
 from tellal.domain.outbox import OutboxKind
 from tellal.ids import new_id
-from tellal.persistence.columns import table
+from tellal.persistence.bulk import arrays, given
+from tellal.persistence.columns import Instant, table
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow
 from tellal.persistence.tables.ledger import CapUseRow, CauseRow, MessageRow, OutcomeRow
-from tellal.services.outbox import enqueue
+from tellal.services.outbox import News, enqueue_all
 
 _causes = table(CauseRow)
 _messages = table(MessageRow)
@@ -39,6 +40,66 @@ _outcomes = table(OutcomeRow)
 _caps = table(CapUseRow)
 _points = table(ContactPointRow)
 _consents = table(ConsentRow)
+
+_OF_OUTCOMES: tuple[ColumnElement[Any], ...] = (
+    _outcomes.c.id,
+    _outcomes.c.brand_id,
+    _outcomes.c.state,
+    _outcomes.c.workflow_id,
+    _outcomes.c.plan["attempts"].as_integer().label("attempts"),
+)
+_OF_MESSAGES: tuple[ColumnElement[Any], ...] = (
+    _messages.c.id,
+    _messages.c.brand_id,
+    _messages.c.outcome_id,
+    _messages.c.customer_id,
+    _messages.c.contact_point_id,
+    _messages.c.channel,
+    _messages.c.state,
+    _messages.c.attempt,
+    _messages.c.provider,
+    _messages.c.reference,
+    _messages.c.receipts,
+    _messages.c.not_before,
+    _messages.c.handed_at,
+    _messages.c.silent_until,
+    cast(_outcomes.c.plan["steps"].op("->")(_messages.c.step).op("->>")("patience_s"), Float).label(
+        "patience_s"
+    ),
+)
+"""What moving needs; plans and texts stay where they are."""
+
+_NEW = given(
+    id=String(),
+    state=String(),
+    code=String(),
+    reference=String(),
+    provider=String(),
+    handed_at=Instant(),
+    silent_until=Instant(),
+    not_before=Instant(),
+    check_at=Instant(),
+)
+_WRITE_STATES = (
+    update(_messages)
+    .where(_messages.c.id == _NEW.c.id)
+    .values(
+        {
+            name: _NEW.c[name]
+            for name in (
+                "state",
+                "code",
+                "reference",
+                "provider",
+                "handed_at",
+                "silent_until",
+                "not_before",
+                "check_at",
+            )
+        }
+        | {"state_at": bindparam("now", type_=Instant()), "lease_until": None}
+    )
+)
 
 _REJECTED_FROM = frozenset({MessageState.QUEUED, MessageState.HANDING_OVER, MessageState.UNKNOWN})
 _STILL_TELLABLE = (OutcomeState.OPEN, OutcomeState.FAILED, OutcomeState.UNKNOWN)
@@ -49,6 +110,8 @@ class Move:
     """A message's new state, and what was learned with it.
 
     `not_before` matters when it is queued again, `check_at` when nobody knows what became of it.
+    `attempt` says of which attempt it speaks: an older one's late answer counts only if it is the
+    good news. `route_out` is a route that cannot carry it.
     """
 
     message_id: str
@@ -59,6 +122,8 @@ class Move:
     remedy: Remedy | None = None
     not_before: datetime | None = None
     check_at: datetime | None = None
+    attempt: int | None = None
+    route_out: str = ""
 
 
 class Progress:
@@ -80,12 +145,13 @@ class Progress:
         applied = []
         for move in moves:
             message = messages.get(move.message_id)
-            if message is not None and may_become(MessageState(message.state), move.state):
+            if message is not None and _counts(move, message):
                 applied.append((move, message))
                 del messages[move.message_id]
         if not applied:
             return
-        await self._write_states(tx, applied, outcomes, now)
+        await self._write_states(tx, applied, now)
+        await self._leave_routes(tx, applied)
         await self._release_caps(tx, applied, now)
         await self._learn(tx, applied, now)
         await self._tell_journeys(tx, applied, outcomes, now)
@@ -101,10 +167,9 @@ class Progress:
 
     async def wake(self, tx: AsyncSession, outcome_ids: Sequence[str]) -> None:
         """Have the journeys of these outcomes look at the ledger again."""
-        query = select(_outcomes).where(_outcomes.c.id.in_(outcome_ids)).order_by(_outcomes.c.id)
-        now = self._clock.now()
-        for outcome in (await tx.execute(query)).all():
-            await self._wake(tx, outcome, OutcomeState(outcome.state), now)
+        query = select(*_OF_OUTCOMES).where(_outcomes.c.id.in_(outcome_ids))
+        found = (await tx.execute(query.order_by(_outcomes.c.id))).all()
+        await self._wake(tx, [(row, OutcomeState(row.state)) for row in found], self._clock.now())
 
     async def _spared(self, tx: AsyncSession, moves: Sequence[Move]) -> Sequence[Move]:
         """Cancel what would be queued again although its cause was stopped meanwhile.
@@ -134,45 +199,37 @@ class Progress:
     ) -> tuple[dict[str, Row[Any]], dict[str, Row[Any]]]:
         of_messages = select(_messages.c.outcome_id).where(_messages.c.id.in_(ids))
         outcomes = await tx.execute(
-            select(_outcomes)
+            select(*_OF_OUTCOMES)
             .where(_outcomes.c.id.in_(of_messages))
             .order_by(_outcomes.c.id)
             .with_for_update(key_share=True)
         )
         messages = await tx.execute(
-            select(_messages)
+            select(*_OF_MESSAGES)
+            .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
             .where(_messages.c.id.in_(ids))
             .order_by(_messages.c.id)
-            .with_for_update(key_share=True)
+            .with_for_update(key_share=True, of=_messages)
         )
         return {row.id: row for row in outcomes}, {row.id: row for row in messages}
 
     async def _write_states(
-        self,
-        tx: AsyncSession,
-        applied: Sequence[tuple[Move, Row[Any]]],
-        outcomes: Mapping[str, Row[Any]],
-        now: datetime,
+        self, tx: AsyncSession, applied: Sequence[tuple[Move, Row[Any]]], now: datetime
     ) -> None:
-        statement = (
-            update(_messages)
-            .where(_messages.c.id == bindparam("message"))
-            .values(
-                state=bindparam("new_state"),
-                state_at=now,
-                code=bindparam("new_code"),
-                reference=bindparam("new_reference"),
-                provider=bindparam("new_provider"),
-                handed_at=bindparam("new_handed_at"),
-                silent_until=bindparam("new_silent_until"),
-                not_before=bindparam("new_not_before"),
-                check_at=bindparam("new_check_at"),
-                lease_until=None,
-            )
-        )
-        rows = [_new_values(move, row, outcomes[row.outcome_id], now) for move, row in applied]
-        connection = await tx.connection()
-        await connection.execute(statement, rows)
+        rows = [_new_values(move, row, now) for move, row in applied]
+        await tx.execute(_WRITE_STATES, {**arrays(rows), "now": now})
+
+    async def _leave_routes(
+        self, tx: AsyncSession, applied: Sequence[tuple[Move, Row[Any]]]
+    ) -> None:
+        """Remember which routes cannot carry a message, so that none is asked again."""
+        for move, row in applied:
+            if move.route_out:
+                await tx.execute(
+                    update(_messages)
+                    .where(_messages.c.id == row.id)
+                    .values(routes_out=_messages.c.routes_out + f"{move.route_out},")
+                )
 
     async def _release_caps(
         self, tx: AsyncSession, applied: Sequence[tuple[Move, Row[Any]]], now: datetime
@@ -188,7 +245,8 @@ class Progress:
     async def _learn(
         self, tx: AsyncSession, applied: Sequence[tuple[Move, Row[Any]]], now: datetime
     ) -> None:
-        for move, row in applied:
+        # In one order everywhere, so that two batches never wait for each other's addresses.
+        for move, row in sorted(applied, key=lambda one: one[1].contact_point_id or ""):
             if move.remedy is Remedy.BAD_ADDRESS and row.contact_point_id:
                 await tx.execute(
                     update(_points)
@@ -207,44 +265,62 @@ class Progress:
     ) -> None:
         told = {row.outcome_id for move, row in applied if _tells(move.state, row.receipts)}
         lost = {row.outcome_id for move, row in applied if move.state in LOST} - told
+        news: list[tuple[Row[Any], OutcomeState]] = []
+        ended: list[Row[Any]] = []
         for outcome_id in sorted(told):
-            await self._told(tx, outcomes[outcome_id], now)
-        for outcome_id in sorted(lost):
             outcome = outcomes[outcome_id]
-            if outcome.state == OutcomeState.OPEN:
-                await self._wake(tx, outcome, OutcomeState.OPEN, now)
+            if outcome.attempts > 1 and outcome.state == OutcomeState.OPEN:
+                news.append((outcome, OutcomeState.OPEN))
+            elif outcome.state in _STILL_TELLABLE:
+                ended.append(outcome)
+        await self._end_told(tx, [outcome.id for outcome in ended], now)
+        news += [(outcome, OutcomeState.TOLD) for outcome in ended if outcome.workflow_id]
+        for outcome_id in sorted(lost):
+            if outcomes[outcome_id].state == OutcomeState.OPEN:
+                news.append((outcomes[outcome_id], OutcomeState.OPEN))
+        await self._wake(tx, news, now)
 
-    async def _told(self, tx: AsyncSession, outcome: Row[Any], now: datetime) -> None:
-        if outcome.state not in _STILL_TELLABLE:
-            return
-        if outcome.plan["attempts"] > 1 and outcome.state == OutcomeState.OPEN:
-            await self._wake(tx, outcome, OutcomeState.OPEN, now)
+    async def _end_told(self, tx: AsyncSession, outcome_ids: Sequence[str], now: datetime) -> None:
+        if not outcome_ids:
             return
         await tx.execute(
             update(_outcomes)
-            .where(_outcomes.c.id == outcome.id)
+            .where(_outcomes.c.id.in_(outcome_ids))
             .values(state=OutcomeState.TOLD, reason="", closed_at=now, check_at=None)
         )
-        await self.cancel_unsent(tx, [outcome.id], "told_otherwise")
-        if outcome.workflow_id:
-            await self._wake(tx, outcome, OutcomeState.TOLD, now)
+        await self.cancel_unsent(tx, outcome_ids, "told_otherwise")
 
     async def _wake(
-        self, tx: AsyncSession, outcome: Row[Any], state: OutcomeState, now: datetime
+        self, tx: AsyncSession, news: Sequence[tuple[Row[Any], OutcomeState]], now: datetime
     ) -> None:
-        if outcome.workflow_id:
-            await enqueue(
-                tx,
+        """Tell workflows; what no workflow follows is due at once for the sweeper."""
+        by_workflow = [
+            News(
                 brand_id=outcome.brand_id,
                 kind=OutboxKind.PROGRESSED,
                 workflow_id=outcome.workflow_id,
                 body={"outcome_id": outcome.id, "state": state.value},
-                now=now,
             )
-        elif state is OutcomeState.OPEN:
+            for outcome, state in news
+            if outcome.workflow_id
+        ]
+        await enqueue_all(tx, by_workflow, now)
+        swept = [
+            outcome.id
+            for outcome, state in news
+            if not outcome.workflow_id and state is OutcomeState.OPEN
+        ]
+        if swept:
             await tx.execute(
-                update(_outcomes).where(_outcomes.c.id == outcome.id).values(check_at=now)
+                update(_outcomes).where(_outcomes.c.id.in_(swept)).values(check_at=now)
             )
+
+
+def _counts(move: Move, message: Row[Any]) -> bool:
+    if not may_become(MessageState(message.state), move.state):
+        return False
+    older = move.attempt is not None and move.attempt != message.attempt
+    return not older or move.state is MessageState.ACCEPTED
 
 
 def _tells(state: MessageState, receipts: str) -> bool:
@@ -259,24 +335,21 @@ def _leaves_no_trace(move: Move, row: Row[Any]) -> bool:
     return move.state is MessageState.FAILED and row.state in _REJECTED_FROM
 
 
-def _new_values(
-    move: Move, row: Row[Any], outcome: Row[Any], now: datetime
-) -> dict[str, object | None]:
+def _new_values(move: Move, row: Row[Any], now: datetime) -> dict[str, object | None]:
     handed = move.state in HANDED_OVER
     silent_until = row.silent_until
     if handed and silent_until is None and row.receipts == Receipts.DELIVERY:
-        patience = outcome.plan["steps"][row.step]["patience_s"]
-        silent_until = now + timedelta(seconds=patience)
+        silent_until = now + timedelta(seconds=row.patience_s)
     return {
-        "message": row.id,
-        "new_state": move.state.value,
-        "new_code": move.code,
-        "new_reference": move.reference or row.reference,
-        "new_provider": move.provider or row.provider,
-        "new_handed_at": row.handed_at or (now if handed else None),
-        "new_silent_until": silent_until,
-        "new_not_before": move.not_before or row.not_before,
-        "new_check_at": move.check_at,
+        "id": row.id,
+        "state": move.state.value,
+        "code": move.code,
+        "reference": move.reference or row.reference,
+        "provider": move.provider or row.provider,
+        "handed_at": row.handed_at or (now if handed else None),
+        "silent_until": silent_until,
+        "not_before": move.not_before or row.not_before,
+        "check_at": move.check_at,
     }
 
 

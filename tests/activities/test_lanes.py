@@ -13,7 +13,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.lanes import HandOverDesk, LaneActivities, WorkLane
 from tellal.clock import SystemClock
-from tellal.domain.channels import Channel, Lane
+from tellal.domain.channels import Lane
 from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions
@@ -50,7 +50,7 @@ async def at_work(lanes: LaneActivities) -> AsyncIterator[ActivityEnvironment]:
 
 
 def lanes_of(desk: HandOverDesk, sender: FakeSender) -> LaneActivities:
-    return LaneActivities(desk, {Channel.SMS: sender}, {Lane.JOURNEYS: SLOTS})
+    return LaneActivities(desk, {sender.provider: sender}, {Lane.JOURNEYS: SLOTS})
 
 
 async def all_are(sessions: Sessions, state: str) -> bool:

@@ -147,25 +147,21 @@ def test_a_nudge_that_was_followed_is_converted() -> None:
     assert codes_of(decide(load_rulebook(), question)) == ["already_has_iscep", "converted"]
 
 
-def test_no_promotional_text_to_turkey_over_twilio(tmp_path: Path) -> None:
-    book = a_book(tmp_path)
-    twilio = {Channel.SMS: "twilio", Channel.EMAIL: "smtp", Channel.PUSH: "fcm"}
+def test_a_channel_that_no_route_may_carry_is_taken_away_with_the_reason(tmp_path: Path) -> None:
+    words = "twilio carries nothing commercial to TR"
 
-    to_turkey = decide(book, a_question(providers=twilio))
-    to_poland = decide(book, a_question(providers=twilio, country="PL"))
-    before = decide(book, a_question(providers=twilio, at=datetime(2021, 2, 14, 12, tzinfo=UTC)))
+    decision = decide(a_book(tmp_path), a_question(unroutable={Channel.SMS: words}))
 
-    assert to_turkey.removed[Channel.SMS].code == "route_forbidden"
-    assert channels_of(to_turkey) == [Channel.EMAIL, Channel.PUSH]
-    assert Channel.SMS in channels_of(to_poland)
-    assert Channel.SMS in channels_of(before)
+    reason = decision.removed[Channel.SMS]
+    assert (reason.code, reason.text) == ("route_forbidden", words)
+    assert channels_of(decision) == [Channel.EMAIL, Channel.PUSH]
 
 
 def test_the_most_telling_reason_comes_first(tmp_path: Path) -> None:
     question = a_question(
         consents={Channel.SMS: True, Channel.PUSH: True},
         reachable=frozenset({Channel.SMS, Channel.EMAIL}),
-        providers={Channel.SMS: "twilio"},
+        unroutable={Channel.SMS: "no route"},
     )
 
     decision = decide(a_book(tmp_path), question)

@@ -211,13 +211,7 @@ async def test_where_they_differ_the_reference_wins_and_it_is_counted() -> None:
     assert _right(decision)
     assert decision.executor == "reference"
     assert wrong.differed == ["iscep_promo"]
-    assert wrong.asked == [
-        (
-            decision.revision,
-            "iscep_promo",
-            {**_read(USER), "active.law.turkey_promotional_sms": True},
-        )
-    ]
+    assert wrong.asked == [(decision.revision, "iscep_promo", _read(USER))]
 
 
 async def test_without_an_engine_the_reference_answers() -> None:

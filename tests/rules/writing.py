@@ -49,7 +49,6 @@ def a_question(document: Mapping[str, Value] | None = None, **other: object) -> 
         "consents": dict.fromkeys(everywhere, True),
         "reachable": frozenset(everywhere),
         "country": "TR",
-        "providers": {Channel.SMS: "another", Channel.EMAIL: "smtp", Channel.PUSH: "fcm"},
         **other,
     }
     return Question(**asked)  # type: ignore[arg-type]  # a test names what it changes

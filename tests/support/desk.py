@@ -5,21 +5,30 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from tellal.clock import Clock
-from tellal.domain.channels import Channel, Receipts
+from tellal.domain.channels import Channel, MessageClass, Receipts
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.handover import Carrier
 from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
+from tellal.domain.routes import Carriage, Route, RouteTable
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions
 from tellal.ports import Rendered
 from tellal.services.handover import HandOvers
 from tellal.services.posting import LANE_CHANNEL
 from tellal.services.progress import Progress
+from tellal.services.routes import Routes
 
-CARRIERS: Mapping[Channel, Carrier] = {
-    Channel.SMS: Carrier(provider="fake", receipts=Receipts.DELIVERY, looks_up=True),
-    Channel.EMAIL: Carrier(provider="fake-mail", receipts=Receipts.BOUNCE_ONLY, looks_up=False),
+CARRIERS: Mapping[str, Carrier] = {
+    "fake": Carrier(provider="fake", receipts=Receipts.DELIVERY, looks_up=True),
+    "fake-mail": Carrier(provider="fake-mail", receipts=Receipts.BOUNCE_ONLY, looks_up=False),
 }
+EVERYWHERE = (Carriage(countries=frozenset(), classes=frozenset(MessageClass), urls=True),)
+ROUTES = RouteTable(
+    routes=(
+        Route(name="text", provider="fake", channel=Channel.SMS, carries=EVERYWHERE),
+        Route(name="letter", provider="fake-mail", channel=Channel.EMAIL, carries=EVERYWHERE),
+    )
+)
 ACCEPTED = HandOver(answer=Answer.ACCEPTED, provider="fake", reference="ref")
 NOT_THERE = HandOver(answer=Answer.REJECTED, provider="fake", code="not_there", remedy=Remedy.RETRY)
 UNANSWERED = HandOver(
@@ -71,7 +80,8 @@ def a_desk(
     *,
     lease: timedelta = timedelta(seconds=10),
     reconcile_after: timedelta = timedelta(seconds=5),
-    carriers: Mapping[Channel, Carrier] = CARRIERS,
+    carriers: Mapping[str, Carrier] = CARRIERS,
+    routes: RouteTable = ROUTES,
     bell: Bell | None = None,
 ) -> HandOvers:
     return HandOvers(
@@ -80,6 +90,7 @@ def a_desk(
         progress=Progress(clock),
         renderer=PlainRenderer(),
         carriers=carriers,
+        routes=Routes(sessions, clock, routes),
         bell=bell or Bell(sessions, LANE_CHANNEL),
         lease=lease,
         reconcile_after=reconcile_after,

@@ -6,7 +6,7 @@ import pytest
 
 from rules.decide import Decider
 from rules.holder import RulebookHolder
-from tellal.domain.channels import Channel
+from rules.routing import load_routes
 from tellal.persistence.session import Sessions
 from tellal.services.house import House, furnish
 from templates.environment import JinjaRenderer
@@ -14,12 +14,7 @@ from templates.environment import JinjaRenderer
 MORNING = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 """Ten o'clock in Istanbul, a Monday: no quiet hours."""
 
-PROVIDERS = {
-    Channel.SMS: "twilio",
-    Channel.EMAIL: "smtp",
-    Channel.PUSH: "fcm",
-    Channel.BANNER: "surface",
-}
+ROUTES = load_routes().with_providers({"twilio", "smtp", "fcm"})
 
 
 class SetClock:
@@ -48,5 +43,5 @@ async def house(sessions: Sessions, clock: SetClock) -> House:
         decider=Decider(None),
         renderer=JinjaRenderer(),
         clock=clock,
-        providers=PROVIDERS,
+        routes=ROUTES,
     )

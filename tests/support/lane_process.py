@@ -14,8 +14,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.lanes import LaneActivities, WorkLane
 from activities.providers.twilio.sms import TwilioSms
+from rules.routing import load_routes
 from tellal.clock import SystemClock
-from tellal.domain.channels import Channel, Lane
+from tellal.domain.channels import Lane
+from tellal.domain.handover import Carrier
 from tellal.persistence.session import Sessions, make_engine, make_sessions
 from tellal.settings import TwilioSettings
 from tests.support.desk import a_desk
@@ -28,9 +30,16 @@ RECONCILE_AFTER = timedelta(seconds=0.5)
 async def lanes_over_twilio(
     sessions: Sessions, twilio: TwilioSettings
 ) -> AsyncIterator[LaneActivities]:
-    desk = a_desk(sessions, SystemClock(), lease=LEASE, reconcile_after=RECONCILE_AFTER)
     sender = TwilioSms(twilio, status_callback_url="http://127.0.0.1:9/v1/hooks/twilio/status")
-    yield LaneActivities(desk, {Channel.SMS: sender}, {Lane.JOURNEYS: 8})
+    desk = a_desk(
+        sessions,
+        SystemClock(),
+        lease=LEASE,
+        reconcile_after=RECONCILE_AFTER,
+        carriers={"twilio": Carrier(provider="twilio", receipts=sender.receipts, looks_up=True)},
+        routes=load_routes().with_providers({"twilio"}),
+    )
+    yield LaneActivities(desk, {sender.provider: sender}, {Lane.JOURNEYS: 8})
     await sender.close()
 
 

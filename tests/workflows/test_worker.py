@@ -30,7 +30,7 @@ from tellal.stack.temporal import Temporal
 from templates.environment import JinjaRenderer
 from tests.support.builders import a_brand, a_customer
 from tests.support.carrier import CarrierProbe, free_port
-from tests.support.house import PROVIDERS
+from tests.support.house import ROUTES
 from tests.support.waiting import until
 
 MOBILE = "+905320000101"
@@ -107,7 +107,7 @@ def office(sessions: Sessions) -> House:
         decider=Decider(None),
         renderer=JinjaRenderer(),
         clock=SystemClock(),
-        providers=PROVIDERS,
+        routes=ROUTES,
     )
 
 

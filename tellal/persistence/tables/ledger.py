@@ -5,8 +5,9 @@ has attempts, and receipts are only ever added.
 """
 
 from datetime import datetime
+from decimal import Decimal
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, Numeric, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -79,7 +80,11 @@ class DecisionRow(SQLModel, table=True):
 
 
 class MessageRow(SQLModel, table=True):
-    """One text to one person over one channel, and where it is."""
+    """One text to one person over one channel, and where it is.
+
+    `routes_out` names routes that cannot carry it, each with a comma after it; `segments` and
+    `cost` are what the text came to when it was last handed over.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -126,6 +131,10 @@ class MessageRow(SQLModel, table=True):
     simulated: bool = Field(default=False, sa_column_kwargs=FALSE)
     attempt: int = 0
     route: str = Field(default="", sa_column_kwargs=EMPTY)
+    routes_out: str = Field(default="", sa_column_kwargs=EMPTY)
+    segments: int | None = None
+    cost: Decimal | None = Field(default=None, sa_type=Numeric(12, 6))
+    currency: str = Field(default="", sa_column_kwargs=EMPTY)
     provider: str = ""
     reference: str = ""
     receipts: str = ""

@@ -122,7 +122,11 @@ def upgrade() -> None:
     _add("causes", "counted", sa.Boolean(), "false")
     _add("messages", "simulated", sa.Boolean(), "false")
     _add("messages", "route", sa.String(), "''")
+    _add("messages", "routes_out", sa.String(), "''")
+    _add("messages", "currency", sa.String(), "''")
     _add("attempts", "route", sa.String(), "''")
+    op.add_column("messages", sa.Column("segments", sa.Integer(), nullable=True))
+    op.add_column("messages", sa.Column("cost", sa.Numeric(12, 6), nullable=True))
     _add("brands", "whatsapp_sender", sa.String(), "''")
     _add("api_keys", "rehearses", sa.Boolean(), "false")
     op.add_column("messages", sa.Column("held_by", sa.String(), nullable=True))
@@ -180,6 +184,10 @@ def downgrade() -> None:
         ("api_keys", "rehearses"),
         ("brands", "whatsapp_sender"),
         ("attempts", "route"),
+        ("messages", "cost"),
+        ("messages", "segments"),
+        ("messages", "currency"),
+        ("messages", "routes_out"),
         ("messages", "route"),
         ("messages", "simulated"),
         ("causes", "counted"),
