@@ -69,7 +69,7 @@ TABLES: Mapping[Alphabet, Table] = {
 """The 7-bit alphabets; UCS-2 holds everything and needs no table."""
 
 _WRITABLE = {alphabet: table.basic | table.extension for alphabet, table in TABLES.items()}
-_BEYOND_16_BITS = 0x10000
+_LAST_OF_16_BITS = "\uffff"
 
 
 def capacity(alphabet: Alphabet, *, concatenated: bool) -> int:
@@ -91,14 +91,15 @@ def missing(text: str, alphabet: Alphabet) -> frozenset[str]:
     return frozenset(text) - _WRITABLE[alphabet]
 
 
-def width(character: str, alphabet: Alphabet) -> int:
-    """Return how many units a character takes that has a place in the alphabet."""
+def widths(text: str, alphabet: Alphabet) -> list[int]:
+    """Return how many units each character takes; all must have a place in the alphabet."""
     if alphabet is Alphabet.UCS2:
-        return 2 if ord(character) >= _BEYOND_16_BITS else 1
+        return [2 if character > _LAST_OF_16_BITS else 1 for character in text]
     # A character of both, as the euro in Turkish, is written the shorter way.
-    return 1 if character in TABLES[alphabet].basic else 2
+    basic = TABLES[alphabet].basic
+    return [1 if character in basic else 2 for character in text]
 
 
 def units(text: str, alphabet: Alphabet) -> int:
-    """Return how many units a text takes that has a place in the alphabet."""
-    return sum(width(character, alphabet) for character in text)
+    """Return how many units a text takes; its characters must have a place in the alphabet."""
+    return sum(widths(text, alphabet))

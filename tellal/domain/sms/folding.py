@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from tellal.domain.sms.alphabets import Alphabet, missing
 
@@ -89,6 +90,7 @@ def _letters(text: str) -> Iterator[str]:
         yield letter
 
 
+@lru_cache(maxsize=1024)
 def _plain(letter: str, folding: Folding) -> str:
     visible = "".join(character for character in letter if character not in _INVISIBLE)
     composed = unicodedata.normalize("NFC", visible)

@@ -1,10 +1,10 @@
 """One text in one alphabet, cut into segments."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import pairwise
 
-from tellal.domain.sms.alphabets import Alphabet, capacity, units
+from tellal.domain.sms.alphabets import Alphabet, capacity, units, widths
 from tellal.domain.sms.signs import signs
 
 
@@ -27,39 +27,44 @@ def packed(text: str, alphabet: Alphabet, *, suffix: int = 0) -> Packing:
     An escape and its code stay together, and so do surrogates; in UCS-2 a sign of several
     characters does too, unless cutting it saves a segment. The alphabet must have all characters.
     """
-    length = units(text, alphabet) + suffix
+    sizes = widths(text, alphabet)
+    length = sum(sizes) + suffix
     whole = capacity(alphabet, concatenated=False)
     if length <= whole:
         return Packing(segments=(text,), units=length, left=whole - length)
     room = capacity(alphabet, concatenated=True)
-    filled = _filled(text, alphabet, room, suffix)
+    segments, left = _filled(text, sizes, room, suffix)
     if alphabet is Alphabet.UCS2:
-        uncut = _filled(signs(text), alphabet, room, suffix)
-        filled = uncut if len(uncut) == len(filled) else filled
-    _, used = filled[-1]
-    return Packing(segments=tuple(segment for segment, _ in filled), units=length, left=room - used)
+        pieces = _uncut(text, room)
+        if len(pieces) < len(text):
+            sizes = [units(piece, alphabet) for piece in pieces]
+            uncut, left_uncut = _filled(pieces, sizes, room, suffix)
+            if len(uncut) == len(segments):
+                segments, left = uncut, left_uncut
+    return Packing(segments=segments, units=length, left=left)
 
 
 def _filled(
-    pieces: Iterable[str], alphabet: Alphabet, room: int, suffix: int
-) -> list[tuple[str, int]]:
-    """Fill segments in turn; in order, nothing else needs fewer."""
-    filled: list[tuple[str, int]] = []
-    segment, used = "", 0
+    pieces: Sequence[str], sizes: Sequence[int], room: int, suffix: int
+) -> tuple[tuple[str, ...], int]:
+    """Fill segments in turn; in order, nothing else needs fewer. Return also what is left."""
+    starts, used = [0], 0
     # Nobody knows what the operator appends, so it may be cut anywhere.
-    for piece, size in chain(_sized(pieces, alphabet, room), repeat(("", 1), suffix)):
+    for place, size in enumerate([*sizes, *[1] * suffix]):
         if used + size > room:
-            filled.append((segment, used))
-            segment, used = "", 0
-        segment += piece
+            starts.append(place)
+            used = 0
         used += size
-    return [*filled, (segment, used)]
+    ends = pairwise([*starts, len(sizes) + suffix])
+    return tuple("".join(pieces[start:end]) for start, end in ends), room - used
 
 
-def _sized(pieces: Iterable[str], alphabet: Alphabet, room: int) -> Iterable[tuple[str, int]]:
-    for piece in pieces:
-        size = units(piece, alphabet)
-        if size <= room:
-            yield piece, size
-        else:  # so many accents that no segment holds them
-            yield from ((character, units(character, alphabet)) for character in piece)
+def _uncut(text: str, room: int) -> list[str]:
+    """Part a text into signs, and those that no segment can hold into their characters."""
+    pieces: list[str] = []
+    for sign in signs(text):
+        if len(sign) == 1 or units(sign, Alphabet.UCS2) <= room:
+            pieces.append(sign)
+        else:
+            pieces.extend(sign)
+    return pieces

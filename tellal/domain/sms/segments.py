@@ -1,6 +1,6 @@
 """How an SMS goes on the air: in the fewest segments that its route and its author allow."""
 
-from collections.abc import Iterator, Set as AbstractSet
+from collections.abc import Iterator, Mapping, Set as AbstractSet
 from dataclasses import dataclass
 
 from tellal.domain.errors import InvalidInputError
@@ -61,10 +61,11 @@ def segmented(
     Raises:
         InvalidInputError: The route cannot write the text, or it is longer than any SMS.
     """
-    best = _cheapest(text, alphabets, reserved, folding)
+    drafts = _drafts(text, folding)
+    best = _cheapest(drafts, alphabets, reserved)
     suffix_segments = 0
     if reserved and best.count > 1:
-        suffix_segments = best.count - _cheapest(text, alphabets, 0, folding).count
+        suffix_segments = best.count - _cheapest(drafts, alphabets, 0).count
     if best.count > _SEGMENTS_AT_MOST:
         raise InvalidInputError(
             f"the text takes {best.count} segments, and an SMS has at most {_SEGMENTS_AT_MOST}",
@@ -78,7 +79,7 @@ def segmented(
         left=best.packing.left,
         suffix_segments=suffix_segments,
         folding=best.folding,
-        changes=best.folded.changes,
+        changes=best.changes,
     )
 
 
@@ -87,7 +88,7 @@ class _Way:
     """One way to write a text."""
 
     folding: Folding
-    folded: Folded
+    changes: tuple[Change, ...]
     alphabet: Alphabet
     packing: Packing
 
@@ -96,16 +97,32 @@ class _Way:
         return len(self.packing.segments)
 
 
-def _cheapest(text: str, alphabets: AbstractSet[Alphabet], reserved: int, folding: Folding) -> _Way:
+def _drafts(text: str, folding: Folding) -> Mapping[Folding, Folded]:
+    """Fold a text step by step, as far as is allowed; a step that changes nothing is left out."""
+    drafts: dict[Folding, Folded] = {}
+    last = None
+    for step in Folding:
+        folded = fold(text, step)
+        if folded.text != last:
+            drafts[step] = folded
+        last = folded.text
+        if step is folding:
+            break
+    return drafts
+
+
+def _cheapest(
+    drafts: Mapping[Folding, Folded], alphabets: AbstractSet[Alphabet], reserved: int
+) -> _Way:
     best: _Way | None = None
-    for way in _ways(text, alphabets, reserved, folding):
+    for way in _ways(drafts, alphabets, reserved):
         if best is None or way.count < best.count:
             best = way
         if best.count == 1:
-            return best
+            break
     if best is None:
-        plain = fold(text, folding).text
-        strange = " ".join(sorted(missing(plain, Alphabet.GSM7)))
+        *_, plainest = drafts.values()
+        strange = " ".join(sorted(missing(plainest.text, Alphabet.GSM7)))
         raise InvalidInputError(
             f"the route cannot write this text; not in GSM-7: {strange}",
             field="text",
@@ -115,22 +132,16 @@ def _cheapest(text: str, alphabets: AbstractSet[Alphabet], reserved: int, foldin
 
 
 def _ways(
-    text: str, alphabets: AbstractSet[Alphabet], reserved: int, folding: Folding
+    drafts: Mapping[Folding, Folded], alphabets: AbstractSet[Alphabet], reserved: int
 ) -> Iterator[_Way]:
     """Yield every way to write a text, the one that changes least first."""
-    steps = list(Folding)
-    tried: set[str] = set()
-    for step in steps[: steps.index(folding) + 1]:
-        folded = fold(text, step)
-        if folded.text in tried:
-            continue
-        tried.add(folded.text)
+    for step, folded in drafts.items():
         for alphabet in Alphabet:
             on_route = alphabet is Alphabet.GSM7 or alphabet in alphabets
             if on_route and not missing(folded.text, alphabet):
                 yield _Way(
                     folding=step,
-                    folded=folded,
+                    changes=folded.changes,
                     alphabet=alphabet,
                     packing=packed(folded.text, alphabet, suffix=reserved),
                 )

@@ -3,8 +3,8 @@
 A short form of the grapheme clusters of Unicode (UAX #29) that needs no table beyond Python's own.
 """
 
+import re
 import unicodedata
-from collections.abc import Iterator
 
 _JOINER = "\u200d"
 _MARKS = frozenset({"Mn", "Mc", "Me"})
@@ -13,16 +13,21 @@ _FLAG_LETTERS = range(0x1F1E6, 0x1F200)
 _TAGS = range(0xE0020, 0xE0080)  # they spell the flags of Scotland, Wales and the like
 
 
-def signs(text: str) -> Iterator[str]:
-    """Yield a text sign by sign; joined, they are the text."""
-    sign = ""
+# Letters of Europe, punctuation and currencies; most texts have nothing else, and are done soon.
+_ALL_ALONE = re.compile("[\x00-\x0c\x0e-\u02ff\u1e00-\u1eff\u2010-\u2027\u20a0-\u20cf]*")
+
+
+def signs(text: str) -> list[str]:
+    """Part a text into signs; joined, they are the text."""
+    if _ALL_ALONE.fullmatch(text):
+        return list(text)
+    parted: list[str] = []
     for character in text:
-        if sign and not _belongs(character, sign):
-            yield sign
-            sign = ""
-        sign += character
-    if sign:
-        yield sign
+        if parted and _belongs(character, parted[-1]):
+            parted[-1] += character
+        else:
+            parted.append(character)
+    return parted
 
 
 def _belongs(character: str, sign: str) -> bool:
