@@ -21,7 +21,15 @@ MOST = 10_000
 
 _EVERY_S = 5.0
 
-_PATIENCE = text("SET LOCAL statement_timeout = '2s'")
+BOUNDS = text("""
+SELECT set_config('statement_timeout', '2s', true),
+       set_config('enable_seqscan', 'off', true),
+       set_config('enable_bitmapscan', 'off', true),
+       set_config('enable_sort', 'off', true),
+       set_config('jit', 'off', true)
+""")
+"""For one transaction: walk the index and stop at the bound. Left alone, the planner rather gathers
+the whole backlog and sorts it: five times as long for 100000 messages, and growing with them."""
 
 LANES = text("""
 WITH RECURSIVE level AS (
@@ -99,7 +107,7 @@ class Gauges:
         """Read every gauge once, in one transaction."""
         now = self._clock.now()
         async with self._sessions() as tx, tx.begin():
-            await tx.execute(_PATIENCE)
+            await tx.execute(BOUNDS)
             await self._lanes(tx, now)
             await self._unknowns(tx)
             expired = await tx.execute(LEASES, {"now": now, "most": MOST})
