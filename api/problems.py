@@ -186,5 +186,6 @@ async def _broken(request: Request, error: Exception) -> JSONResponse:
     The server outside of us logs its class and its place, we add the id that the caller is told.
     """
     route = getattr(request.scope.get("route"), "path", "")
-    _log.error("request failed", extra={"route": route, "error": type(error).__name__})
+    extra = {"request_id": current_request_id(), "route": route, "error": type(error).__name__}
+    _log.error("request failed", extra=extra)
     return problem(500, _BROKEN, headers={HEADER: current_request_id()})
