@@ -4,6 +4,7 @@ The one place that knows every implementation; `tellal worker` starts it.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -16,6 +17,8 @@ from rules.holder import RulebookHolder
 from rules.routing import load_routes
 from tellal.clock import SystemClock
 from tellal.domain.routes import RouteTable
+from tellal.exposition import listen, shown
+from tellal.metrics import EVENTS, LEDGER
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions, make_engine, make_sessions
 from tellal.ports import Sender
@@ -67,7 +70,8 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         )
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)
-        await supervise({**parts, **upkeep(house, deliver, bell, stop)}, stop)
+        kept = upkeep(house, deliver, bell, stop) | _seen_from_outside(settings, stop)
+        await supervise({**parts, **kept}, stop)
 
 
 def senders_of(settings: Settings) -> dict[str, Sender]:
@@ -81,6 +85,16 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
     if settings.fcm.project:
         senders.append(FcmPush(settings.fcm))
     return {sender.provider: sender for sender in senders}
+
+
+def _seen_from_outside(
+    settings: Settings, stop: asyncio.Event
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return what shows the metrics, if they are to be seen; a taken port stops nothing else."""
+    if settings.metrics_port is None:
+        return {}
+    host, port = settings.metrics_host, settings.metrics_port
+    return {"metrics": partial(listen, shown(EVENTS, LEDGER), host, port, stop)}
 
 
 def _sessions(held: AsyncExitStack, settings: Settings, pool: int) -> Sessions:

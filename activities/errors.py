@@ -7,7 +7,6 @@ disliked. Neither may enter a history, so the message is replaced and the cause 
 import logging
 from typing import Any
 
-from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
@@ -40,13 +39,7 @@ def coded(error: Exception) -> ApplicationError:
     What is not there will not come; everything else may pass when it is tried again.
     """
     name = type(error).__name__
-    _log.warning(
-        "an activity failed",
-        extra={
-            "activity": activity.info().activity_type if activity.in_activity() else "",
-            "error": name,
-        },
-    )
+    _log.warning("an activity failed", extra={"error": name})
     gone = isinstance(error, NotFoundError)
     return ApplicationError(f"{name} at {_place(error)}", type=name, non_retryable=gone)
 

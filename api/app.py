@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from activities.providers.twilio.callbacks import parse_status, signature_is_valid
 from api import problems
 from api.key_uses import KeyUses
+from api.measuring import Measuring
 from api.routes import (
     cases,
     customers,
@@ -21,6 +22,7 @@ from api.routes import (
     hooks,
     keys,
     messages,
+    metrics,
     outages,
     rulebook,
 )
@@ -91,11 +93,13 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         redoc_url=None,
     )
     problems.install(app)
+    app.add_middleware(Measuring)
     v1 = APIRouter(prefix="/v1")
     for module in (customers, events, cases, outages, messages, decisions, rulebook, keys, hooks):
         v1.include_router(module.router)
     app.include_router(v1)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     return app
 
 

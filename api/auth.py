@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from api.problems import ForbiddenError, UnauthenticatedError
 from api.state import TheDesk
 from tellal.services.keys import Caller, Scope, identify
+from tellal.telemetry import bind
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `tlk_…`")
 
@@ -24,6 +25,7 @@ async def caller(
         found = await identify(tx, token, now=now) if token else None
     if found is None:
         raise UnauthenticatedError("a working API key is needed: Authorization: Bearer tlk_…")
+    bind(brand_id=found.brand.id)
     missing = [scope for scope in scopes.scopes if Scope(scope) not in found.key.scopes]
     if missing:
         raise ForbiddenError(f"this key lacks the scope {missing[0]}")

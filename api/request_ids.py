@@ -6,6 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tellal.ids import new_id
+from tellal.telemetry import begin
 
 HEADER = "X-Request-Id"
 _current: ContextVar[str] = ContextVar("request_id", default="")
@@ -29,6 +30,7 @@ class RequestIds:
             return
         request_id = new_id()
         _current.set(request_id)
+        begin(request_id=request_id)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

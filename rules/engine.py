@@ -17,6 +17,7 @@ from rules.engine_child import ChildFailure, EngineChild, start_child
 from rules.fence import MARK
 from rules.questions import EngineAnswer
 from rules.rulebook import Rulebook
+from tellal import metrics
 from tellal.domain.decisions import Value
 
 __all__ = ["FencedRules", "MessageNotHandledException", "RuleEngine", "TimerlessHost"]
@@ -164,24 +165,30 @@ class RuleEngine:
         counters.asked += 1
         if child is None or child.revision != book_revision:
             counters.unready += 1
+            metrics.engine_asked("unready")
             return None
         if child.behind:
             # It owes an answer already: who asks on would only wait for the deadline.
             counters.skipped += 1
+            metrics.engine_asked("skipped")
             return None
         answer = await child.ask(topic, document)
         if isinstance(answer, EngineAnswer):
             counters.answered += 1
+            metrics.engine_asked("answered")
             return answer
         if answer is ChildFailure.LATE:
             counters.late += 1
+            metrics.engine_asked("late")
         else:
             counters.crashed += 1
+            metrics.engine_asked("crashed")
         return None
 
     def note_difference(self, topic: str) -> None:
         """Count and log that the answer was not the reference's."""
         self.counters.differed += 1
+        metrics.engine_differed()
         _log.error("rule engine differs from the reference", extra={"topic": topic})
 
     async def close(self) -> None:
@@ -206,6 +213,7 @@ class RuleEngine:
             if why == "outdated":
                 continue
             self.counters.restarted += 1
+            metrics.engine_replaced()
             _log.warning("rule engine replaced", extra={"why": why, "lived_s": round(lived, 3)})
             pause = min(_LONGEST_PAUSE_S, pause * 2 or _FIRST_PAUSE_S)
             if lived > _SHORT_LIFE_S:

@@ -1,6 +1,7 @@
 """Settings: read once from the environment by the command that starts, then passed down."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -85,6 +86,11 @@ class Settings(BaseSettings):
     rehearsal_speed: float = Field(default=1.0, ge=1.0)
     """Divides every wait that rules order; 1 in earnest, more to rehearse a month in minutes."""
     log_level: str = "INFO"
+    log_format: Literal["json", "text"] = "json"
+    """JSON for machines that keep logs, text for people who watch them."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    """Where the worker shows its metrics; None is nowhere. The API shows its own at /metrics."""
 
     @property
     def providers(self) -> frozenset[str]:

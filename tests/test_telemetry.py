@@ -1,5 +1,7 @@
 """Logs are JSON, with ids of their own and without the words of an error."""
 
+import asyncio
+import contextvars
 import io
 import json
 import logging
@@ -7,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tellal.telemetry import configure
+from tellal.telemetry import begin, bind, configure
 
 
 @pytest.fixture
@@ -67,3 +69,44 @@ def test_what_is_not_json_is_written_as_text(stream: io.StringIO) -> None:
     logging.getLogger("tellal.test").info("odd", extra={"thing": frozenset({1})})
 
     assert lines(stream)[0]["thing"] == "frozenset({1})"
+
+
+def test_bound_ids_stand_in_every_line_until_something_else_begins(stream: io.StringIO) -> None:
+    def serve() -> None:
+        begin(request_id="01R")
+        bind(brand_id="01B")
+        logging.getLogger("tellal.test").info("served")
+        begin(request_id="01S")
+        logging.getLogger("tellal.test").info("served", extra={"route": "/x"})
+
+    contextvars.copy_context().run(serve)
+
+    first, second = lines(stream)
+    assert (first["request_id"], first["brand_id"]) == ("01R", "01B")
+    assert (second["request_id"], second["route"]) == ("01S", "/x")
+    assert "brand_id" not in second
+
+
+async def test_ids_of_one_task_stay_out_of_the_others(stream: io.StringIO) -> None:
+    async def advance(outcome_id: str) -> None:
+        bind(outcome_id=outcome_id)
+        await asyncio.sleep(0)
+        logging.getLogger("tellal.test").info("advanced")
+
+    await asyncio.gather(advance("01A"), advance("01B"))
+    logging.getLogger("tellal.test").info("done")
+
+    assert [line.get("outcome_id") for line in lines(stream)] == ["01A", "01B", None]
+
+
+def test_text_for_people_holds_the_same_fields_in_one_line(stream: io.StringIO) -> None:
+    configure("info", stream, form="text")
+
+    try:
+        fail()
+    except RuntimeError:
+        logging.getLogger("tellal.test").exception("it failed", extra={"lane": "bulk"})
+
+    (line,) = stream.getvalue().splitlines()
+    assert 'ERROR   tellal.test: it failed  lane="bulk"  error=[{"class": "builtins.Runtime' in line
+    assert "5551112233" not in line

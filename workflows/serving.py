@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.errors import CodedErrors
+from activities.observing import Observed
 from tellal.supervision import rest
 from workflows.contracts import lanes_queue
 from workflows.registry import WORKFLOWS, Activities
@@ -46,7 +47,7 @@ class Serving:
             task_queue=self._task_queue,
             workflows=WORKFLOWS,
             activities=activities,
-            interceptors=[CodedErrors()],
+            interceptors=[Observed(), CodedErrors()],
             max_concurrent_activities=_SLOTS,
             max_heartbeat_throttle_interval=_BEAT,
             graceful_shutdown_timeout=_GRACE,
@@ -59,7 +60,7 @@ class Serving:
             self._client,
             task_queue=lanes_queue(self._task_queue),
             activities=activities,
-            interceptors=[CodedErrors()],
+            interceptors=[Observed(), CodedErrors()],
             max_concurrent_activities=_LANE_SLOTS,
             max_heartbeat_throttle_interval=_BEAT,
             graceful_shutdown_timeout=_GRACE,

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.problems import ForbiddenError, documented
 from api.state import TheDesk
+from tellal import metrics
 
 router = APIRouter(prefix="/hooks", tags=["hooks"])
 
@@ -28,5 +29,6 @@ async def twilio_status(
     async with desk.sessions() as tx, tx.begin():
         known = await desk.receipts.take(tx, receipt)
     if not known:
+        metrics.receipt_unplaced(receipt.provider)
         _log.warning("receipt of an unknown message", extra={"provider": receipt.provider})
     return Response(status_code=204)

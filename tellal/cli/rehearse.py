@@ -159,6 +159,8 @@ def _addresses(stack: "Stack") -> dict[str, str]:
         # The password of a database that is not ours is nobody's business.
         "Database": stack.database_url if stack.postgres else "",
         "Temporal": stack.temporal_address,
+        "Metrics (API)": f"{stack.api_url}/metrics",
+        "Metrics (worker)": stack.metrics_url,
         "Data and logs": str(stack.folder),
     }
     return {name: address for name, address in all_of_them.items() if address}

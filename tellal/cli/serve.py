@@ -98,5 +98,5 @@ def _begin() -> "Settings":
     from tellal.telemetry import configure
 
     settings = Settings()
-    configure(settings.log_level)
+    configure(settings.log_level, form=settings.log_format)
     return settings

@@ -131,7 +131,7 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
             _log.warning(
                 "a workflow could not be told",
-                extra={"workflow": item.workflow_id, "error": type(error).__name__},
+                extra={"workflow_id": item.workflow_id, "error": type(error).__name__},
             )
             return type(error).__name__
         return ""

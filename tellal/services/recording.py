@@ -1,10 +1,11 @@
-"""Writes a decision as the ledger keeps it: what auditors read."""
+"""Writes a decision as the ledger keeps it, which is what auditors read, and counts it."""
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from tellal import metrics
 from tellal.domain.decisions import Decision
 from tellal.ids import new_id
 
@@ -14,6 +15,7 @@ def decision_row(
 ) -> dict[str, object]:
     """Return the values of a new row of `decisions`, without its outcome."""
     reason = decision.reasons[0].code if decision.reasons else ""
+    metrics.decided(decision.verdict.value, reason, decision.executor)
     return {
         "id": new_id(),
         "brand_id": brand_id,

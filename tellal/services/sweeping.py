@@ -4,8 +4,10 @@ import asyncio
 import logging
 from typing import Protocol
 
+from tellal import metrics
 from tellal.domain.journeys import Step
 from tellal.supervision import rest
+from tellal.telemetry import bind
 
 _log = logging.getLogger(__name__)
 
@@ -47,11 +49,13 @@ class Sweeper:
 
     async def _advance(self, outcome_id: str) -> None:
         async with self._slots:
+            bind(outcome_id=outcome_id)
             try:
                 await self._journeys.advance(outcome_id)
+                metrics.swept(done=True)
             except Exception as error:  # noqa: BLE001 - one outcome must not stop the sweep
                 # It was put off when it was claimed, so it comes again.
+                metrics.swept(done=False)
                 _log.warning(
-                    "an outcome could not be advanced",
-                    extra={"outcome": outcome_id, "error": type(error).__name__},
+                    "an outcome could not be advanced", extra={"error": type(error).__name__}
                 )

@@ -17,6 +17,7 @@ _FAMILIAR = {
     "carrier": 8010,
     "mailbox": 8025,
     "smtp": 1025,
+    "metrics": 9464,
 }
 
 
@@ -59,6 +60,8 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
     changes: dict[str, object] = {}
     if "public_url" not in settings.model_fields_set:
         changes["public_url"] = blueprint.url_of("api")
+    if settings.metrics_port is None:
+        changes["metrics_port"] = blueprint.ports["metrics"]
     if blueprint.twilio:
         changes["twilio"] = TwilioSettings(
             account_sid=CarrierSettings().account_sid,

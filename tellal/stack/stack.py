@@ -73,6 +73,11 @@ class Stack:
         return self._blueprint.url_of("mailbox") if self._blueprint.mailbox else ""
 
     @property
+    def metrics_url(self) -> str:
+        """Where the worker shows its metrics; the API shows its own at /metrics."""
+        return f"http://{self.settings.metrics_host}:{self.settings.metrics_port}/metrics"
+
+    @property
     def temporal_address(self) -> str:
         """Where Temporal's clients connect."""
         return self.settings.temporal_address

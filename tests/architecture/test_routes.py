@@ -16,6 +16,8 @@ from tests.support.api import Served
 OPEN = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    # Counts, of nobody in particular.
+    ("GET", "/metrics"),
     # Signed by the carrier instead.
     ("POST", "/v1/hooks/twilio/status"),
 }

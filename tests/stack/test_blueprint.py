@@ -70,6 +70,7 @@ def test_what_the_settings_name_is_real(monkeypatch: pytest.MonkeyPatch) -> None
         twilio=TwilioSettings(account_sid="AC1"),
         fcm=FcmSettings(project="p"),
         public_url="https://t",
+        metrics_port=9464,
     )
 
     plan = draw(settings, familiar=False)

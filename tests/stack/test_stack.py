@@ -54,6 +54,17 @@ def test_every_part_answers(stack: Stack) -> None:
     assert all(log.exists() for log in stack.logs().values())
 
 
+def test_api_and_worker_show_what_they_count(stack: Stack) -> None:
+    def worker_has_read() -> bool:
+        return "tellal_ledger_read_timestamp_seconds 1." in httpx.get(stack.metrics_url).text
+
+    assert until(worker_has_read)
+    assert (
+        'tellal_lane_oldest_due_seconds{lane="critical"} 0.0' in httpx.get(stack.metrics_url).text
+    )
+    assert 'route="/healthz"' in httpx.get(f"{stack.api_url}/metrics").text
+
+
 @pytest.mark.parametrize("part", ["worker", "api", "postgres", "temporal"])
 def test_a_part_that_dies_is_started_again(stack: Stack, part: str) -> None:
     getattr(stack, part).kill()
