@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from activities.providers.fcm_push import FcmPush
-from activities.providers.smtp_email import SmtpEmail
+from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
 from tellal.clock import SystemClock
 from tellal.domain.channels import Channel, Lane, MessageClass

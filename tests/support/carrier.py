@@ -103,6 +103,13 @@ class MailboxProbe:
         mails: list[dict[str, Any]] = answer.json()["messages"]
         return mails
 
+    def raw(self, to: str) -> list[bytes]:
+        """Return the mails to a recipient as they came, oldest first."""
+        return [
+            self.http.get(f"/api/messages/{mail['id']}/raw").raise_for_status().content
+            for mail in self.mails(to)
+        ]
+
     def attempts(self, to: str) -> int:
         """Count how often somebody began to hand a mail over to this recipient (RCPT)."""
         answer = self.http.get("/api/count", params={"to": to}).raise_for_status()
