@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from socket import AF_INET, SOCK_STREAM, socket
 from typing import Any
@@ -64,6 +65,11 @@ class CarrierProbe:
         """Switch a fault on; more: `code`, `rate`, `times`, `retry_after`."""
         body = {"fault": fault, "match": match or {}, **more}
         self.http.post("/_carrier/faults", json=body).raise_for_status()
+
+    def hears_from(self, number: str, at: datetime | None = None) -> None:
+        """Let a person write over WhatsApp, now or at another time."""
+        body = {"from": number} if at is None else {"from": number, "at": at.isoformat()}
+        self.http.post("/_carrier/inbound", json=body).raise_for_status()
 
     def reset(self) -> None:
         """Forget faults and messages."""
