@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from activities.providers.fcm_push import FcmPush
-from activities.providers.smtp_email import SmtpEmail
+from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
 from rules.decide import Decider
 from rules.engine import RuleEngine

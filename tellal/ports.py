@@ -1,7 +1,7 @@
 """What activities ask of the world, as Protocols; only composition roots know who answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -52,11 +52,17 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """A template filled in: subject (or push title), plain text, and HTML where there is one."""
+    """A template filled in: subject (or push title), plain text, and HTML where there is one.
+
+    `content` names the same text at the provider, if that keeps an approved one, and
+    `content_variables` fill it in.
+    """
 
     subject: str
     text: str
     html: str = ""
+    content: str = ""
+    content_variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Renderer(Protocol):

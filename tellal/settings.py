@@ -1,10 +1,14 @@
 """Settings: read once from the environment by the command that starts, then passed down."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_DNS_NAME = (
+    r"^$|^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$"
+)
 
 
 class _Part(BaseModel):
@@ -20,8 +24,26 @@ class TwilioSettings(_Part):
     timeout_s: float = 10.0
 
 
+class DkimSettings(_Part):
+    """Signatures on mails, made with the PEM key of `<selector>._domainkey.<domain>`."""
+
+    domain: Annotated[str, Field(pattern=_DNS_NAME)] = ""
+    selector: Annotated[str, Field(pattern=_DNS_NAME)] = ""
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _all_or_nothing(self) -> Self:
+        given = {bool(self.domain), bool(self.selector), self.key_file is not None}
+        if len(given) > 1:
+            raise ValueError("a domain, a selector and a key_file go together")
+        return self
+
+
 class SmtpSettings(_Part):
-    """The relay for e-mail. `tls`: `none`, `starttls` or `implicit`."""
+    """The relay for e-mail. `tls`: `none`, `starttls` or `implicit`.
+
+    Without `dkim` mails leave unsigned, and one-click refusals count only if the relay signs.
+    """
 
     host: str = ""
     port: int = 25
@@ -30,6 +52,7 @@ class SmtpSettings(_Part):
     tls: str = "none"
     timeout_s: float = 15.0
     connections: int = 4
+    dkim: DkimSettings = DkimSettings()
 
 
 class FcmSettings(_Part):

@@ -25,12 +25,14 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError
 from tellal.ports import Rendered
-from templates.library import Library, did_you_mean
-from templates.naming import TemplateName
+from templates.approved import Approved
+from templates.library import Library
+from templates.naming import TemplateName, did_you_mean
 from templates.variables import Needs, Path as VariablePath, is_blank, look_up
 
 _SUBJECT = "Subject:"
 _LAYOUTS = "layouts/"
+_KEEP_PARAGRAPHS = frozenset({Channel.EMAIL, Channel.WHATSAPP})
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -71,6 +73,13 @@ class _Compiled:
     text: Template
     html: Template | None
     needs: Needs
+    approved: Approved | None
+
+    @property
+    def required(self) -> tuple[VariablePath, ...]:
+        """What the words and the approved text cannot do without, sorted."""
+        filled = self.approved.variables.values() if self.approved else ()
+        return tuple(sorted({*self.needs.required, *filled}))
 
 
 class JinjaRenderer:
@@ -95,7 +104,7 @@ class JinjaRenderer:
             InvalidInputError: There is no such template, or a variable is missing or blank.
         """
         compiled = self._compile(self.library.find(topic=topic, channel=channel, language=language))
-        for path in compiled.needs.required:
+        for path in compiled.required:
             if is_blank(look_up(variables, path)):
                 raise _missing(compiled.name, path, variables)
         try:
@@ -111,7 +120,7 @@ class JinjaRenderer:
     def required_variables(self, *, topic: str, channel: Channel, language: str) -> tuple[str, ...]:
         """Name what the text cannot do without on any way through it: dotted paths, sorted."""
         compiled = self._compile(self.library.find(topic=topic, channel=channel, language=language))
-        return tuple(".".join(path) for path in compiled.needs.required)
+        return tuple(".".join(path) for path in compiled.required)
 
     def list_templates(self) -> tuple[TemplateName, ...]:
         """Return every text there is, sorted by topic, channel and language."""
@@ -148,6 +157,7 @@ class JinjaRenderer:
             text=self._environment.from_string(text),
             html=None if html is None else self._environment.get_template(name.html_path),
             needs=needs,
+            approved=self.library.approved(name),
         )
 
     def _collect(self, needs: Needs, source: str, *, sure: bool = True) -> None:
@@ -169,12 +179,22 @@ def _split(source: str) -> tuple[str, str]:
 
 def _fill(compiled: _Compiled, variables: Mapping[str, object]) -> Rendered:
     text = compiled.text.render(variables)
-    is_letter = compiled.name.channel is Channel.EMAIL
+    is_letter = compiled.name.channel in _KEEP_PARAGRAPHS
+    approved = compiled.approved
     return Rendered(
         subject=_one_line(compiled.subject.render(variables)) if compiled.subject else "",
         text=_paragraphs(text) if is_letter else _one_line(text),
         html=compiled.html.render(variables).strip() if compiled.html else "",
+        content=approved.content if approved else "",
+        content_variables=_filling(approved.variables, variables) if approved else {},
     )
+
+
+def _filling(
+    paths: Mapping[str, VariablePath], variables: Mapping[str, object]
+) -> Mapping[str, str]:
+    """Return an approved text's variables, each on a line of its own: Meta takes no breaks."""
+    return {number: _one_line(str(look_up(variables, path))) for number, path in paths.items()}
 
 
 def _one_line(text: str) -> str:

@@ -2,17 +2,18 @@
 
 `<topic>/<channel>.<language>.j2` holds a text; the HTML of an e-mail lies beside it as
 `email.<language>.html.j2`. `topic.json` names the topic's languages, the one to fall back on first
-(without it: English); `example.json` holds variables with which every text can be filled in.
+(without it: English), and the texts that WhatsApp has approved; `example.json` holds variables with
+which every text can be filled in.
 """
 
 import json
 from collections.abc import Iterable
-from difflib import get_close_matches
 from importlib.resources.abc import Traversable
 
 from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError
-from templates.naming import TemplateName, fallbacks, parse_path
+from templates.approved import Approved, read_approved
+from templates.naming import TemplateName, did_you_mean, fallbacks, parse_path
 
 DEFAULT_LANGUAGE = "en"
 
@@ -24,7 +25,9 @@ class Library:
         self._folder = folder
         self._paths = frozenset(_paths(folder))
         self.names = tuple(sorted(name for p in self._paths if (name := parse_path(p))))
-        self._languages = {name.topic: self._declared(name.topic) for name in self.names}
+        topics = dict.fromkeys(name.topic for name in self.names)
+        self._languages = {topic: self._declared(topic) for topic in topics}
+        self._approved = {topic: self._approved_of(topic) for topic in topics}
 
     def find(self, *, topic: str, channel: Channel, language: str) -> TemplateName:
         """Return the text that speaks for a language: its own, or its fallback.
@@ -66,6 +69,12 @@ class Library:
         self.languages(topic)
         return self._read_json(f"{topic}/example.json")
 
+    def approved(self, name: TemplateName) -> Approved | None:
+        """Return the approved text that says the same as a text for WhatsApp, if there is one."""
+        if name.channel is not Channel.WHATSAPP:
+            return None
+        return self._approved[name.topic].get(name.language)
+
     def source(self, path: str) -> str | None:
         """Return the content of a file; None if there is no such file."""
         if path not in self._paths:
@@ -73,7 +82,7 @@ class Library:
         return self._folder.joinpath(*path.split("/")).read_text(encoding="utf-8")
 
     def _declared(self, topic: str) -> tuple[str, ...]:
-        path = f"{topic}/topic.json"
+        path = _topic_file(topic)
         if path not in self._paths:
             return (DEFAULT_LANGUAGE,)
         languages = self._read_json(path).get("languages")
@@ -82,6 +91,18 @@ class Library:
                 f"{path} names no languages", field=path, hint='write {"languages": ["tr", "en"]}'
             )
         return tuple(str(language) for language in languages)
+
+    def _approved_of(self, topic: str) -> dict[str, Approved]:
+        path = _topic_file(topic)
+        declared = self._read_json(path).get("whatsapp") if path in self._paths else None
+        if declared is None:
+            return {}
+        texts = frozenset(
+            name.language
+            for name in self.names
+            if name.topic == topic and name.channel is Channel.WHATSAPP
+        )
+        return read_approved(declared, file=path, texts=texts, example=self.example(topic))
 
     def _read_json(self, path: str) -> dict[str, object]:
         source = self.source(path)
@@ -96,10 +117,8 @@ class Library:
         return content
 
 
-def did_you_mean(wanted: str, known: Iterable[str]) -> str:
-    """Suggest the nearest of the known names; empty if none is near."""
-    near = get_close_matches(wanted, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else ""
+def _topic_file(topic: str) -> str:
+    return f"{topic}/topic.json"
 
 
 def _paths(folder: Traversable, prefix: str = "") -> Iterable[str]:

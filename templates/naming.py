@@ -1,8 +1,9 @@
-"""How template files are called, and which of them speaks for a language."""
+"""How template files are called, which speaks for a language, and what a wrong name meant."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from tellal.domain.channels import Channel
 
@@ -40,3 +41,9 @@ def fallbacks(language: str, declared: Iterable[str]) -> tuple[str, ...]:
     """Order the languages to try: as asked, without the country, then the topic's own."""
     asked = language.replace("_", "-").lower()
     return tuple(dict.fromkeys((asked, asked.split("-")[0], *declared)))
+
+
+def did_you_mean(wanted: str, known: Iterable[str]) -> str:
+    """Suggest the nearest of the known names; empty if none is near."""
+    near = get_close_matches(wanted, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else ""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import FastAPI, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from tellal.carrier.letters import Letter, Letters, MailFault
@@ -33,6 +33,7 @@ def create_mailbox(letters: Letters) -> FastAPI:
     app.add_api_route("/mails/{number}", views.mail, methods=["GET"], response_class=HTMLResponse)
     app.add_api_route("/api/messages", views.messages, methods=["GET"])
     app.add_api_route("/api/messages", views.empty, methods=["DELETE"], status_code=204)
+    app.add_api_route("/api/messages/{number}/raw", views.raw, methods=["GET"])
     app.add_api_route("/api/count", views.count, methods=["GET"])
     app.add_api_route("/api/faults", views.add_fault, methods=["POST"], status_code=201)
     app.add_api_route("/api/faults", views.faults, methods=["GET"])
@@ -55,10 +56,17 @@ class _Views:
         return _page("Mailbox", f"<h1>Mailbox</h1>{listed}")
 
     async def mail(self, number: int) -> HTMLResponse:
+        return _page(f"Mail {number}", _letter(self._known(number)))
+
+    def _known(self, number: int) -> Letter:
         letter = self._letters.get(number)
         if letter is None:
             raise HTTPException(404, "There is no such mail, or it was forgotten.")
-        return _page(f"Mail {number}", _letter(letter))
+        return letter
+
+    async def raw(self, number: int) -> Response:
+        """Return a mail as it came, byte by byte."""
+        return Response(self._known(number).raw, media_type="message/rfc822", headers=_HEADERS)
 
     async def messages(
         self, to: str = "", limit: Annotated[int, Query(ge=1, le=100_000)] = _PAGE

@@ -19,7 +19,7 @@ class CarrierSettings:
     sent_after_s: float = 0.03
     delivered_after_s: float = 0.05
     callback_statuses: frozenset[str] = frozenset(
-        {"sent", "delivered", "undelivered", "failed", "canceled"}
+        {"sent", "delivered", "read", "undelivered", "failed", "canceled"}
     )
     callback_timeout_s: float = 5.0
     callbacks_at_once: int = 64

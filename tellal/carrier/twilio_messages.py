@@ -1,17 +1,21 @@
-"""Text messages at the simulated Twilio: what is known of each, and its walk to the phone."""
+"""Messages at the simulated Twilio: what is known of each, and its walk to the phone."""
 
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from tellal.carrier.book import Entry
 from tellal.carrier.callbacks import Callbacks
 from tellal.carrier.faults import FaultKind
 from tellal.carrier.settings import CarrierSettings
+from tellal.carrier.twilio_requests import WHATSAPP
+from tellal.domain.channels import Channel
 
+_WINDOW = timedelta(hours=24)
+"""How long WhatsApp takes free text after a person has written."""
 _GSM_7_ONLY = 128
 _SEGMENT_GSM, _SEGMENT_UCS2 = 153, 67
 _SINGLE_GSM, _SINGLE_UCS2 = 160, 70
@@ -93,16 +97,32 @@ class TextMessage:
             form["MessagingServiceSid"] = self.service
         if status in {"undelivered", "failed"} and self.fate_code is not None:
             form["ErrorCode"] = str(self.fate_code)
+        if self.entry.channel is Channel.WHATSAPP:
+            form["ChannelPrefix"] = WHATSAPP.removesuffix(":")
+            form["ChannelToAddress"] = self.entry.to
+            form["EventType"] = status.upper()
         return form
 
 
 class TextMessages:
-    """All message resources of the account, bounded, with an index by recipient."""
+    """All message resources of the account, bounded, with an index by recipient.
+
+    And when each person last wrote over WhatsApp.
+    """
 
     def __init__(self, cap: int) -> None:
         self._cap = cap
         self._by_sid: dict[str, TextMessage] = {}
         self._by_recipient: dict[str, list[TextMessage]] = {}
+        self._wrote: dict[str, datetime] = {}
+
+    def person_wrote(self, number: str, at: datetime) -> None:
+        """Note that a person wrote over WhatsApp, which opens a window for free text."""
+        self._wrote[number] = max(at, self._wrote.get(number, at))
+
+    def takes_free_text(self, number: str, at: datetime) -> bool:
+        """Say whether a person wrote over WhatsApp in the 24 hours before."""
+        return number in self._wrote and at - self._wrote[number] <= _WINDOW
 
     def add(self, message: TextMessage) -> None:
         """Keep a message; beyond the cap the oldest is forgotten."""
@@ -128,6 +148,7 @@ class TextMessages:
         """Forget everything."""
         self._by_sid.clear()
         self._by_recipient.clear()
+        self._wrote.clear()
 
 
 class Walk:
@@ -172,10 +193,11 @@ class Walk:
         # A message that "failed" never left Twilio; one "undelivered" was sent and came back.
         if message.fate == "failed":
             return (("sending", settings.sending_after_s), ("failed", settings.sent_after_s))
+        arriving = ("delivered", "read") if message.fate == "read" else (message.fate,)
         return (
             ("sending", settings.sending_after_s),
             ("sent", settings.sent_after_s),
-            (message.fate, settings.delivered_after_s),
+            *((status, settings.delivered_after_s) for status in arriving),
         )
 
     @staticmethod

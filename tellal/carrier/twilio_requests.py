@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -12,7 +13,13 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from tellal.domain.channels import Channel
+
+WHATSAPP = "whatsapp:"
+"""What stands before the numbers of WhatsApp."""
+
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
+_CONTENT = re.compile(r"HX[0-9a-f]{32}")
 _LONGEST_BODY = 1600
 _LONGEST_VALIDITY_S = 36_000
 _SOONEST_S, _LATEST_S = 300, 35 * 24 * 3600
@@ -30,6 +37,10 @@ MESSAGES: Mapping[int, str] = {
     21610: "Attempt to send to unsubscribed recipient",
     21614: "'To' number is not a valid mobile number",
     21617: "The concatenated message body exceeds the 1600 character limit.",
+    21654: "ContentSid Required",
+    21655: "The ContentSid Parameter is invalid",
+    21656: "The ContentVariables Parameter is invalid",
+    21910: "Invalid 'From' and 'To' pair. They should be of the same channel",
     30409: "This message cannot be canceled",
     35114: "SendAt cannot be parsed",
     35115: "SendAt is outside of the allowed window",
@@ -59,20 +70,40 @@ class RefusalError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A checked request to send a text."""
+    """A checked request to send a message; addresses are as they were given.
+
+    `content` is the SID of an approved text, `variables` the JSON that fills it in.
+    """
 
     to: str
     sender: str
     service: str
     body: str
+    content: str
+    variables: str
     status_callback: str
     validity_s: int | None
     send_at: datetime | None
+
+    @property
+    def channel(self) -> Channel:
+        """The channel that the recipient's address belongs to."""
+        return channel_of(self.to)
 
     def callback_value(self, name: str) -> str:
         """Return a query value of the caller's callback address."""
         values = parse_qs(urlsplit(self.status_callback).query).get(name, [""])
         return values[0]
+
+
+def channel_of(address: str) -> Channel:
+    """Return the channel that an address belongs to."""
+    return Channel.WHATSAPP if address.startswith(WHATSAPP) else Channel.SMS
+
+
+def number_of(address: str) -> str:
+    """Return the bare number of an address, under which the book and the faults know a person."""
+    return address.removeprefix(WHATSAPP)
 
 
 def authenticate(request: Request, *, account_sid: str, auth_token: str) -> None:
@@ -108,9 +139,11 @@ def submission(form: Mapping[str, str], now: datetime) -> Submission:
     to, body = form.get("To", ""), form.get("Body", "")
     sender, service = form.get("From", ""), form.get("MessagingServiceSid", "")
     _refuse(when=not to, code=21604)
-    _refuse(when=_E164.fullmatch(to) is None, code=21211)
+    _refuse(when=_E164.fullmatch(number_of(to)) is None, code=21211)
     _refuse(when=not sender and not service, code=21603)
-    _refuse(when=not body, code=21602)
+    _refuse(when=bool(sender) and channel_of(sender) is not channel_of(to), code=21910)
+    content, variables = _content(form)
+    _refuse(when=not body and not content, code=21602)
     _refuse(when=len(body) > _LONGEST_BODY, code=21617)
     callback = form.get("StatusCallback", "")
     _refuse(when=bool(callback) and not _is_address(callback), code=21609)
@@ -119,6 +152,8 @@ def submission(form: Mapping[str, str], now: datetime) -> Submission:
         sender=sender,
         service=service,
         body=body,
+        content=content,
+        variables=variables,
         status_callback=callback,
         validity_s=_validity(form.get("ValidityPeriod", "")),
         send_at=_send_at(form, now),
@@ -128,6 +163,20 @@ def submission(form: Mapping[str, str], now: datetime) -> Submission:
 def _refuse(*, when: bool, code: int) -> None:
     if when:
         raise RefusalError(400, code)
+
+
+def _content(form: Mapping[str, str]) -> tuple[str, str]:
+    content, variables = form.get("ContentSid", ""), form.get("ContentVariables", "")
+    _refuse(when=bool(variables) and not content, code=21654)
+    _refuse(when=bool(content) and _CONTENT.fullmatch(content) is None, code=21655)
+    if variables:
+        try:
+            filled = json.loads(variables)
+        except ValueError as error:
+            raise RefusalError(400, 21656) from error
+        whole = isinstance(filled, dict) and all(isinstance(v, str) and v for v in filled.values())
+        _refuse(when=not whole, code=21656)
+    return content, variables
 
 
 def _is_address(text: str) -> bool:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tellal.carrier.book import ACCEPTED, Book, Entry
 from tellal.carrier.connection import hold, tear
@@ -16,15 +17,29 @@ from tellal.carrier.twilio_requests import (
     RefusalError,
     Submission,
     authenticate,
+    channel_of,
     form_of,
+    number_of,
     submission,
 )
 from tellal.domain.channels import Channel
 
-_FIRST_RECEIPT_CODE = 30000
+_RECEIPT_CODES = (range(30000, 31000), range(63000, 64000))
+_NO_SUCH_SENDER = 63007
+"""The one code of WhatsApp's range that answers the request."""
+_OUTSIDE_WINDOW = 63016
 _MESSAGES = "/2010-04-01/Accounts/{account_sid}/Messages.json"
 _MESSAGE = "/2010-04-01/Accounts/{account_sid}/Messages/{sid}.json"
 _KEPT_HEADERS = ("user-agent", "x-twilio-client", "traceparent")
+
+
+class Inbound(BaseModel):
+    """A message that a person writes over WhatsApp; `at` is now unless it says when."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sender: str = Field(alias="from", pattern=r"^\+[1-9]\d{6,14}$")
+    at: AwareDatetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +59,7 @@ class TwilioCounter:
         router.add_api_route(_MESSAGES, self.list, methods=["GET"])
         router.add_api_route(_MESSAGE, self.fetch, methods=["GET"])
         router.add_api_route(_MESSAGE, self.update, methods=["POST"])
+        router.add_api_route("/_carrier/inbound", self.inbound, methods=["POST"], status_code=204)
         return router
 
     async def create(self, request: Request) -> Response:
@@ -56,7 +72,9 @@ class TwilioCounter:
         except RefusalError as refusal:
             self._refused(request, form.get("To", ""), refusal)
             raise
-        fault = self.faults.of_request(channel=Channel.SMS, to=wanted.to, text=wanted.body)
+        fault = self.faults.of_request(
+            channel=wanted.channel, to=number_of(wanted.to), text=wanted.body
+        )
         if fault is None:
             return self._created(self._accept(request, wanted, now, told=201))
         return await self._misbehave(request, wanted, now, fault)
@@ -89,29 +107,40 @@ class TwilioCounter:
         told: int,
         fault: Fault | None = None,
     ) -> TextMessage:
-        message = _message(wanted, self._entry(request, wanted, now, ACCEPTED, told), fault)
+        entry = self._entry(request, wanted, now, ACCEPTED, told)
+        message = _message(wanted, entry, self._fate_code(wanted, now, fault))
         message.faults = self.faults.of_callbacks(
-            channel=Channel.SMS, to=wanted.to, text=wanted.body
+            channel=entry.channel, to=entry.to, text=wanted.body
         )
         self.book.add(message.entry)
         self.messages.add(message)
         self.walk.begin(message)
         return message
 
+    def _fate_code(self, wanted: Submission, now: datetime, fault: Fault | None) -> int | None:
+        """Return the code with which the message will fail; None if it will arrive."""
+        if fault is not None:
+            return int(fault.code)
+        is_free = wanted.channel is Channel.WHATSAPP and not wanted.content
+        if is_free and not self.messages.takes_free_text(number_of(wanted.to), now):
+            return _OUTSIDE_WINDOW
+        return None
+
     def _entry(
         self, request: Request, wanted: Submission, now: datetime, answer: str, told: int
     ) -> Entry:
         return Entry(
             at=now,
-            channel=Channel.SMS,
-            to=wanted.to,
-            sender=wanted.sender or wanted.service,
+            channel=wanted.channel,
+            to=number_of(wanted.to),
+            sender=number_of(wanted.sender) or wanted.service,
             text=wanted.body,
             answer=answer,
             told=told,
             message_id=wanted.callback_value("m"),
             attempt=wanted.callback_value("a"),
             validity_s=wanted.validity_s,
+            data=_content_of(wanted),
             headers=_worth_knowing(request),
         )
 
@@ -119,8 +148,8 @@ class TwilioCounter:
         self.book.add(
             Entry(
                 at=datetime.now(UTC),
-                channel=Channel.SMS,
-                to=to,
+                channel=channel_of(to),
+                to=number_of(to),
                 answer=str(refusal.code),
                 told=refusal.status,
                 headers=_worth_knowing(request),
@@ -155,6 +184,10 @@ class TwilioCounter:
             message.body = ""
         return JSONResponse(message.as_resource(self.settings.account_sid))
 
+    async def inbound(self, message: Inbound) -> None:
+        """Let a person write over WhatsApp, which opens the 24 hours for free text."""
+        self.messages.person_wrote(message.sender, message.at or datetime.now(UTC))
+
     def _known(self, request: Request) -> TextMessage:
         self._authenticate(request)
         message = self.messages.get(request.path_params["sid"])
@@ -185,17 +218,19 @@ _CODES = {
     FaultKind.ERROR_AFTER_ACCEPT: 20500,
     FaultKind.UNAVAILABLE_PAGE: 20503,
 }
+_NEVER_LEFT = frozenset({30001, 30002, 30034, 30036, _OUTSIDE_WINDOW})
 _HTTP = {20003: 401, 20404: 404, 20429: 429, 20500: 500, 20503: 503}
 
 
-def _message(wanted: Submission, entry: Entry, fault: Fault | None) -> TextMessage:
+def _message(wanted: Submission, entry: Entry, fate_code: int | None) -> TextMessage:
     first = "scheduled" if wanted.send_at else "accepted" if wanted.service else "queued"
     entry.reference, entry.status = new_sid(), first
     return TextMessage(
         sid=entry.reference,
         to=wanted.to,
         sender=wanted.sender,
-        body=wanted.body,
+        # Twilio shows the approved text filled in; the simulator does not know its words.
+        body=wanted.body or f"{wanted.content} {wanted.variables}".rstrip(),
         status=first,
         created=entry.at,
         updated=entry.at,
@@ -203,18 +238,25 @@ def _message(wanted: Submission, entry: Entry, fault: Fault | None) -> TextMessa
         service=wanted.service,
         status_callback=wanted.status_callback,
         send_at=wanted.send_at,
-        fate="delivered" if fault is None else _fate_of(fault.code),
-        fate_code=None if fault is None else int(fault.code),
+        fate=_fate(wanted.channel, fate_code),
+        fate_code=fate_code,
     )
 
 
 def _is_receipt_code(code: str) -> bool:
-    return code.isdecimal() and _FIRST_RECEIPT_CODE <= int(code) < _FIRST_RECEIPT_CODE + 1000
+    number = int(code) if code.isdecimal() else 0
+    return number != _NO_SUCH_SENDER and any(number in codes for codes in _RECEIPT_CODES)
 
 
-def _fate_of(code: str) -> str:
-    """Say how a message with this code ends: before it left Twilio, or at the carrier."""
-    return "failed" if int(code) in {30001, 30002, 30034, 30036} else "undelivered"
+def _fate(channel: Channel, code: int | None) -> str:
+    """Say how a message ends; one that fails does so before it left Twilio, or at the carrier."""
+    if code is None:
+        return "read" if channel is Channel.WHATSAPP else "delivered"
+    return "failed" if code in _NEVER_LEFT else "undelivered"
+
+
+def _content_of(wanted: Submission) -> dict[str, str]:
+    return {"content": wanted.content, "variables": wanted.variables} if wanted.content else {}
 
 
 def _worth_knowing(request: Request) -> dict[str, str]:

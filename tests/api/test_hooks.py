@@ -79,6 +79,21 @@ async def test_repeats_and_stragglers_change_nothing(
     assert sorted(states) == ["accepted", "delivered", "sent"]
 
 
+async def test_reading_a_whatsapp_message_counts_as_its_delivery_over_whatsapp(
+    bank: Tenant, served: Served, accepted: str
+) -> None:
+    async with served.sessions() as tx, tx.begin():
+        change = update(_messages).where(_messages.c.id == accepted)
+        await tx.execute(change.values(channel="whatsapp", provider="twilio_whatsapp"))
+    form = says("read", To="whatsapp:+905320000101", ChannelPrefix="whatsapp", EventType="READ")
+
+    answer = await call_back(served, form, accepted)
+
+    found = (await read(bank, accepted))["message"]
+    assert answer.status_code == 204
+    assert (found["state"], found["provider"]) == ("delivered", "twilio_whatsapp")
+
+
 @pytest.mark.parametrize(
     "forgery",
     [

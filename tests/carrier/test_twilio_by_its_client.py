@@ -18,6 +18,7 @@ from tests.support.carrier import CarrierProbe
 
 TO = "+905321112233"
 SERVICE = "MG" + "0" * 32
+CONTENT: dict[str, object] = {"content_sid": "HX" + "0" * 32}
 OFFICIAL = "https://api.twilio.com"
 LONG_S = 20.0
 
@@ -58,6 +59,17 @@ def test_a_message_is_created_and_walks_to_the_phone(client: Client) -> None:
     assert (fetched.to, fetched.from_, fetched.body) == (TO, "BANKA", "Merhaba")
     assert fetched.date_sent is not None
     assert (fetched.num_segments, fetched.error_code) == ("1", None)
+
+
+def test_a_whatsapp_message_is_listed_under_its_own_address(client: Client) -> None:
+    business = "whatsapp:+908500000001"
+    created = client.messages.create(to=f"whatsapp:{TO}", from_=business, **CONTENT)
+    client.messages.create(to=TO, from_="BANKA", body="by SMS")
+    wait_for(lambda: client.messages(created.sid).fetch().status == "read")
+
+    [listed] = client.messages.list(to=f"whatsapp:{TO}")
+
+    assert (listed.sid, listed.to, listed.from_) == (created.sid, f"whatsapp:{TO}", business)
 
 
 def test_messages_are_listed_newest_first_over_pages(client: Client) -> None:
@@ -116,6 +128,14 @@ def test_a_body_can_be_redacted(client: Client) -> None:
         pytest.param({"status_callback": "nowhere"}, 21609, id="no callback address"),
         pytest.param({"validity_period": 0}, 20001, id="no validity"),
         pytest.param({"validity_period": 36_001}, 20001, id="long validity"),
+        pytest.param({"to": f"whatsapp:{TO}"}, 21910, id="SMS sender to WhatsApp"),
+        pytest.param({"from_": "whatsapp:+908500000001"}, 21910, id="WhatsApp sender to SMS"),
+        pytest.param({"content_variables": "{}"}, 21654, id="filling without content"),
+        pytest.param({"content_sid": "HX123"}, 21655, id="no content SID"),
+        pytest.param(CONTENT | {"content_variables": "{1: x}"}, 21656, id="no JSON"),
+        pytest.param(CONTENT | {"content_variables": '["x"]'}, 21656, id="no object"),
+        pytest.param(CONTENT | {"content_variables": '{"1": null}'}, 21656, id="null"),
+        pytest.param(CONTENT | {"content_variables": '{"1": ""}'}, 21656, id="blank"),
         pytest.param({"schedule_type": "fixed", "send_at": "soon"}, 35114, id="no instant"),
         pytest.param(
             {"schedule_type": "fixed", "send_at": "2001-01-01T00:00:00Z"}, 35115, id="past"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from activities.providers.smtp_email import SmtpEmail
+from activities.providers.smtp.email import SmtpEmail
 from tellal.clock import SystemClock
 from tellal.domain.channels import Channel, Lane, MessageClass, Receipts
 from tellal.domain.messages import Answer, OutgoingMessage, Remedy

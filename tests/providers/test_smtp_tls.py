@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from activities.providers.smtp_email import SmtpEmail
+from activities.providers.smtp.email import SmtpEmail
 from tellal.clock import SystemClock
 from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.domain.messages import Answer, OutgoingMessage, Remedy

@@ -14,7 +14,7 @@ URL = "https://tellal.example/v1/hooks/twilio/status?m=01K&a=1"
 
 
 def a_form(status: str, **more: str) -> dict[str, str]:
-    return {"MessageSid": "SM1", "MessageStatus": status, "To": "+905321112233", **more}
+    return {"MessageSid": "SM1", "MessageStatus": status, "To": "+905321112233"} | more
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,17 @@ def test_a_failure_says_what_to_do_next() -> None:
 
     assert (lost.code, lost.remedy) == ("30005", Remedy.BAD_ADDRESS)
     assert unheard_of.remedy is Remedy.NEXT_CHANNEL
+
+
+@pytest.mark.parametrize(
+    ("to", "provider"),
+    [
+        pytest.param("+905321112233", "twilio", id="SMS"),
+        pytest.param("whatsapp:+905321112233", "twilio_whatsapp", id="WhatsApp"),
+    ],
+)
+def test_a_receipt_is_of_the_route_that_the_message_took(to: str, provider: str) -> None:
+    assert parse_status(a_form("read", To=to), "01K", AT).provider == provider
 
 
 def test_a_success_asks_for_nothing() -> None:

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from activities.providers.fcm_push import FcmPush
-from activities.providers.smtp_email import SmtpEmail
+from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
+from activities.providers.twilio.whatsapp import TwilioWhatsApp
 from tellal.clock import SystemClock
 from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.domain.messages import OutgoingMessage
@@ -17,6 +18,7 @@ from tests.support.carrier import CarrierProbe, MailboxProbe
 
 ADDRESSES = {
     Channel.SMS: "+905321112233",
+    Channel.WHATSAPP: "+905321112244",
     Channel.EMAIL: "ayse@example.com",
     Channel.PUSH: "token-of-a-phone",
 }
@@ -27,6 +29,7 @@ SECRET = "the-word-of-the-day"
 async def senders(carrier: CarrierProbe, mailbox: MailboxProbe) -> AsyncGenerator[list[Sender]]:
     made: list[Sender] = [
         TwilioSms(carrier.twilio(), status_callback_url="http://127.0.0.1:9/status"),
+        TwilioWhatsApp(carrier.twilio(), status_callback_url="http://127.0.0.1:9/status"),
         SmtpEmail(mailbox.smtp()),
         FcmPush(carrier.fcm()),
     ]
@@ -62,5 +65,5 @@ async def test_no_adapter_logs_a_person(
             await sender.send(message)
             await sender.look_up(message, SystemClock().now())
 
-    assert mailbox.attempts("") + carrier.requests() == 6
+    assert mailbox.attempts("") + carrier.requests() == 8
     assert not {word for word in (*ADDRESSES.values(), SECRET) if word in caplog.text}

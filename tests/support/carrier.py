@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from socket import AF_INET, SOCK_STREAM, socket
 from typing import Any
@@ -65,6 +66,11 @@ class CarrierProbe:
         body = {"fault": fault, "match": match or {}, **more}
         self.http.post("/_carrier/faults", json=body).raise_for_status()
 
+    def hears_from(self, number: str, at: datetime | None = None) -> None:
+        """Let a person write over WhatsApp, now or at another time."""
+        body = {"from": number} if at is None else {"from": number, "at": at.isoformat()}
+        self.http.post("/_carrier/inbound", json=body).raise_for_status()
+
     def reset(self) -> None:
         """Forget faults and messages."""
         self.http.delete("/_carrier/faults").raise_for_status()
@@ -102,6 +108,13 @@ class MailboxProbe:
         answer = self.http.get("/api/messages", params={"to": to}).raise_for_status()
         mails: list[dict[str, Any]] = answer.json()["messages"]
         return mails
+
+    def raw(self, to: str) -> list[bytes]:
+        """Return the mails to a recipient as they came, oldest first."""
+        return [
+            self.http.get(f"/api/messages/{mail['id']}/raw").raise_for_status().content
+            for mail in self.mails(to)
+        ]
 
     def attempts(self, to: str) -> int:
         """Count how often somebody began to hand a mail over to this recipient (RCPT)."""

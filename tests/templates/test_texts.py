@@ -59,8 +59,26 @@ def test_a_text_can_be_filled_in_with_its_example(name: TemplateName) -> None:
 
     assert rendered.text == rendered.text.strip()
     assert "  " not in rendered.text
-    assert bool(rendered.subject) == (name.channel is not Channel.SMS)
+    assert bool(rendered.subject) == (name.channel not in {Channel.SMS, Channel.WHATSAPP})
     assert bool(rendered.html) == (name.channel is Channel.EMAIL)
+
+
+@every(tuple(n for n in NAMES if n.channel is Channel.WHATSAPP))
+def test_a_text_for_whatsapp_has_an_approved_one_that_is_filled_in_whole(
+    name: TemplateName,
+) -> None:
+    rendered = filled_in(name)
+
+    assert rendered.content.startswith("HX")
+    assert set(rendered.content_variables) == {"1", "2"}
+    assert all(value in rendered.text for value in rendered.content_variables.values())
+
+
+@every(tuple(n for n in NAMES if n.channel is not Channel.WHATSAPP))
+def test_only_whatsapp_wants_approved_texts(name: TemplateName) -> None:
+    rendered = filled_in(name)
+
+    assert (rendered.content, rendered.content_variables) == ("", {})
 
 
 @every(NAMES)

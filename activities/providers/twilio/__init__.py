@@ -1,1 +1,1 @@
-"""Twilio: text messages out, status callbacks in, and what its codes mean for us."""
+"""Twilio: SMS and WhatsApp out, status callbacks in, and what its codes mean for us."""

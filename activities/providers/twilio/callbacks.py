@@ -6,6 +6,7 @@ from datetime import datetime
 from twilio.request_validator import RequestValidator
 
 from activities.providers.twilio.codes import remedy_of_receipt
+from activities.providers.twilio.names import provider_of
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.messages import MessageState, Receipt
 
@@ -20,6 +21,7 @@ STATES: Mapping[str, MessageState] = {
     # Some segments came, the others may yet.
     "partially_delivered": _S.SENT,
     "delivered": _S.DELIVERED,
+    # Only WhatsApp tells; whoever has read it has got it.
     "read": _S.DELIVERED,
     "undelivered": _S.UNDELIVERED,
     "failed": _S.FAILED,
@@ -52,7 +54,7 @@ def parse_status(form: Mapping[str, str], message_id: str, received_at: datetime
         raise InvalidInputError("the status is not one that Twilio has", field="MessageStatus")
     code = form.get("ErrorCode", "")
     return Receipt(
-        provider="twilio",
+        provider=provider_of(form.get("To", "")),
         reference=reference,
         message_id=message_id,
         state=state,

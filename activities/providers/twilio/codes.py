@@ -28,8 +28,15 @@ CODES: Mapping[str, Remedy] = {
     "21660": _HALT,  # the sender belongs to another account
     "21701": _HALT,  # no such messaging service
     "21703": _HALT,  # messaging service without senders
+    "21910": _HALT,  # the sender is of another channel than the recipient
     "30002": _HALT,  # account suspended
     "30034": _HALT,  # sender not registered for A2P
+    "63001": _HALT,  # WhatsApp does not know the account any more
+    "63002": _HALT,  # WhatsApp does not know the sender
+    "63007": _HALT,  # the sender is no WhatsApp sender of the account
+    "63008": _HALT,  # WhatsApp is not set up
+    "63020": _HALT,  # Meta's account of the business is not in order
+    "63022": _HALT,  # the certificate of the business's name is not valid
     # Not processed; later it may be.
     "20429": _RETRY,  # too many requests
     "21611": _RETRY,  # the sender's queue is full
@@ -44,6 +51,7 @@ CODES: Mapping[str, Remedy] = {
     "21635": _BAD,  # a landline
     "30005": _BAD,  # unknown subscriber
     "30006": _BAD,  # landline or unreachable carrier
+    "63003": _BAD,  # nobody on WhatsApp has the number
     # The person said no at the carrier.
     "21610": _OUT,  # replied STOP
     "63014": _OUT,  # blocked the sender
@@ -52,6 +60,9 @@ CODES: Mapping[str, Remedy] = {
     "21604": _NEXT,  # no recipient
     "21612": _NEXT,  # no route between this sender and this recipient
     "21617": _NEXT,  # text too long
+    "21654": _NEXT,  # what fills an approved text, without the text
+    "21655": _NEXT,  # no such approved text
+    "21656": _NEXT,  # what fills an approved text cannot be read, or is blank
     "30001": _NEXT,  # queue overflow
     "30003": _NEXT,  # handset unreachable or switched off
     "30004": _NEXT,  # blocked by the carrier
@@ -60,7 +71,12 @@ CODES: Mapping[str, Remedy] = {
     "30009": _NEXT,  # a segment is missing
     "30010": _NEXT,  # dearer than the price allowed
     "30036": _NEXT,  # validity period ended
-    "63016": _NEXT,  # outside the channel's window for free text
+    "63005": _NEXT,  # WhatsApp does not take the content
+    "63013": _NEXT,  # against WhatsApp's rules
+    "63016": _NEXT,  # free text, and the person wrote more than 24 hours ago
+    "63024": _NEXT,  # the person's WhatsApp cannot receive it
+    "63027": _NEXT,  # the text is not approved in this language
+    "63028": _NEXT,  # the approved text has another number of variables
 }
 
 

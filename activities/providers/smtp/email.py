@@ -9,12 +9,8 @@ import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP as WIRE
-from email.utils import format_datetime, parseaddr
 
 from aiosmtplib import (
     SMTP,
@@ -24,6 +20,8 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
+from activities.providers.smtp.signing import Dkim
+from activities.providers.smtp.writing import Mail, write
 from tellal.clock import SystemClock
 from tellal.domain.channels import Channel, Receipts
 from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
@@ -80,7 +78,13 @@ class SmtpEmail:
     """Sends mails in text and HTML, each under a Message-ID that all its attempts share."""
 
     def __init__(self, settings: SmtpSettings) -> None:
+        """Take the relay, and the key that signs, if the settings name a domain to sign for.
+
+        Raises:
+            InvalidInputError: The key cannot be used.
+        """
         self._settings = settings
+        self._dkim = Dkim(settings.dkim) if settings.dkim.domain else None
         self._slots = asyncio.Semaphore(settings.connections)
         self._idle: list[_Connection] = []
 
@@ -106,18 +110,20 @@ class SmtpEmail:
 
     async def send(self, message: OutgoingMessage) -> HandOver:
         """Hand the mail over; every failure is an answer, never an exception."""
+        now = SystemClock().now()
         try:
-            mail = written(message, SystemClock().now())
+            mail = write(message, now)
         except (ValueError, IndexError, UnicodeError):
             # A line break in a header, an address that is none: it can never be written.
             return _rejected("unwritable", Remedy.NEXT_CHANNEL)
+        raw = mail.raw if self._dkim is None else self._dkim.sign(mail.raw, now)
         async with self._slots:
             try:
                 connection = await self._connected()
             except (SMTPException, OSError) as error:
                 return _not_connected(error)
             async with self._given_back(connection):
-                return await _hand_over(connection, mail, message.address)
+                return await _hand_over(connection, replace(mail, raw=raw), message.address)
 
     async def look_up(self, message: OutgoingMessage, since: datetime) -> HandOver | None:
         """Return None: a relay cannot be asked."""
@@ -164,36 +170,11 @@ class SmtpEmail:
             self._idle.append(connection)
 
 
-def written(message: OutgoingMessage, now: datetime) -> EmailMessage:
-    """Write the mail; the same message always gets the same Message-ID.
-
-    Raises:
-        ValueError: A header or an address cannot be written.
-    """
-    name, address = parseaddr(message.sender)
-    sender = Address(display_name=name, addr_spec=address)
-    if not sender.domain:
-        raise ValueError("the sender has no domain")
-    mail = EmailMessage()
-    mail["From"] = sender
-    mail["To"] = Address(addr_spec=message.address)
-    mail["Subject"] = message.subject
-    mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = f"<{message.id}@{sender.domain}>"
-    # Keeps out-of-office programs from answering (RFC 3834).
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(message.text, cte="quoted-printable")
-    if message.html:
-        mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
-    return mail
-
-
-async def _hand_over(connection: _Connection, mail: EmailMessage, recipient: str) -> HandOver:
+async def _hand_over(connection: _Connection, mail: Mail, recipient: str) -> HandOver:
     client = connection.client
-    sender = mail["From"].addresses[0].addr_spec
-    options = () if (sender + recipient).isascii() else ("SMTPUTF8",)
+    options = () if (mail.sender + recipient).isascii() else ("SMTPUTF8",)
     try:
-        await client.mail(sender, options=options, encoding="utf-8")
+        await client.mail(mail.sender, options=options, encoding="utf-8")
         await client.rcpt(recipient, encoding="utf-8")
     except SMTPResponseException as refusal:
         await _start_over(connection, refusal)
@@ -202,7 +183,7 @@ async def _hand_over(connection: _Connection, mail: EmailMessage, recipient: str
         connection.broken = True
         return _rejected("lost_before_data", Remedy.RETRY)
     try:
-        await client.data(mail.as_bytes(policy=WIRE))
+        await client.data(mail.raw)
     except SMTPResponseException as refusal:
         connection.broken = refusal.code == 421  # noqa: PLR2004 (the relay hangs up)
         return _refused(refusal)
@@ -210,7 +191,7 @@ async def _hand_over(connection: _Connection, mail: EmailMessage, recipient: str
         connection.broken = True
         code = "timeout" if isinstance(error, TimeoutError) else "connection_lost"
         return _answer(Answer.AMBIGUOUS, code=code, remedy=Remedy.RECONCILE)
-    return _answer(Answer.ACCEPTED, reference=str(mail["Message-ID"]))
+    return _answer(Answer.ACCEPTED, reference=mail.message_id)
 
 
 async def _start_over(connection: _Connection, refusal: SMTPResponseException) -> None:
