@@ -11,6 +11,7 @@ from functools import partial
 from activities.providers.fcm_push import FcmPush
 from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
+from activities.providers.twilio.whatsapp import TwilioWhatsApp
 from rules.decide import Decider
 from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
@@ -80,6 +81,7 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
     senders: list[Sender] = []
     if settings.twilio.account_sid:
         senders.append(TwilioSms(settings.twilio, status_callback_url=callbacks))
+        senders.append(TwilioWhatsApp(settings.twilio, status_callback_url=callbacks))
     if settings.smtp.host:
         senders.append(SmtpEmail(settings.smtp))
     if settings.fcm.project:

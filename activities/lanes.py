@@ -19,10 +19,12 @@ from typing import Protocol
 
 from temporalio import activity
 
+from tellal import metrics
 from tellal.domain.channels import Lane
 from tellal.domain.handover import Answered, Doubt
 from tellal.domain.messages import NOT_CALLED, Answer, HandOver, OutgoingMessage, Remedy
 from tellal.ports import Sender
+from tellal.telemetry import bind
 
 _log = logging.getLogger(__name__)
 
@@ -211,7 +213,19 @@ class _Calls:
         self.has_answers.set()
 
     async def _call(self, message: OutgoingMessage) -> HandOver:
-        sender = self._senders[message.provider]
+        bind(message_id=message.id)
+        began = time.perf_counter()
+        answer = await self._answered_by(self._senders[message.provider], message)
+        metrics.handed_over(
+            message.provider,
+            message.channel.value,
+            answer.answer.value,
+            answer.code,
+            time.perf_counter() - began,
+        )
+        return answer
+
+    async def _answered_by(self, sender: Sender, message: OutgoingMessage) -> HandOver:
         try:
             return await sender.send(message)
         except Exception as error:  # noqa: BLE001 - it should not, and the lane must go on
@@ -337,6 +351,7 @@ class _Shift:
         await asyncio.gather(*(self._look_up(doubt) for doubt in doubts))
 
     async def _look_up(self, doubt: Doubt) -> None:
+        bind(message_id=doubt.message.id)
         found = await self._senders[doubt.message.provider].look_up(doubt.message, doubt.since)
         if found is not None:
             await self._desk.settle(doubt, found)
@@ -348,6 +363,7 @@ class _Shift:
             self._stumbled(error)
 
     def _stumbled(self, error: Exception) -> None:
+        metrics.lane_stumbled(self._lane.value)
         _log.warning(
             "a lane stumbled", extra={"lane": self._lane.value, "error": type(error).__name__}
         )

@@ -36,6 +36,7 @@ from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions
 from tellal.services.customers import Customers
 from tellal.services.house import furnish
+from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.rereading import reread
 from tellal.settings import Settings, TwilioSettings
@@ -134,6 +135,7 @@ async def _open(
         house=house,
         customers=Customers(books, clock),
         receipts=Receipts(clock, house.progress),
+        inbox=ReceiptInbox(sessions),
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
         engine_counters=lambda: asdict(engine.counters),
     )

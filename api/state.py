@@ -14,6 +14,7 @@ from tellal.domain.messages import Receipt
 from tellal.persistence.session import Sessions
 from tellal.services.customers import Customers
 from tellal.services.house import House
+from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 
 
@@ -44,6 +45,7 @@ class Desk:
     house: House
     customers: Customers
     receipts: Receipts
+    inbox: ReceiptInbox
     twilio: Callbacks
     engine_counters: Callable[[], Mapping[str, int]]
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from rules.ir import Ir
 from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.domain.decisions import Fired, Reason, Value
+from tellal.domain.sms.folding import Folding
 
 
 class Section(StrEnum):
@@ -40,7 +41,10 @@ class QuietAction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """Something to speak about: its class, how urgent it is, how often and until when."""
+    """Something to speak about: its class, how urgent it is, how often and until when.
+
+    `fold` says how far its text messages may be changed to save segments.
+    """
 
     id: str
     means: str
@@ -56,6 +60,7 @@ class Topic:
     stop_when: Ir | None
     file: str
     line: int
+    fold: Folding = Folding.NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from rules.entries import Entry, entries_of
 from rules.source import Report, SourceFile, parse
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.errors import RulebookError
-from tellal.domain.routes import Alphabet, Carriage, Price, Route, RouteTable
+from tellal.domain.routes import Carriage, Price, Route, RouteTable
+from tellal.domain.sms.alphabets import EVERYWHERE, Alphabet
 
 SHIPPED = Path(__file__).parent / "routes.yaml"
 
@@ -46,7 +47,7 @@ def _route(entry: Entry) -> Route:
         ),
         required=("id", "provider", "channel", "carries"),
     )  # fmt: skip
-    alphabets = entry.choices("alphabets", Alphabet) or (Alphabet.GSM7, Alphabet.UCS2)
+    alphabets = frozenset(entry.choices("alphabets", Alphabet)) | EVERYWHERE
     return Route(
         name=entry.id(),
         provider=entry.id("provider"),

@@ -25,6 +25,7 @@ from rules.names import Names
 from rules.source import Report
 from rules.vocabulary import did_you_mean
 from tellal.domain.channels import Channel, Lane, MessageClass
+from tellal.domain.sms.folding import Folding
 
 ACTIVE = "active."
 """Fields of this prefix say, at a decision, that a dated rule is in force on the customer's day."""
@@ -43,6 +44,7 @@ _TOPIC = _ABOUT - {"when", "ticket"} | {
     "on",
     "lane",
     "priority",
+    "fold",
 }
 
 
@@ -125,6 +127,7 @@ class SectionReader:
             else self._conditions.read(stop_when, entry.at("stop_when")),
             file=self._file,
             line=entry.place.line,
+            fold=entry.choice("fold", Folding, Folding.NEVER),
         )
 
     def _events(self, entry: Entry) -> tuple[str, ...]:

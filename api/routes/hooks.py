@@ -1,17 +1,13 @@
 """Carriers' callbacks: signed by them, so they need no key."""
 
-import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.problems import ForbiddenError, documented
 from api.state import TheDesk
-from tellal import metrics
 
 router = APIRouter(prefix="/hooks", tags=["hooks"])
-
-_log = logging.getLogger(__name__)
 
 
 @router.post("/twilio/status", status_code=204, responses=documented(422))
@@ -26,9 +22,5 @@ async def twilio_status(
     if not desk.twilio.genuine(request.url.query, form, signature):
         raise ForbiddenError("the signature is not Twilio's")
     receipt = desk.twilio.receipt(form, m, desk.clock.now())
-    async with desk.sessions() as tx, tx.begin():
-        known = await desk.receipts.take(tx, receipt)
-    if not known:
-        metrics.receipt_unplaced(receipt.provider)
-        _log.warning("receipt of an unknown message", extra={"provider": receipt.provider})
+    await desk.inbox.put(receipt)
     return Response(status_code=204)

@@ -35,6 +35,9 @@ def create_brand(
     mersis: Annotated[str, typer.Option(help="The number in the Turkish trade register.")] = "",
     sms_sender: Annotated[str, typer.Option(help="Who a text message comes from.")] = "",
     email_sender: Annotated[str, typer.Option(help="Who an e-mail comes from.")] = "",
+    whatsapp_sender: Annotated[
+        str, typer.Option(help="The number, as in +905321234567, or MG… that writes on WhatsApp.")
+    ] = "",
 ) -> None:
     """Create a brand."""
     from tellal.clock import SystemClock
@@ -53,6 +56,7 @@ def create_brand(
             mersis=mersis,
             sms_sender=sms_sender,
             email_sender=email_sender,
+            whatsapp_sender=whatsapp_sender,
         )
     )
     typer.echo(f"The brand {brand.name} exists now. Next: tellal keys create {brand.name} NAME")

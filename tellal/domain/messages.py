@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from tellal.domain.channels import Channel, Lane, MessageClass, RecipientType
@@ -150,6 +151,9 @@ class OutgoingMessage:
     provider: str = ""
     route: str = ""
     has_other_route: bool = False
+    segments: int = 1
+    cost: Decimal | None = None
+    currency: str = ""
     recipient_type: RecipientType = RecipientType.INDIVIDUAL
     encoding: str = ""
     unsubscribe_url: str = ""

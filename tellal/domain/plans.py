@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tellal.domain.channels import Channel, Lane, MessageClass
+from tellal.domain.sms.folding import Folding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Plan:
     revision: str
     language: str
     variables: Mapping[str, object]
+    fold: Folding = Folding.NEVER
 
     def to_json(self) -> dict[str, object]:
         """Write the plan as the ledger keeps it; durations in seconds."""
@@ -51,6 +53,7 @@ class Plan:
             "revision": self.revision,
             "language": self.language,
             "variables": dict(self.variables),
+            "fold": self.fold.value,
         }
 
     @classmethod
@@ -78,4 +81,5 @@ class Plan:
             revision=str(stored["revision"]),
             language=str(stored["language"]),
             variables=variables,
+            fold=Folding(str(stored.get("fold", Folding.NEVER.value))),
         )

@@ -10,25 +10,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.messages import Answer, HandOver, Remedy
+from tellal.domain.sms.alphabets import EVERYWHERE, Alphabet
 
 _LINK = re.compile(
     r"\b(?:https?://|www\.)\S|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|info|gov|edu|io|co|me|ly"
     r"|eu|pl|tr)\b(?!\.\w)",
     re.IGNORECASE,
 )
-
-
-class Alphabet(StrEnum):
-    """How a route can write a text on the air (3GPP TS 23.038)."""
-
-    GSM7 = "gsm7"
-    TURKISH_SINGLE = "turkish_single"
-    TURKISH_LOCKING = "turkish_locking"
-    UCS2 = "ucs2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +56,17 @@ class Route:
     carries: tuple[Carriage, ...]
     weight: int = 100
     rate: float | None = None
-    alphabets: tuple[Alphabet, ...] = (Alphabet.GSM7, Alphabet.UCS2)
+    alphabets: frozenset[Alphabet] = EVERYWHERE
     two_way: bool = False
     price: Price | None = None
     longest_validity: timedelta | None = None
+
+    def reserved_in(self, country: str) -> int:
+        """Return how many characters carriers in a country add to every text."""
+        for carriage in self.carries:
+            if not carriage.countries or country in carriage.countries:
+                return carriage.reserved
+        return 0
 
     def refuses(self, load: "Load") -> str:
         """Say in words why it must not carry a load, empty when it may."""

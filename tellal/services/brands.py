@@ -32,6 +32,7 @@ async def create_brand(
     mersis: str = "",
     sms_sender: str = "",
     email_sender: str = "",
+    whatsapp_sender: str = "",
 ) -> Brand:
     """Create a brand.
 
@@ -51,6 +52,7 @@ async def create_brand(
         mersis=mersis,
         sms_sender=sms_sender or trade_name,
         email_sender=email_sender or email,
+        whatsapp_sender=whatsapp_sender,
     )
     values = {field: getattr(brand, field) for field in Brand.__dataclass_fields__}
     statement = insert(_brands).values(**values, created_at=now).on_conflict_do_nothing()

@@ -11,9 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Integer, Row, String, bindparam, insert, literal, select, text, update
+from sqlalchemy import (
+    Integer,
+    Numeric,
+    Row,
+    String,
+    bindparam,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tellal import metrics
 from tellal.addresses import country_of
 from tellal.clock import Clock
 from tellal.domain.channels import BY_NUMBER, Channel, Lane, MessageClass, RecipientType
@@ -22,6 +34,9 @@ from tellal.domain.errors import InvalidInputError
 from tellal.domain.handover import Carrier
 from tellal.domain.messages import MessageState, OutgoingMessage
 from tellal.domain.routes import Choice, Load, Route, has_link
+from tellal.domain.sms.cost import price_of
+from tellal.domain.sms.folding import Folding
+from tellal.domain.sms.segments import segmented
 from tellal.ids import new_id
 from tellal.persistence.bulk import arrays, given
 from tellal.persistence.columns import Instant, table
@@ -41,7 +56,7 @@ _customers = table(CustomerRow)
 _attempts = table(AttemptRow)
 
 _DUE = (
-    select(_messages)
+    select(_messages, _outcomes.c.plan["fold"].as_string().label("fold"))
     .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
     .join(_causes, _causes.c.id == _messages.c.cause_id)
     .join(_customers, _customers.c.id == _messages.c.customer_id)
@@ -64,6 +79,8 @@ _DUE = (
 )
 
 _FOR_TOKENS_S = 0.05
+_LONGEST_TEXT = 1600
+"""Characters: what Twilio takes, and more than anybody reads in a text message."""
 
 _DEFERRED = (
     select(_messages.c.id)
@@ -91,6 +108,9 @@ _INTENT = given(
     receipts=String(),
     subject=String(),
     text=String(),
+    segments=Integer(),
+    cost=Numeric(12, 6),
+    currency=String(),
 )
 _HAND_OVER = (
     update(_messages)
@@ -105,6 +125,9 @@ _HAND_OVER = (
         receipts=_INTENT.c.receipts,
         subject=_INTENT.c.subject,
         text=_INTENT.c.text,
+        segments=_INTENT.c.segments,
+        cost=_INTENT.c.cost,
+        currency=_INTENT.c.currency,
         code="",
     )
 )
@@ -141,6 +164,7 @@ class _Wish:
 
     row: Row[Any]
     point: ContactPoint
+    country: str
     rendered: Rendered
     routes: Sequence[Route]
 
@@ -200,11 +224,14 @@ class Claiming:
             await self._progress.move(tx, [one for one in found if isinstance(one, Move)])
             wishes = [one for one in found if isinstance(one, _Wish)]
             chosen = await self._choose(tx, wishes, choice)
-            intents = [self._intent(wish, route, batch) for wish, route in chosen]
+            intents = [_intent(wish, route, batch) for wish, route in chosen]
             await self._commit(tx, intents, choice.now)
         if wishes and not intents:
             # Every route is short of tokens or rests: nobody gains from asking again at once.
             await asyncio.sleep(_FOR_TOKENS_S)
+        for intent, (wish, _) in zip(intents, chosen, strict=True):
+            late = choice.now - wish.row.not_before
+            metrics.begun_late(intent.lane.value, late.total_seconds())
         return tuple(intents)
 
     async def _choose(
@@ -263,9 +290,12 @@ class Claiming:
             )
         except InvalidInputError:
             return Move(message_id=row.id, state=MessageState.FAILED, code="template")
+        if channel is Channel.SMS and len(rendered.text) > _LONGEST_TEXT:
+            return Move(message_id=row.id, state=MessageState.FAILED, code="too_long")
+        country = country_of(point.address) if channel in BY_NUMBER else ""
         load = Load(
             channel=channel,
-            country=country_of(point.address) if channel in BY_NUMBER else "",
+            country=country,
             message_class=MessageClass(row.message_class),
             has_link=has_link(rendered.text),
         )
@@ -273,33 +303,7 @@ class Claiming:
         routes = [route for route in batch.choice.among(load) if route.name not in out]
         if not routes:
             return Move(message_id=row.id, state=MessageState.FAILED, code="no_route")
-        return _Wish(row=row, point=point, rendered=rendered, routes=routes)
-
-    def _intent(self, wish: _Wish, route: Route, batch: _Batch) -> OutgoingMessage:
-        row, rendered = wish.row, wish.rendered
-        channel = Channel(row.channel)
-        left = row.expires_at - batch.now
-        if route.longest_validity is not None:
-            left = min(left, route.longest_validity)
-        return OutgoingMessage(
-            id=row.id,
-            attempt=row.attempt + 1,
-            channel=channel,
-            message_class=MessageClass(row.message_class),
-            lane=Lane(row.lane),
-            sender=sender_of(batch.brands[row.brand_id], channel),
-            address=wish.point.address,
-            subject=rendered.subject,
-            text=rendered.text,
-            html=rendered.html,
-            topic=row.topic,
-            validity_s=max(1, int(left.total_seconds())),
-            expires_at=row.expires_at,
-            provider=route.provider,
-            route=route.name,
-            has_other_route=len(wish.routes) > 1,
-            recipient_type=RecipientType(batch.customers[row.customer_id].kind.value),
-        )
+        return _Wish(row=row, point=point, country=country, rendered=rendered, routes=routes)
 
     async def _commit(
         self, tx: AsyncSession, intents: Sequence[OutgoingMessage], now: datetime
@@ -316,12 +320,57 @@ class Claiming:
                 "receipts": self._carriers[one.provider].receipts.value,
                 "subject": one.subject,
                 "text": one.text,
+                "segments": one.segments,
+                "cost": one.cost,
+                "currency": one.currency,
             }
             for one in intents
         ]
         given_rows = arrays(rows)
         await tx.execute(_HAND_OVER, {**given_rows, "now": now, "until": now + self._lease})
         await tx.execute(_ATTEMPTS, {**given_rows, "now": now})
+
+
+def _intent(wish: _Wish, route: Route, batch: _Batch) -> OutgoingMessage:
+    row, rendered = wish.row, wish.rendered
+    channel = Channel(row.channel)
+    left = row.expires_at - batch.now
+    if route.longest_validity is not None:
+        left = min(left, route.longest_validity)
+    text, encoding, segments = rendered.text, "", 1
+    if channel is Channel.SMS:
+        written = segmented(
+            rendered.text,
+            alphabets=route.alphabets,
+            reserved=route.reserved_in(wish.country),
+            folding=Folding(row.fold or Folding.NEVER),
+        )
+        text, encoding, segments = written.text, written.alphabet.value, written.count
+    return OutgoingMessage(
+        id=row.id,
+        attempt=row.attempt + 1,
+        channel=channel,
+        message_class=MessageClass(row.message_class),
+        lane=Lane(row.lane),
+        sender=sender_of(batch.brands[row.brand_id], channel),
+        address=wish.point.address,
+        subject=rendered.subject,
+        text=text,
+        html=rendered.html,
+        topic=row.topic,
+        validity_s=max(1, int(left.total_seconds())),
+        expires_at=row.expires_at,
+        provider=route.provider,
+        route=route.name,
+        has_other_route=len(wish.routes) > 1,
+        recipient_type=RecipientType(batch.customers[row.customer_id].kind.value),
+        encoding=encoding,
+        segments=segments,
+        cost=price_of(segments, route.price.amount) if route.price else None,
+        currency=route.price.currency if route.price else "",
+        content=rendered.content,
+        content_variables=rendered.content_variables,
+    )
 
 
 def sender_of(brand: Brand, channel: Channel) -> str:

@@ -142,6 +142,7 @@ class Deciding:
             revision=decision.revision,
             language=entry.customer.locale,
             variables=entry.matter.variables,
+            fold=topic.fold,
         )
 
     async def _outcome(self, entry: _Entry, cause_id: str) -> Row[Any]:

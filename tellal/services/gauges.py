@@ -33,28 +33,33 @@ the whole backlog and sorts it: five times as long for 100000 messages, and grow
 
 LANES = text("""
 WITH RECURSIVE level AS (
-    (SELECT lane, priority FROM messages WHERE state IN ('queued', 'deferred')
+    (SELECT lane, priority FROM messages WHERE state = 'queued' AND held_by IS NULL
      ORDER BY lane, priority LIMIT 1)
     UNION ALL
     SELECT further.lane, further.priority
     FROM level, LATERAL (
         SELECT lane, priority FROM messages
-        WHERE state IN ('queued', 'deferred')
+        WHERE state = 'queued' AND held_by IS NULL
           AND (lane, priority) > (level.lane, level.priority)
         ORDER BY lane, priority LIMIT 1
     ) AS further
 )
-SELECT level.lane,
+SELECT waiting.lane,
        count(*) FILTER (WHERE waiting.not_before <= :now) AS now,
        count(*) FILTER (WHERE waiting.not_before > :now) AS later,
        min(waiting.not_before) AS since
-FROM level, LATERAL (
-    SELECT not_before FROM messages
-    WHERE state IN ('queued', 'deferred')
-      AND lane = level.lane AND priority = level.priority
-    ORDER BY id LIMIT :most
+FROM (
+    SELECT level.lane, queued.not_before FROM level, LATERAL (
+        SELECT not_before FROM messages
+        WHERE state = 'queued' AND held_by IS NULL
+          AND lane = level.lane AND priority = level.priority
+        ORDER BY id LIMIT :most
+    ) AS queued
+    UNION ALL
+    (SELECT lane, not_before FROM messages WHERE state = 'deferred'
+     ORDER BY not_before LIMIT :most)
 ) AS waiting
-GROUP BY level.lane
+GROUP BY waiting.lane
 """)
 """From each priority of each lane the oldest messages: a message of low priority may be starving
 behind any number of urgent ones, and it is the one to be seen."""

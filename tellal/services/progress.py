@@ -7,7 +7,7 @@ FOR NO KEY UPDATE, which rows that only refer to a locked one (receipts, attempt
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -111,7 +111,8 @@ class Move:
 
     `not_before` matters when it is queued again, `check_at` when nobody knows what became of it.
     `attempt` says of which attempt it speaks: an older one's late answer counts only if it is the
-    good news. `route_out` is a route that cannot carry it.
+    good news. `route_out` is a route that cannot carry it, `was_taken` says that the provider took
+    it on the way to this state.
     """
 
     message_id: str
@@ -124,6 +125,7 @@ class Move:
     check_at: datetime | None = None
     attempt: int | None = None
     route_out: str = ""
+    was_taken: bool = False
 
 
 class Progress:
@@ -142,12 +144,7 @@ class Progress:
         moves = await self._spared(tx, moves)
         outcomes, messages = await self._lock(tx, [move.message_id for move in moves])
         now = self._clock.now()
-        applied = []
-        for move in moves:
-            message = messages.get(move.message_id)
-            if message is not None and _counts(move, message):
-                applied.append((move, message))
-                del messages[move.message_id]
+        applied = _applied(moves, messages)
         if not applied:
             return
         await self._write_states(tx, applied, now)
@@ -316,11 +313,30 @@ class Progress:
             )
 
 
-def _counts(move: Move, message: Row[Any]) -> bool:
-    if not may_become(MessageState(message.state), move.state):
-        return False
-    older = move.attempt is not None and move.attempt != message.attempt
-    return not older or move.state is MessageState.ACCEPTED
+def _applied(
+    moves: Sequence[Move], messages: Mapping[str, Row[Any]]
+) -> list[tuple[Move, Row[Any]]]:
+    """Walk along the table; several steps of one message (sent, then delivered) become one."""
+    states = {message_id: MessageState(row.state) for message_id, row in messages.items()}
+    last: dict[str, Move] = {}
+    for move in moves:
+        message = messages.get(move.message_id)
+        if message is None or not may_become(states[move.message_id], move.state):
+            continue
+        older = move.attempt is not None and move.attempt != message.attempt
+        if older and move.state is not MessageState.ACCEPTED:
+            continue
+        before = last.pop(move.message_id, None)
+        if before is not None:
+            move = replace(  # noqa: PLW2901 - one step instead of two
+                move,
+                reference=move.reference or before.reference,
+                provider=move.provider or before.provider,
+                was_taken=before.was_taken or before.state in HANDED_OVER,
+            )
+        states[move.message_id] = move.state
+        last[move.message_id] = move
+    return [(move, messages[message_id]) for message_id, move in last.items()]
 
 
 def _tells(state: MessageState, receipts: str) -> bool:
@@ -332,11 +348,12 @@ def _tells(state: MessageState, receipts: str) -> bool:
 def _leaves_no_trace(move: Move, row: Row[Any]) -> bool:
     if move.state in (MessageState.EXPIRED, MessageState.CANCELLED):
         return True
-    return move.state is MessageState.FAILED and row.state in _REJECTED_FROM
+    refused = row.state in _REJECTED_FROM and not move.was_taken
+    return move.state is MessageState.FAILED and refused
 
 
 def _new_values(move: Move, row: Row[Any], now: datetime) -> dict[str, object | None]:
-    handed = move.state in HANDED_OVER
+    handed = move.state in HANDED_OVER or move.was_taken
     silent_until = row.silent_until
     if handed and silent_until is None and row.receipts == Receipts.DELIVERY:
         silent_until = now + timedelta(seconds=row.patience_s)

@@ -1,15 +1,20 @@
-"""Takes in what carriers and surfaces say later about a message."""
+"""Takes in what carriers and surfaces say later about messages."""
 
-from sqlalchemy import select
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, String, bindparam, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tellal import metrics
 from tellal.clock import Clock
 from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError, NotFoundError
 from tellal.domain.messages import LOST, MessageState, Receipt
 from tellal.ids import new_id
-from tellal.persistence.columns import table
+from tellal.persistence.bulk import arrays, given
+from tellal.persistence.columns import Instant, table
 from tellal.persistence.tables.ledger import MessageRow, ReceiptRow
 from tellal.services.posting import SURFACE
 from tellal.services.progress import Move, Progress
@@ -19,6 +24,37 @@ _receipts = table(ReceiptRow)
 
 SURFACE_STATES = ("shown", "acknowledged")
 
+_OF_MESSAGES: tuple[ColumnElement[Any], ...] = (
+    _messages.c.id,
+    _messages.c.provider,
+    _messages.c.reference,
+    _messages.c.handed_at,
+)
+_WHOSE = select(*_OF_MESSAGES)
+_BY_ID = _WHOSE.where(_messages.c.id.in_(bindparam("ids", expanding=True)))
+_BY_REFERENCE = _WHOSE.where(
+    tuple_(_messages.c.provider, _messages.c.reference).in_(bindparam("references", expanding=True))
+)
+
+_GIVEN = given(
+    id=String(),
+    message_id=String(),
+    provider=String(),
+    reference=String(),
+    state=String(),
+    code=String(),
+    received_at=Instant(),
+)
+_KEEP = (
+    pg_insert(_receipts)
+    .from_select(
+        list(_GIVEN.c.keys()),
+        select(*_GIVEN.c),
+    )
+    .on_conflict_do_nothing()
+    .returning(_receipts.c.id)
+)
+
 
 class Receipts:
     """Keeps every receipt once, and moves the message that it speaks of."""
@@ -27,38 +63,13 @@ class Receipts:
         self._clock = clock
         self._progress = progress
 
-    async def take(self, tx: AsyncSession, receipt: Receipt) -> bool:
-        """Take a carrier's receipt; say whether it speaks of a message of ours."""
-        columns = select(_messages.c.id, _messages.c.reference)
-        if receipt.message_id:
-            query = columns.where(_messages.c.id == receipt.message_id)
-        else:
-            query = columns.where(
-                _messages.c.provider == receipt.provider,
-                _messages.c.reference == receipt.reference,
-            )
-        found = (await tx.execute(query)).first()
-        if found is None:
-            return False
-        await self._keep(tx, found.id, receipt)
-        earlier_attempt = bool(found.reference) and found.reference != receipt.reference
-        if receipt.state in LOST and earlier_attempt:
-            # An attempt that was given up failed; the one that replaced it may be on its way.
-            return True
-        await self._progress.move(
-            tx,
-            [
-                Move(
-                    message_id=found.id,
-                    state=receipt.state,
-                    code=receipt.code,
-                    reference=receipt.reference,
-                    provider=receipt.provider,
-                    remedy=receipt.remedy,
-                )
-            ],
-        )
-        return True
+    async def take(self, tx: AsyncSession, receipts: Sequence[Receipt]) -> list[Receipt]:
+        """Take carriers' receipts, in their order; return those of which no message is known."""
+        found = await _find(tx, receipts)
+        known = [(receipt, found[_key(receipt)]) for receipt in receipts if _key(receipt) in found]
+        await self._keep(tx, known)
+        await self._progress.move(tx, [_move(*one) for one in known if _counts(*one)])
+        return [receipt for receipt in receipts if _key(receipt) not in found]
 
     async def surface(
         self, tx: AsyncSession, *, brand_id: str, message_id: str, state: str
@@ -73,12 +84,13 @@ class Receipts:
             raise InvalidInputError(
                 f"no state {state!r}", field="state", hint=f"one of: {', '.join(SURFACE_STATES)}"
             )
-        query = select(_messages.c.id).where(
+        query = _WHOSE.where(
             _messages.c.id == message_id,
             _messages.c.brand_id == brand_id,
             _messages.c.channel == Channel.BANNER.value,
         )
-        if (await tx.execute(query)).scalar_one_or_none() is None:
+        banner = (await tx.execute(query)).one_or_none()
+        if banner is None:
             raise NotFoundError("no such banner")
         receipt = Receipt(
             provider=SURFACE,
@@ -89,22 +101,72 @@ class Receipts:
             remedy=None,
             received_at=self._clock.now(),
         )
-        await self._keep(tx, message_id, receipt)
+        await self._keep(tx, [(receipt, banner)])
         await self._progress.move(
             tx, [Move(message_id=message_id, state=MessageState.DELIVERED, provider=SURFACE)]
         )
 
-    async def _keep(self, tx: AsyncSession, message_id: str, receipt: Receipt) -> None:
-        await tx.execute(
-            pg_insert(_receipts)
-            .values(
-                id=new_id(),
-                message_id=message_id,
-                provider=receipt.provider,
-                reference=receipt.reference,
-                state=receipt.state.value,
-                code=receipt.code,
-                received_at=receipt.received_at,
-            )
-            .on_conflict_do_nothing()
+    async def _keep(self, tx: AsyncSession, known: Sequence[tuple[Receipt, Row[Any]]]) -> None:
+        if not known:
+            return
+        rows = {new_id(): (receipt, message) for receipt, message in known}
+        kept = await tx.execute(
+            _KEEP,
+            arrays(
+                [
+                    {
+                        "id": receipt_id,
+                        "message_id": message.id,
+                        "provider": receipt.provider,
+                        "reference": receipt.reference,
+                        "state": receipt.state.value,
+                        "code": receipt.code,
+                        "received_at": receipt.received_at,
+                    }
+                    for receipt_id, (receipt, message) in rows.items()
+                ]
+            ),
         )
+        for receipt_id in kept.scalars():
+            receipt, message = rows[receipt_id]
+            delay = None
+            if message.handed_at is not None:
+                delay = (receipt.received_at - message.handed_at).total_seconds()
+            metrics.receipt_taken(receipt.provider, receipt.state.value, delay)
+
+
+def _key(receipt: Receipt) -> tuple[str, str]:
+    """Name whose receipt it is: by our id if the callback brought it, else by the provider's."""
+    if receipt.message_id:
+        return "", receipt.message_id
+    return receipt.provider, receipt.reference
+
+
+async def _find(tx: AsyncSession, receipts: Sequence[Receipt]) -> dict[tuple[str, str], Row[Any]]:
+    ids = [receipt.message_id for receipt in receipts if receipt.message_id]
+    references = [_key(receipt) for receipt in receipts if not receipt.message_id]
+    found: dict[tuple[str, str], Row[Any]] = {}
+    if ids:
+        for row in await tx.execute(_BY_ID, {"ids": ids}):
+            found["", row.id] = row
+    if references:
+        for row in await tx.execute(_BY_REFERENCE, {"references": references}):
+            found[row.provider, row.reference] = row
+    return found
+
+
+def _counts(receipt: Receipt, message: Row[Any]) -> bool:
+    """An attempt that was given up failed; the one that replaced it may be on its way."""
+    earlier_attempt = bool(message.reference) and message.reference != receipt.reference
+    return not (receipt.state in LOST and earlier_attempt)
+
+
+def _move(receipt: Receipt, message: Row[Any]) -> Move:
+    return Move(
+        message_id=message.id,
+        state=receipt.state,
+        code=receipt.code,
+        reference=receipt.reference,
+        provider=receipt.provider,
+        remedy=receipt.remedy,
+    )

@@ -8,6 +8,8 @@ from tellal.persistence.bell import Bell
 from tellal.services.dispatching import Deliver, Dispatcher
 from tellal.services.gauges import Gauges
 from tellal.services.house import House
+from tellal.services.receipt_inbox import InboxWork
+from tellal.services.receipts import Receipts
 from tellal.services.rereading import reread
 from tellal.services.sweeping import Sweeper
 from tellal.supervision import until_stopped
@@ -16,11 +18,16 @@ from tellal.supervision import until_stopped
 def upkeep(
     house: House, deliver: Deliver, bell: Bell, stop: asyncio.Event
 ) -> dict[str, Callable[[], Awaitable[None]]]:
-    """Return the loops: outbox, outcomes without a workflow, wake-up calls, rules, gauges."""
+    """Return the loops: outbox, receipts, due outcomes, wake-up calls, rules, gauges."""
     return {
         "dispatcher": partial(Dispatcher(house.sessions, house.clock, deliver).run, stop),
+        "receipts": partial(_inbox(house).run, bell, stop),
         "sweeper": partial(Sweeper(house.journeys).run, stop),
         "bell": partial(until_stopped, bell.listen, stop),
         "rulebook": partial(reread, house.books, stop),
         "gauges": partial(Gauges(house.sessions, house.clock).run, stop),
     }
+
+
+def _inbox(house: House) -> InboxWork:
+    return InboxWork(house.sessions, house.clock, Receipts(house.clock, house.progress))

@@ -28,9 +28,11 @@ async def call_back(
     query = f"?m={message_id}&a=1"
     signature = RequestValidator(token).compute_signature(f"{base}{PATH}{query}", dict(form))
     async with served.client() as client:
-        return await client.post(
+        answer = await client.post(
             f"{PATH}{query}", data=dict(form), headers={"X-Twilio-Signature": signature}
         )
+    await served.work_receipts_in()
+    return answer
 
 
 def says(status: str, **more: str) -> dict[str, str]:

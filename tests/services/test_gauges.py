@@ -193,7 +193,7 @@ async def test_counting_ends_at_the_bound(
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (gauges.LANES, "messages_to_claim"),
+        (gauges.LANES, "messages_to_claim messages_deferred"),
         (gauges.UNKNOWN, "messages_unknown"),
         (gauges.LEASES, "messages_leased"),
         (gauges.OUTBOX, "outbox_due"),
@@ -212,8 +212,8 @@ async def test_in_a_large_ledger_only_the_partial_indexes_are_read(
         await tx.execute(gauges.BOUNDS)
         plan = "\n".join((await tx.execute(explained, wanted)).scalars())
 
-    assert set(re.findall(r"using (\w+)|Index Scan on (\w+)", plan)) <= {(index, ""), ("", index)}
-    assert index in plan
+    found = re.findall(r"using (\w+)|Index Scan on (\w+)", plan)
+    assert {name for pair in found for name in pair if name} == set(index.split())
     assert "Seq Scan" not in plan
     assert "Sort" not in plan
 

@@ -46,7 +46,7 @@ async def take(sessions: Sessions, *receipts: Receipt) -> list[bool]:
     known = []
     for receipt in receipts:
         async with sessions() as tx, tx.begin():
-            known.append(await taking.take(tx, receipt))
+            known.append(not await taking.take(tx, [receipt]))
     return known
 
 

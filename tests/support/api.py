@@ -19,6 +19,7 @@ from tellal.ids import new_id
 from tellal.persistence.session import Sessions
 from tellal.services.brands import create_brand
 from tellal.services.keys import ApiKey, Scope, create_key
+from tellal.services.receipt_inbox import InboxWork
 from tellal.settings import FcmSettings, Settings, SmtpSettings, TwilioSettings
 from tellal.stack.postgres import Postgres
 from tests.support.house import SetClock
@@ -42,6 +43,10 @@ class Served:
     @property
     def sessions(self) -> Sessions:
         return self.desk.sessions
+
+    async def work_receipts_in(self) -> int:
+        """Do what a worker does with the receipts that the API has kept."""
+        return await InboxWork(self.sessions, self.clock, self.desk.receipts).work()
 
     def client(self, token: str = "") -> httpx.AsyncClient:
         """Make a client; without a token it is a stranger's."""
