@@ -35,9 +35,10 @@ class Callbacks(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The services that routes call."""
+    """The services that routes call; `readings` are sessions that only read."""
 
     sessions: Sessions
+    readings: Sessions
     clock: Clock
     key_uses: KeyUses
     books: RulebookHolder
