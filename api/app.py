@@ -31,7 +31,7 @@ from rules.holder import RulebookHolder
 from tellal.clock import Clock, SystemClock
 from tellal.domain.channels import Channel
 from tellal.domain.messages import Receipt
-from tellal.persistence.session import make_engine, make_readings, make_sessions
+from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.customers import Customers
 from tellal.services.house import furnish
 from tellal.services.posting import SURFACE
@@ -125,7 +125,7 @@ async def _open(
     held.push_async_callback(_cut_off, rereading)
     return Desk(
         sessions=sessions,
-        readings=make_readings(sessions),
+        singles=make_singles(sessions),
         clock=clock,
         key_uses=key_uses,
         books=books,

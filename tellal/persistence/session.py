@@ -74,11 +74,12 @@ def make_sessions(engine: AsyncEngine) -> Sessions:
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
-def make_readings(sessions: Sessions) -> Sessions:
-    """Make sessions over the same pool that only read: each statement stands for itself.
+def make_singles(sessions: Sessions) -> Sessions:
+    """Make sessions over the same pool in which each statement stands for itself.
 
-    They see what other sessions would, because those read what is committed at each statement,
-    too. But nothing has to be begun; and nothing is rolled back, after which psycopg would prepare
+    They are for what only reads, and for what is written in one statement. Reading, they see what
+    other sessions would, because those read what is committed at each statement, too. But nothing
+    has to be begun and committed; and nothing is rolled back, after which psycopg would prepare
     all of its statements anew.
     """
     engine = sessions.kw["bind"].execution_options(isolation_level="AUTOCOMMIT")

@@ -14,7 +14,7 @@ from tellal.domain.plans import Plan
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand, lock_customer_by_id
-from tellal.persistence.session import Sessions
+from tellal.persistence.session import Sessions, make_singles
 from tellal.persistence.tables.ledger import OutcomeRow
 from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
 from tellal.services.asking import Circumstances
@@ -45,6 +45,7 @@ class CaseNotices:
         speed: float = 1.0,
     ) -> None:
         self._sessions = sessions
+        self._singles = make_singles(sessions)
         self._deciding = deciding
         self._profiles = profiles
         self._speed = speed
@@ -82,7 +83,7 @@ class CaseNotices:
 
     async def describe(self, case_id: str) -> CaseBrief:
         """Say what the workflow must know of a case: nothing of persons."""
-        async with self._sessions() as tx:
+        async with self._singles() as tx:
             case = await self._case(tx, case_id)
             brand = await read_brand(tx, case.brand_id)
         after = self._profiles[case.channel].remind_after.get(CaseState(case.state))
