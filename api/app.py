@@ -33,7 +33,7 @@ from rules.holder import RulebookHolder
 from rules.routing import load_routes
 from tellal.clock import Clock, SystemClock
 from tellal.domain.messages import Receipt
-from tellal.persistence.session import make_engine, make_sessions
+from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.customers import Customers
 from tellal.services.house import furnish
 from tellal.services.receipt_inbox import ReceiptInbox
@@ -129,6 +129,7 @@ async def _open(
     held.push_async_callback(_cut_off, rereading)
     return Desk(
         sessions=sessions,
+        singles=make_singles(sessions),
         clock=clock,
         key_uses=key_uses,
         books=books,

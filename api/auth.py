@@ -21,7 +21,7 @@ async def caller(
     """Find out who calls and whether his key has the scopes of the route."""
     token = credentials.credentials if credentials else ""
     now = desk.clock.now()
-    async with desk.sessions() as tx:
+    async with desk.singles() as tx:
         found = await identify(tx, token, now=now) if token else None
     if found is None:
         raise UnauthenticatedError("a working API key is needed: Authorization: Bearer tlk_…")

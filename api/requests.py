@@ -39,7 +39,7 @@ class Reading:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         """Open a session to read in."""
-        async with self.desk.sessions() as tx:
+        async with self.desk.singles() as tx:
             yield tx
 
 

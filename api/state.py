@@ -36,9 +36,10 @@ class Callbacks(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The services that routes call."""
+    """The services that routes call; `singles` are sessions without a transaction."""
 
     sessions: Sessions
+    singles: Sessions
     clock: Clock
     key_uses: KeyUses
     books: RulebookHolder

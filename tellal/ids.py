@@ -11,14 +11,15 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LENGTH = 26
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
+_TAIL = (1 << 62) - 1
 
 
 def new_id() -> str:
     """Return a new id of 26 characters; later ids sort after earlier ones (to the millisecond)."""
     millis = time.time_ns() // 1_000_000
-    value = (millis << 80) | _VERSION | (secrets.randbits(12) << 64) | _VARIANT
-    value |= secrets.randbits(62)
-    return encode(value)
+    chance = secrets.randbits(74)
+    value = (millis << 80) | _VERSION | (chance >> 62 << 64) | _VARIANT
+    return encode(value | chance & _TAIL)
 
 
 def encode(value: int) -> str:

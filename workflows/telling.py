@@ -53,6 +53,8 @@ class Telling:
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 search_attributes=start.search_attributes,
                 static_summary=start.summary,
+                # The dispatcher lives beside the worker, which gets the first task with the answer.
+                request_eager_start=True,
                 rpc_timeout=_PATIENCE,
             )
         except WorkflowAlreadyStartedError:

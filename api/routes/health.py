@@ -27,7 +27,7 @@ async def healthz() -> Health:
 async def readyz(desk: TheDesk, response: Response) -> Health:
     """Say whether requests can be served: the database must answer. No worker is needed."""
     try:
-        async with desk.sessions() as tx:
+        async with desk.singles() as tx:
             await tx.execute(text("SELECT 1"))
     except (SQLAlchemyError, OSError, TimeoutError):
         response.status_code = 503

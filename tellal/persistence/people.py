@@ -3,7 +3,18 @@
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Row, select
+from sqlalchemy import (
+    ARRAY,
+    Row,
+    Select,
+    String,
+    any_,
+    bindparam,
+    case,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.channels import Channel
@@ -29,7 +40,7 @@ _points = _point_table.c
 _consent = _consent_table.c
 
 
-def to_brand(row: BrandRow) -> Brand:
+def to_brand(row: BrandRow | Row[Any]) -> Brand:
     """Turn a row into the domain's brand."""
     return Brand(
         id=row.id,
@@ -52,7 +63,7 @@ async def brand(tx: AsyncSession, brand_id: str) -> Brand:
     Raises:
         NotFoundError: There is no such brand.
     """
-    row = await tx.get(BrandRow, brand_id)
+    row = (await tx.execute(_BRAND, {"brand": brand_id})).one_or_none()
     if row is None:
         raise NotFoundError("no such brand")
     return to_brand(row)
@@ -77,10 +88,7 @@ async def lock_customer_by_id(tx: AsyncSession, customer_id: str) -> Customer:
     Raises:
         NotFoundError: There is no such customer (any more).
     """
-    query = (
-        select(_customer_table).where(_customers.id == customer_id).with_for_update(key_share=True)
-    )
-    row = (await tx.execute(query)).one_or_none()
+    row = (await tx.execute(_LOCK_BY_ID, {"customer": customer_id})).one_or_none()
     if row is None:
         raise NotFoundError("no such customer")
     return (await _complete(tx, [row]))[0]
@@ -97,6 +105,19 @@ async def find_customer(tx: AsyncSession, brand_id: str, ref: str) -> Customer:
     if row is None:
         raise NotFoundError(f"no customer {ref!r}")
     return (await _complete(tx, [row]))[0]
+
+
+async def find_customer_id(tx: AsyncSession, brand_id: str, ref: str) -> str:
+    """Return our own id of a customer.
+
+    Raises:
+        NotFoundError: The brand has no such customer.
+    """
+    found = await tx.execute(_ID_BY_REF, {"brand": brand_id, "known_as": ref})
+    customer_id: str | None = found.scalar_one_or_none()
+    if customer_id is None:
+        raise NotFoundError(f"no customer {ref!r}")
+    return customer_id
 
 
 async def read_customers(tx: AsyncSession, ids: Collection[str]) -> dict[str, Customer]:
@@ -134,37 +155,70 @@ async def lock_page(
 
 
 async def _complete(tx: AsyncSession, rows: Sequence[Row[Any]]) -> list[Customer]:
-    ids = [row.id for row in rows]
+    """Add addresses and consents; they are read after the lock, so that none is missed."""
     points: dict[str, list[ContactPoint]] = {}
-    query = select(_point_table).where(_points.customer_id.in_(ids)).order_by(_points.id.desc())
-    for point in await tx.execute(query):
-        points.setdefault(point.customer_id, []).append(
-            ContactPoint(
-                id=point.id,
-                channel=Channel(point.channel),
-                address=point.address,
-                bad_reason=point.bad_reason,
-            )
-        )
-    consents = await _consents(tx, ids)
+    consents: dict[str, dict[Channel, Consent]] = {}
+    for one in await tx.execute(_BELONGINGS, {"ids": [row.id for row in rows]}):
+        if one.recorded_at is None:
+            points.setdefault(one.customer_id, []).append(_to_point(one))
+        else:
+            consents.setdefault(one.customer_id, {})[Channel(one.channel)] = _to_consent(one)
     return [_to_customer(row, points.get(row.id, []), consents.get(row.id, {})) for row in rows]
 
 
-async def _consents(tx: AsyncSession, ids: Sequence[str]) -> dict[str, dict[Channel, Consent]]:
-    found: dict[str, dict[Channel, Consent]] = {}
-    query = (
-        select(_consent_table)
-        .where(_consent.customer_id.in_(ids))
-        .order_by(_consent.recorded_at, _consent.id)
+def _belongings() -> Select[Any]:
+    """Select the addresses and the consents of customers in one query; both in their order.
+
+    The newest address of a channel comes first, and the consent in force last.
+    """
+    whose = bindparam("ids", type_=ARRAY(String))
+    found = union_all(
+        select(
+            _points.id,
+            _points.customer_id,
+            _points.channel,
+            _points.address.label("said"),
+            _points.bad_reason.label("about"),
+            null().cast(_consent.recorded_at.type).label("recorded_at"),
+        ).where(_points.customer_id == any_(whose)),
+        select(
+            _consent.id,
+            _consent.customer_id,
+            _consent.channel,
+            _consent.state,
+            _consent.source,
+            _consent.recorded_at,
+        ).where(_consent.customer_id == any_(whose)),
+    ).subquery("belongings")
+    newest_first = case((found.c.recorded_at.is_(None), found.c.id)).desc()
+    return select(found).order_by(newest_first, found.c.recorded_at, found.c.id)
+
+
+_BRAND = select(table(BrandRow)).where(table(BrandRow).c.id == bindparam("brand"))
+_ID_BY_REF = select(_customers.id).where(
+    _customers.brand_id == bindparam("brand"), _customers.ref == bindparam("known_as")
+)
+_LOCK_BY_ID = (
+    select(_customer_table)
+    .where(_customers.id == bindparam("customer"))
+    .with_for_update(key_share=True)
+)
+_BELONGINGS = _belongings()
+
+
+def _to_point(row: Row[Any]) -> ContactPoint:
+    return ContactPoint(
+        id=row.id, channel=Channel(row.channel), address=row.said, bad_reason=row.about
     )
-    for row in await tx.execute(query):
-        found.setdefault(row.customer_id, {})[Channel(row.channel)] = Consent(
-            channel=Channel(row.channel),
-            state=ConsentState(row.state),
-            source=row.source,
-            recorded_at=row.recorded_at,
-        )
-    return found
+
+
+def _to_consent(row: Row[Any]) -> Consent:
+    return Consent(
+        channel=Channel(row.channel),
+        state=ConsentState(row.said),
+        source=row.about,
+        recorded_at=row.recorded_at,
+    )
 
 
 def _to_customer(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.profiles import IntakeProfile
@@ -14,7 +14,7 @@ from tellal.domain.plans import Plan
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand, lock_customer_by_id
-from tellal.persistence.session import Sessions
+from tellal.persistence.session import Sessions, make_singles
 from tellal.persistence.tables.ledger import OutcomeRow
 from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
 from tellal.services.asking import Circumstances
@@ -23,6 +23,14 @@ from tellal.services.deciding import Deciding, Matter
 _cases = table(CaseRow)
 _entries = table(CaseEntryRow)
 _outcomes = table(OutcomeRow)
+
+_CASE = select(_cases).where(_cases.c.id == bindparam("the_case"))
+_LOCK = _CASE.with_for_update(key_share=True)
+_KNOWN = select(_outcomes).where(
+    _outcomes.c.workflow_id == bindparam("workflow"),
+    # The customer is named because his outcomes have an index.
+    _outcomes.c.customer_id == bindparam("customer"),
+)
 
 
 class CaseNotices:
@@ -37,6 +45,7 @@ class CaseNotices:
         speed: float = 1.0,
     ) -> None:
         self._sessions = sessions
+        self._singles = make_singles(sessions)
         self._deciding = deciding
         self._profiles = profiles
         self._speed = speed
@@ -45,13 +54,16 @@ class CaseNotices:
         """Decide what is to be told at a state; called again it finds what was decided."""
         async with self._sessions() as tx, tx.begin():
             case = await self._case(tx, case_id)
-            customer = await lock_customer_by_id(tx, case.customer_id)
+            topics = self._profiles[case.channel].notices.get(state, ())
+            if not topics:
+                return Notice(steps=())
             brand = await read_brand(tx, case.brand_id)
-            known = await self._known(tx, case_id)
-            for topic in self._profiles[case.channel].notices.get(state, ()):
-                if topic in known:
+            customer = await lock_customer_by_id(tx, case.customer_id)
+            outcomes = await self._known(tx, case)
+            for topic in topics:
+                if topic in outcomes:
                     continue
-                await self._deciding.decide(
+                decided = await self._deciding.decide(
                     tx,
                     brand,
                     customer,
@@ -64,12 +76,14 @@ class CaseNotices:
                         workflow_id=f"case/{case_id}",
                     ),
                 )
-            steps = await self._steps(tx, case, brand.name, state)
-        return Notice(steps=steps)
+                if decided.outcome is not None:
+                    outcomes[topic] = decided.outcome
+        told = [outcomes[topic] for topic in topics if topic in outcomes]
+        return Notice(steps=tuple(_step(outcome, brand.name) for outcome in told))
 
     async def describe(self, case_id: str) -> CaseBrief:
         """Say what the workflow must know of a case: nothing of persons."""
-        async with self._sessions() as tx:
+        async with self._singles() as tx:
             case = await self._case(tx, case_id)
             brand = await read_brand(tx, case.brand_id)
         after = self._profiles[case.channel].remind_after.get(CaseState(case.state))
@@ -102,21 +116,12 @@ class CaseNotices:
             return True
 
     async def _case(self, tx: AsyncSession, case_id: str, *, lock: bool = False) -> Row[Any]:
-        query = select(_cases).where(_cases.c.id == case_id)
-        return (await tx.execute(query.with_for_update(key_share=True) if lock else query)).one()
+        return (await tx.execute(_LOCK if lock else _CASE, {"the_case": case_id})).one()
 
-    async def _known(self, tx: AsyncSession, case_id: str) -> set[str]:
-        query = select(_outcomes.c.topic).where(_outcomes.c.workflow_id == f"case/{case_id}")
-        return set((await tx.execute(query)).scalars())
-
-    async def _steps(
-        self, tx: AsyncSession, case: Row[Any], brand: str, state: CaseState
-    ) -> tuple[Step, ...]:
-        topics = self._profiles[case.channel].notices.get(state, ())
-        query = select(_outcomes).where(
-            _outcomes.c.workflow_id == f"case/{case.id}", _outcomes.c.topic.in_(topics)
-        )
-        return tuple(_step(row, brand) for row in (await tx.execute(query)).all())
+    async def _known(self, tx: AsyncSession, case: Row[Any]) -> dict[str, Row[Any]]:
+        """Read what was decided for a case before; the customer's lock keeps it so."""
+        whose = {"workflow": f"case/{case.id}", "customer": case.customer_id}
+        return {row.topic: row for row in await tx.execute(_KNOWN, whose)}
 
 
 def _cause_key(case_id: str, topic: str) -> str:

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import (
+    JSON,
+    FromClause,
+    Row,
+    ScalarSelect,
+    Select,
+    Subquery,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.errors import NotFoundError
@@ -19,6 +31,8 @@ _entries = table(CaseEntryRow)
 _customers = table(CustomerRow)
 _messages = table(MessageRow)
 _outcomes = table(OutcomeRow)
+
+CASE_ID = bindparam("case_id", type_=_cases.c.id.type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,29 +116,62 @@ async def page(
 
 async def show(tx: AsyncSession, case_id: str) -> CaseView:
     """Show a case by our own id, with its history and its messages."""
-    query = (
-        select(_cases, _customers.c.ref)
-        .join(_customers, _customers.c.id == _cases.c.customer_id)
-        .where(_cases.c.id == case_id)
-    )
-    row = (await tx.execute(query)).one()
-    entries = await tx.execute(
-        select(_entries).where(_entries.c.case_id == case_id).order_by(_entries.c.id)
-    )
-    messages = await tx.execute(
-        select(_messages.c.id, _messages.c.topic, _messages.c.channel, _messages.c.state)
-        .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
-        .where(_outcomes.c.workflow_id == f"case/{case_id}")
-        .order_by(_messages.c.id)
-    )
+    return to_view((await tx.execute(_SHOW, about(case_id))).one())
+
+
+def about(case_id: str) -> dict[str, object]:
+    """Return what the statements that show a case must know."""
+    return {"case_id": case_id, "workflow_id": f"case/{case_id}"}
+
+
+def to_view(row: Row[Any]) -> CaseView:
+    """Read a row that was selected to show a case."""
     return _view(
         row,
-        entries=[CaseEntry(command=e.command, by=e.by, body=e.body, at=e.at) for e in entries],
-        messages=[
-            MessageSummary(id=m.id, topic=m.topic, channel=m.channel, state=m.state)
-            for m in messages
+        entries=[
+            CaseEntry(
+                command=entry["command"],
+                by=entry["by"],
+                body=entry["body"],
+                at=datetime.fromisoformat(entry["at"]),
+            )
+            for entry in row.entries or ()
         ],
+        messages=[MessageSummary(**message) for message in row.messages or ()],
     )
+
+
+def entries_of_case() -> Select[Any]:
+    """Select the lines of a case's history."""
+    return select(_entries).where(_entries.c.case_id == CASE_ID)
+
+
+def shown(case: FromClause, entries: Subquery) -> Select[Any]:
+    """Select what officers see of a case, from its row and the lines of its history."""
+    return select(
+        case,
+        _customers.c.ref,
+        _listed(entries, ("command", "by", "body", "at")).label("entries"),
+        _listed(_messages_of(case), ("id", "topic", "channel", "state")).label("messages"),
+    ).join(_customers, _customers.c.id == case.c.customer_id)
+
+
+def _messages_of(case: FromClause) -> Subquery:
+    # The customer is named because his outcomes have an index.
+    his = select(case.c.customer_id).scalar_subquery()
+    return (
+        select(_messages.c.id, _messages.c.topic, _messages.c.channel, _messages.c.state)
+        .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
+        .where(_outcomes.c.workflow_id == bindparam("workflow_id"), _outcomes.c.customer_id == his)
+        .subquery("notices")
+    )
+
+
+def _listed(rows: Subquery, names: Sequence[str]) -> ScalarSelect[Any]:
+    """Gather rows in the order of their ids into one value: a query instead of two."""
+    pairs = [part for name in names for part in (literal_column(f"'{name}'"), rows.c[name])]
+    one = func.json_build_object(*pairs)
+    return select(func.json_agg(aggregate_order_by(one, rows.c.id), type_=JSON)).scalar_subquery()
 
 
 def _view(
@@ -150,3 +197,7 @@ def _view(
         entries=tuple(entries),
         messages=tuple(messages),
     )
+
+
+_THE_CASE = select(_cases).where(_cases.c.id == CASE_ID).cte("the_case")
+_SHOW = shown(_THE_CASE, entries_of_case().subquery("lines"))

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.profiles import CallBeforeClose, IntakeProfile
@@ -15,20 +15,18 @@ from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from tellal.domain.outbox import OutboxKind
 from tellal.ids import new_id
-from tellal.persistence.columns import table
-from tellal.persistence.people import find_customer
-from tellal.persistence.tables.customers import CustomerRow
-from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
-from tellal.persistence.tables.operations import CaseEntryRow, CaseNumberRow, CaseRow
-from tellal.services.case_views import CaseView, show
-from tellal.services.outbox import enqueue
-
-_cases = table(CaseRow)
-_entries = table(CaseEntryRow)
-_numbers = table(CaseNumberRow)
-_customers = table(CustomerRow)
-_messages = table(MessageRow)
-_outcomes = table(OutcomeRow)
+from tellal.persistence.people import find_customer_id
+from tellal.services.case_views import CaseView, about, to_view
+from tellal.services.case_writing import (
+    CHANGE,
+    CHANGE_AND_TELL,
+    LOCK,
+    NUMBER,
+    OPEN,
+    kept,
+    new,
+)
+from tellal.services.outbox import item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,39 +66,45 @@ class Cases:
             NotFoundError: The brand has no such customer.
         """
         profile = self._profile(channel)
-        customer = await find_customer(tx, brand.id, customer_ref)
+        customer_id = await find_customer_id(tx, brand.id, customer_ref)
         now = self._clock.now()
         case_id = new_id()
-        await tx.execute(
-            insert(_cases).values(
-                id=case_id,
-                brand_id=brand.id,
-                customer_id=customer.id,
-                number=await self._next_number(tx, brand.id, now.year),
-                channel=channel,
-                source_system=source_system or profile.source_system,
-                subject=subject,
-                state=CaseState.OPENED,
-                routed=False,
-                team="",
-                answer="",
-                result="",
-                calls=0,
-                reminders=0,
-                opened_at=now,
-                state_at=now,
-            )
-        )
-        await self._enter(tx, case_id, "open", by, {"channel": channel})
-        await enqueue(
-            tx,
+        number = await tx.execute(NUMBER, {"brand": brand.id, "of_year": now.year})
+        opened = {
+            "brand_id": brand.id,
+            "customer_id": customer_id,
+            "number": f"{now.year}-{number.scalar_one():06d}",
+            "channel": channel,
+            "source_system": source_system or profile.source_system,
+            "subject": subject,
+            "state": CaseState.OPENED,
+            "routed": False,
+            "team": "",
+            "answer": "",
+            "result": "",
+            "calls": 0,
+            "reminders": 0,
+            "opened_at": now,
+            "state_at": now,
+            "resolved_at": None,
+        }
+        start = item(
             brand_id=brand.id,
             kind=OutboxKind.CASE_OPENED,
             workflow_id=f"case/{case_id}",
             body={"case_id": case_id, "brand": brand.name, "channel": channel},
             now=now,
         )
-        return await show(tx, case_id)
+        written = await tx.execute(
+            OPEN,
+            {
+                **about(case_id),
+                **new(opened),
+                **_entry("open", by, {"channel": channel}, now),
+                **start,
+            },
+        )
+        return to_view(written.one())
 
     async def command(
         self,
@@ -131,23 +135,22 @@ class Cases:
             changes["calls"] = case.calls + 1
         if state is CaseState.RESOLVED:
             changes["resolved_at"] = now
-        await tx.execute(
-            update(_cases)
-            .where(_cases.c.id == case.id)
-            .values(state=state, state_at=now, **changes)
-        )
         said = {"reached": body.reached, "note": body.note} if command is CaseCommand.CALL else {}
-        await self._enter(tx, case.id, command.value, by, {**_said(changes), **said})
-        if state.value != case.state:
-            await enqueue(
-                tx,
-                brand_id=brand_id,
-                kind=OutboxKind.CASE_CHANGED,
-                workflow_id=f"case/{case.id}",
-                body={"case_id": case.id, "state": state.value},
-                now=now,
-            )
-        return await show(tx, case.id)
+        values = {
+            **about(case.id),
+            **new({**kept(case), "state": state, "state_at": now, **changes}),
+            **_entry(command.value, by, {**_said(changes), **said}, now),
+        }
+        if state.value == case.state:
+            return to_view((await tx.execute(CHANGE, values)).one())
+        news = item(
+            brand_id=brand_id,
+            kind=OutboxKind.CASE_CHANGED,
+            workflow_id=f"case/{case.id}",
+            body={"case_id": case.id, "state": state.value},
+            now=now,
+        )
+        return to_view((await tx.execute(CHANGE_AND_TELL, {**values, **news})).one())
 
     def _profile(self, channel: str) -> IntakeProfile:
         profile = self._profiles.get(channel)
@@ -170,34 +173,23 @@ class Cases:
             )
         return profile
 
-    async def _next_number(self, tx: AsyncSession, brand_id: str, year: int) -> str:
-        statement = pg_insert(_numbers).values(brand_id=brand_id, year=year, last=1)
-        statement = statement.on_conflict_do_update(
-            index_elements=["brand_id", "year"], set_={"last": _numbers.c.last + 1}
-        )
-        last = (await tx.execute(statement.returning(_numbers.c.last))).scalar_one()
-        return f"{year}-{last:06d}"
-
     async def _locked(self, tx: AsyncSession, brand_id: str, number: str) -> Row[Any]:
-        query = select(_cases).where(_cases.c.brand_id == brand_id, _cases.c.number == number)
-        case = (await tx.execute(query.with_for_update(key_share=True))).one_or_none()
+        found = await tx.execute(LOCK, {"brand": brand_id, "of_number": number})
+        case = found.one_or_none()
         if case is None:
             raise NotFoundError(f"no case {number!r}")
         return case
 
-    async def _enter(
-        self, tx: AsyncSession, case_id: str, command: str, by: str, body: Mapping[str, object]
-    ) -> None:
-        await tx.execute(
-            insert(_entries).values(
-                id=new_id(),
-                case_id=case_id,
-                command=command,
-                by=by,
-                body=dict(body),
-                at=self._clock.now(),
-            )
-        )
+
+def _entry(command: str, by: str, body: Mapping[str, object], now: datetime) -> dict[str, object]:
+    """Return the values of a line of the history."""
+    return {
+        "entry_id": new_id(),
+        "entry_command": command,
+        "entry_by": by,
+        "entry_body": dict(body),
+        "entry_at": now,
+    }
 
 
 def _changes(command: CaseCommand, body: CaseInput) -> dict[str, object]:

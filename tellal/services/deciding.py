@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from rules.rulebook import Topic
 from tellal.clock import Clock
@@ -30,6 +31,31 @@ from tellal.services.recording import decision_row
 _causes = table(CauseRow)
 _outcomes = table(OutcomeRow)
 _decisions = table(DecisionRow)
+
+
+def _writing_outcome() -> ReturningInsert[Any]:
+    # An earlier journey to the same end that did not reach the person is taken up again.
+    statement = pg_insert(_outcomes)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["cause_id", "customer_id"],
+        set_={
+            "state": new.state,
+            "reason": new.reason,
+            "closed_at": new.closed_at,
+            "plan": new.plan,
+            "tries": _outcomes.c.tries + new.tries,
+            "workflow_id": new.workflow_id,
+        },
+    ).returning(_outcomes)
+
+
+_WRITE_OUTCOME = _writing_outcome()
+_WRITE_CAUSE = pg_insert(_causes).on_conflict_do_nothing().returning(_causes.c.id)
+_FIND_CAUSE = select(_causes.c.id).where(
+    _causes.c.brand_id == bindparam("of_brand"), _causes.c.key == bindparam("of_key")
+)
+_WRITE_DECISION = insert(_decisions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +84,13 @@ class Decided:
 
     id: str
     decision: Decision
-    outcome_id: str | None = None
+    outcome: Row[Any] | None = None
     posted: Posted | None = None
+
+    @property
+    def outcome_id(self) -> str | None:
+        """The outcome's id, if there is one."""
+        return None if self.outcome is None else str(self.outcome.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +148,11 @@ class Deciding:
         outcome = await self._outcome(entry, matter.cause_id or await _cause(entry))
         decision_id = await _write_decision(entry, outcome.id)
         if entry.silent:
-            return Decided(id=decision_id, decision=decision, outcome_id=outcome.id)
+            return Decided(id=decision_id, decision=decision, outcome=outcome)
         if matter.workflow_id is None:
             await _start_nudge(entry, outcome)
         posted = await self._post_first(entry, outcome)
-        return Decided(id=decision_id, decision=decision, outcome_id=outcome.id, posted=posted)
+        return Decided(id=decision_id, decision=decision, outcome=outcome, posted=posted)
 
     def _plan(self, entry: _Entry) -> Plan:
         """Pin what the journey begins with."""
@@ -151,36 +182,23 @@ class Deciding:
         workflow_id = entry.matter.workflow_id
         if workflow_id is None:
             workflow_id = f"nudge/{outcome_id}"
-        statement = pg_insert(_outcomes).values(
-            id=outcome_id,
-            brand_id=entry.brand.id,
-            cause_id=cause_id,
-            customer_id=entry.customer.id,
-            topic=entry.topic.id,
-            content_version=entry.topic.content_version,
-            state=OutcomeState.SUPPRESSED if entry.silent else OutcomeState.OPEN,
-            reason=entry.decision.reasons[0].code if entry.silent else "",
-            plan=plan.to_json(),
-            tries=0 if entry.silent else 1,
-            workflow_id=workflow_id or None,
-            check_at=None if workflow_id or entry.silent else entry.now + plan.expires,
-            created_at=entry.now,
-            closed_at=entry.now if entry.silent else None,
-        )
-        # An earlier journey to the same end that did not reach the person is taken up again.
-        new = statement.excluded
-        statement = statement.on_conflict_do_update(
-            index_elements=["cause_id", "customer_id"],
-            set_={
-                "state": new.state,
-                "reason": new.reason,
-                "closed_at": new.closed_at,
-                "plan": new.plan,
-                "tries": _outcomes.c.tries + new.tries,
-                "workflow_id": new.workflow_id,
-            },
-        )
-        written: Row[Any] = (await entry.tx.execute(statement.returning(_outcomes))).one()
+        values = {
+            "id": outcome_id,
+            "brand_id": entry.brand.id,
+            "cause_id": cause_id,
+            "customer_id": entry.customer.id,
+            "topic": entry.topic.id,
+            "content_version": entry.topic.content_version,
+            "state": OutcomeState.SUPPRESSED if entry.silent else OutcomeState.OPEN,
+            "reason": entry.decision.reasons[0].code if entry.silent else "",
+            "plan": plan.to_json(),
+            "tries": 0 if entry.silent else 1,
+            "workflow_id": workflow_id or None,
+            "check_at": None if workflow_id or entry.silent else entry.now + plan.expires,
+            "created_at": entry.now,
+            "closed_at": entry.now if entry.silent else None,
+        }
+        written: Row[Any] = (await entry.tx.execute(_WRITE_OUTCOME, values)).one()
         return written
 
     async def _post_first(self, entry: _Entry, outcome: Row[Any]) -> Posted:
@@ -211,12 +229,11 @@ async def _cause(entry: _Entry) -> str:
         "state": "running",
         "created_at": entry.now,
     }
-    statement = pg_insert(_causes).values(**fresh).on_conflict_do_nothing()
-    made = (await entry.tx.execute(statement.returning(_causes.c.id))).scalar_one_or_none()
+    made = (await entry.tx.execute(_WRITE_CAUSE, fresh)).scalar_one_or_none()
     if made is not None:
         return str(made)
-    query = select(_causes.c.id).where(_causes.c.brand_id == entry.brand.id, _causes.c.key == key)
-    return str((await entry.tx.execute(query)).scalar_one())
+    known = await entry.tx.execute(_FIND_CAUSE, {"of_brand": entry.brand.id, "of_key": key})
+    return str(known.scalar_one())
 
 
 async def _start_nudge(entry: _Entry, outcome: Row[Any]) -> None:
@@ -242,5 +259,5 @@ async def _write_decision(entry: _Entry, outcome_id: str | None) -> str:
         customer_id=entry.customer.id,
         event_id=entry.matter.event_id,
     )
-    await entry.tx.execute(insert(_decisions).values(**row, outcome_id=outcome_id))
+    await entry.tx.execute(_WRITE_DECISION, {**row, "outcome_id": outcome_id})
     return str(row["id"])

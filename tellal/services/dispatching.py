@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, exists, func, select, update
+from sqlalchemy import ARRAY, Row, String, any_, bindparam, exists, func, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from tellal.clock import Clock
 from tellal.domain.outbox import STARTS, OutboxItem, OutboxKind, WorkflowGoneError
 from tellal.persistence.bell import Bell
 from tellal.persistence.columns import table
-from tellal.persistence.session import Sessions
+from tellal.persistence.session import Sessions, make_singles
 from tellal.persistence.tables.ledger import OutboxRow
 from tellal.services.outbox import OUTBOX_CHANNEL
 
@@ -32,6 +33,30 @@ _LEASE = timedelta(seconds=15)
 _FIRST_BACKOFF = timedelta(seconds=0.5)
 _LONGEST_BACKOFF = timedelta(seconds=10)
 
+
+def _claiming() -> ReturningUpdate[Any]:
+    due = (
+        select(_outbox.c.id)
+        .where(_outbox.c.done_at.is_(None), _outbox.c.due_at <= bindparam("now"))
+        .order_by(_outbox.c.due_at, _outbox.c.id)
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    return (
+        update(_outbox)
+        .where(_outbox.c.id.in_(due))
+        .values(due_at=bindparam("leased_until"), tries=_outbox.c.tries + 1)
+        .returning(_outbox)
+    )
+
+
+_CLAIM = _claiming()
+_DONE = (
+    update(_outbox)
+    .where(_outbox.c.id == any_(bindparam("done", type_=ARRAY(String))))
+    .values(done_at=bindparam("now"), error="")
+)
+
 Deliver = Callable[[OutboxItem], Awaitable[None]]
 
 
@@ -48,7 +73,7 @@ class Dispatcher:
     """Claims what is due, delivers it, and marks it as done."""
 
     def __init__(self, sessions: Sessions, clock: Clock, deliver: Deliver) -> None:
-        self._sessions = sessions
+        self._singles = make_singles(sessions)
         self._clock = clock
         self._deliver = deliver
         self._bell = Bell(sessions, OUTBOX_CHANNEL)
@@ -67,7 +92,7 @@ class Dispatcher:
                     busy = 0
                     with suppress(TimeoutError):
                         await asyncio.wait_for(stop.wait(), _REST_AFTER_ERROR_S)
-                if not busy:
+                if busy < _BATCH:
                     await self._rest(stop, seen)
         finally:
             listening.cancel()
@@ -95,21 +120,8 @@ class Dispatcher:
 
     async def _claim(self) -> Sequence[Row[Any]]:
         now = self._clock.now()
-        due = (
-            select(_outbox.c.id)
-            .where(_outbox.c.done_at.is_(None), _outbox.c.due_at <= now)
-            .order_by(_outbox.c.due_at, _outbox.c.id)
-            .limit(_BATCH)
-            .with_for_update(skip_locked=True, key_share=True)
-        )
-        claimed = (
-            update(_outbox)
-            .where(_outbox.c.id.in_(due))
-            .values(due_at=now + _LEASE, tries=_outbox.c.tries + 1)
-            .returning(_outbox)
-        )
-        async with self._sessions() as tx, tx.begin():
-            rows = (await tx.execute(claimed)).all()
+        async with self._singles() as tx:
+            rows = (await tx.execute(_CLAIM, {"now": now, "leased_until": now + _LEASE})).all()
         return sorted(rows, key=lambda row: (row.created_at, row.id))
 
     async def _deliver_in_turn(self, parcels: Sequence[_Parcel]) -> list[tuple[_Parcel, str]]:
@@ -142,16 +154,15 @@ class Dispatcher:
             _outbox.c.kind.in_([kind.value for kind in STARTS]),
             _outbox.c.done_at.is_(None),
         )
-        async with self._sessions() as tx:
+        async with self._singles() as tx:
             return bool((await tx.execute(select(start))).scalar_one())
 
     async def _settle(self, delivered: Sequence[tuple[_Parcel, str]]) -> None:
         now = self._clock.now()
         done = [id_ for parcel, error in delivered if not error for id_ in parcel.ids]
-        async with self._sessions() as tx, tx.begin():
+        async with self._singles() as tx:
             if done:
-                done_now = update(_outbox).where(_outbox.c.id.in_(done))
-                await tx.execute(done_now.values(done_at=now, error=""))
+                await tx.execute(_DONE, {"done": done, "now": now})
             for parcel, error in delivered:
                 if error:
                     later = update(_outbox).where(_outbox.c.id.in_(parcel.ids))

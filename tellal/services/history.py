@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, String, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.decide import LedgerView
@@ -15,6 +15,13 @@ from tellal.persistence.tables.ledger import CapUseRow, MessageRow, OutcomeRow
 
 _outcomes = table(OutcomeRow).c
 _caps = table(CapUseRow).c
+
+_CAP_USES = select(_caps.cap, _caps.used_at).where(
+    _caps.customer_id == bindparam("whose"),
+    _caps.cap == any_(bindparam("caps", type_=ARRAY(String))),
+    _caps.released_at.is_(None),
+    _caps.used_at > bindparam("since"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +70,8 @@ async def cap_uses(
     if not caps:
         return {}
     windows = {cap.id: at - cap.window for cap in caps}
-    query = select(_caps.cap, _caps.used_at).where(
-        _caps.customer_id == customer_id,
-        _caps.cap.in_(list(windows)),
-        _caps.released_at.is_(None),
-        _caps.used_at > min(windows.values()),
-    )
+    query = _CAP_USES
+    values = {"whose": customer_id, "caps": list(windows), "since": min(windows.values())}
     if own is not None:
         from_own = select(table(MessageRow).c.id).where(
             table(MessageRow).c.outcome_id == own.outcome_id,
@@ -76,7 +79,7 @@ async def cap_uses(
         )
         query = query.where(_caps.message_id.not_in(from_own))
     found: dict[str, list[datetime]] = {}
-    for cap, used_at in (await tx.execute(query)).all():
+    for cap, used_at in (await tx.execute(query, values)).all():
         if used_at > windows[cap]:
             found.setdefault(cap, []).append(used_at)
     return {cap: tuple(sorted(instants)) for cap, instants in found.items()}

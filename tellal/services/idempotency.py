@@ -7,11 +7,13 @@ An answer that is an error rolls everything back, so a corrected request may use
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import bindparam, delete, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from tellal.domain.errors import ConflictError, InvalidInputError
 from tellal.ids import new_id
@@ -23,9 +25,37 @@ KEPT = timedelta(days=30)
 """How long answers are kept; after that the domain's own unique keys protect."""
 PATIENCE = timedelta(milliseconds=250)
 """How long a repeat waits for the first to finish."""
-_LIMITED_WAIT = text(f"SET LOCAL lock_timeout = {PATIENCE // timedelta(milliseconds=1)}")
-_USUAL_WAIT = text("SET LOCAL lock_timeout TO DEFAULT")
 _LOCK_NOT_AVAILABLE = "55P03"
+
+
+def _claiming() -> ReturningInsert[Any]:
+    """Insert a key's row, waiting for an unfinished one a moment only, in one round trip.
+
+    The patience is set before the row is written, and taken back with it; a key that is answered
+    already leaves it, for the one look at the answer that follows.
+    """
+    patience = f"{PATIENCE // timedelta(milliseconds=1)}ms"
+    waits = select(
+        func.current_setting("lock_timeout").label("usual"),
+        func.set_config("lock_timeout", patience, true()).label("limited"),
+    ).cte("waits")
+    names = ("id", "caller_id", "route", "key", "digest", "status", "body", "created_at")
+    values = [bindparam(f"the_{name}", type_=_rows.c[name].type) for name in names]
+    usual = select(waits.c.usual).scalar_subquery()
+    return (
+        insert(_rows)
+        .from_select(names, select(*values).select_from(waits))
+        .on_conflict_do_nothing()
+        .returning(_rows.c.id, func.set_config("lock_timeout", usual, true()))
+    )
+
+
+_CLAIM = _claiming()
+_COMPLETE = (
+    update(_rows)
+    .where(_rows.c.id == bindparam("row"))
+    .values(status=bindparam("given_status"), body=bindparam("given_body"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,24 +88,18 @@ async def claim(tx: AsyncSession, request: Request, *, now: datetime) -> str | A
         InvalidInputError: The key was used for another request.
     """
     row_id = new_id()
-    statement = (
-        insert(_rows)
-        .values(
-            id=row_id,
-            caller_id=request.caller,
-            route=request.route,
-            key=request.key,
-            digest=request.digest,
-            status=0,
-            body={},
-            created_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(_rows.c.id)
-    )
-    await tx.execute(_LIMITED_WAIT)
+    values = {
+        "the_id": row_id,
+        "the_caller_id": request.caller,
+        "the_route": request.route,
+        "the_key": request.key,
+        "the_digest": request.digest,
+        "the_status": 0,
+        "the_body": {},
+        "the_created_at": now,
+    }
     try:
-        taken = (await tx.execute(statement)).scalar_one_or_none()
+        taken = (await tx.execute(_CLAIM, values)).one_or_none()
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
@@ -84,16 +108,14 @@ async def claim(tx: AsyncSession, request: Request, *, now: datetime) -> str | A
             code="still_running",
             hint="send it again after the seconds in Retry-After",
         ) from error
-    await tx.execute(_USUAL_WAIT)
     return row_id if taken is not None else await _earlier(tx, request)
 
 
 async def complete(tx: AsyncSession, row_id: str, answer: Answer) -> None:
     """Keep the answer, to be committed together with what it tells of."""
     await tx.execute(
-        update(_rows)
-        .where(_rows.c.id == row_id)
-        .values(status=answer.status, body={"text": answer.body})
+        _COMPLETE,
+        {"row": row_id, "given_status": answer.status, "given_body": {"text": answer.body}},
     )
 
 

@@ -7,19 +7,19 @@ bits, so a plain SHA-256 of it cannot be guessed back, and no slow hash is neede
 import hmac
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Row, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from tellal.ids import new_id
 from tellal.persistence.columns import table
-from tellal.persistence.people import to_brand
 from tellal.persistence.tables.brands import ApiKeyRow, BrandRow
 
 _keys = table(ApiKeyRow)
@@ -28,6 +28,12 @@ _PREFIX = "tlk"
 _ID_LENGTH = 26
 _SECRET_BYTES = 32
 _HINT_LENGTH = 4
+_BRAND_NAMES = tuple(part.name for part in fields(Brand))
+_IDENTIFY = (
+    select(_keys, *(_brands.c[name].label(f"the_brand_{name}") for name in _BRAND_NAMES))
+    .join(_brands, _brands.c.id == _keys.c.brand_id)
+    .where(_keys.c.id == bindparam("key"))
+)
 USE_SHOWN_EVERY = timedelta(minutes=1)
 """How exact the last use of a key is."""
 
@@ -160,16 +166,11 @@ async def identify(tx: AsyncSession, token: str, *, now: datetime) -> Caller | N
     if parts is None:
         return None
     key_id, secret = parts
-    query = (
-        select(ApiKeyRow, BrandRow)
-        .join(_brands, _brands.c.id == _keys.c.brand_id)
-        .where(_keys.c.id == key_id)
-    )
-    found = (await tx.execute(query)).one_or_none()
-    if found is None or not hmac.compare_digest(found[0].digest, _digest(secret)):
+    found = (await tx.execute(_IDENTIFY, {"key": key_id})).one_or_none()
+    if found is None or not hmac.compare_digest(found.digest, _digest(secret)):
         return None
-    key = _view(found[0])
-    return Caller(key=key, brand=to_brand(found[1])) if key.works(now) else None
+    key = _view(found)
+    return Caller(key=key, brand=_brand_of(found)) if key.works(now) else None
 
 
 async def show_use(tx: AsyncSession, key_id: str, *, at: datetime) -> None:
@@ -242,7 +243,11 @@ def _digest(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def _view(row: ApiKeyRow) -> ApiKey:
+def _brand_of(row: Row[Any]) -> Brand:
+    return Brand(**{name: getattr(row, f"the_brand_{name}") for name in _BRAND_NAMES})
+
+
+def _view(row: ApiKeyRow | Row[Any]) -> ApiKey:
     return ApiKey(
         id=row.id,
         brand_id=row.brand_id,

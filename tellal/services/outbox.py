@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.outbox import OutboxKind
@@ -16,6 +16,19 @@ OUTBOX_CHANNEL = "tellal_outbox"
 """PostgreSQL's notification channel that wakes dispatchers; its payload is empty."""
 
 _outbox = table(OutboxRow)
+_WRITTEN = ("id", "brand_id", "kind", "workflow_id", "body", "created_at", "due_at")
+
+ENQUEUE = (
+    insert(_outbox)
+    .values(
+        tries=0,
+        error="",
+        **{name: bindparam(f"item_{name}", type_=_outbox.c[name].type) for name in _WRITTEN},
+    )
+    # The dispatcher is woken by the same statement: a round trip less for every request.
+    .returning(func.pg_notify(OUTBOX_CHANNEL, "").label("rang"))
+)
+"""Writes one item; `item` says what it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,24 +43,22 @@ class News:
 
 async def enqueue_all(tx: AsyncSession, news: Sequence[News], now: datetime) -> None:
     """Have workflows started or told, at least once, when the caller's transaction commits."""
-    if not news:
-        return
-    rows = [
-        {
-            "id": new_id(),
-            "brand_id": one.brand_id,
-            "kind": one.kind.value,
-            "workflow_id": one.workflow_id,
-            "body": dict(one.body),
-            "created_at": now,
-            "due_at": now,
-            "tries": 0,
-            "error": "",
-        }
+    items = [
+        item(
+            brand_id=one.brand_id,
+            kind=one.kind,
+            workflow_id=one.workflow_id,
+            body=one.body,
+            now=now,
+        )
         for one in news
     ]
-    await tx.execute(insert(_outbox), rows)
-    await tx.execute(select(func.pg_notify(OUTBOX_CHANNEL, "")))
+    if len(items) == 1:
+        await tx.execute(ENQUEUE, items[0])
+    elif items:
+        rows = [{name: one[f"item_{name}"] for name in _WRITTEN} for one in items]
+        await tx.execute(insert(_outbox), [row | {"tries": 0, "error": ""} for row in rows])
+        await tx.execute(select(func.pg_notify(OUTBOX_CHANNEL, "")))
 
 
 async def enqueue(
@@ -61,18 +72,25 @@ async def enqueue(
 ) -> None:
     """Have a workflow started or told, at least once, when the caller's transaction commits."""
     await tx.execute(
-        insert(_outbox)
-        .values(
-            id=new_id(),
-            brand_id=brand_id,
-            kind=kind.value,
-            workflow_id=workflow_id,
-            body=dict(body),
-            created_at=now,
-            due_at=now,
-            tries=0,
-            error="",
-        )
-        # The dispatcher is woken by the same statement: a round trip less for every request.
-        .returning(func.pg_notify(OUTBOX_CHANNEL, ""))
+        ENQUEUE, item(brand_id=brand_id, kind=kind, workflow_id=workflow_id, body=body, now=now)
     )
+
+
+def item(
+    *,
+    brand_id: str,
+    kind: OutboxKind,
+    workflow_id: str,
+    body: Mapping[str, object],
+    now: datetime,
+) -> dict[str, object]:
+    """Return the values of a new item, for a statement that enqueues besides other things."""
+    return {
+        "item_id": new_id(),
+        "item_brand_id": brand_id,
+        "item_kind": kind.value,
+        "item_workflow_id": workflow_id,
+        "item_body": dict(body),
+        "item_created_at": now,
+        "item_due_at": now,
+    }

@@ -1,13 +1,11 @@
 """Writes messages into the ledger, where a lane finds them, or the surface that a person is on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Insert, func, insert
+from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.dml import ReturningInsert
 
 from tellal.domain.channels import Channel, Receipts
 from tellal.domain.customers import Brand, Customer
@@ -26,6 +24,11 @@ SURFACE = "surface"
 
 LANE_CHANNEL = "tellal_lane"
 """PostgreSQL's notification channel that wakes lanes; the payload is the lane's name."""
+
+_WRITE = insert(_messages)
+# The lane is woken by the same statement: a round trip less for every message.
+_WRITE_AND_WAKE = _WRITE.returning(func.pg_notify(LANE_CHANNEL, _messages.c.lane))
+_WRITE_CAP = insert(_caps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +93,17 @@ class Posts:
         row = self._row(brand, customer, posting, now)
         if channel is Channel.BANNER:
             row |= self._shown_at_once(brand, customer, posting, now)
-        await tx.execute(_written(row, wakes=channel is not Channel.BANNER))
+        await tx.execute(_WRITE if channel is Channel.BANNER else _WRITE_AND_WAKE, row)
         for cap in posting.caps:
             await tx.execute(
-                insert(_caps).values(
-                    id=new_id(),
-                    customer_id=customer.id,
-                    cap=cap,
-                    message_id=row["id"],
-                    used_at=max(now, posting.not_before),
-                )
+                _WRITE_CAP,
+                {
+                    "id": new_id(),
+                    "customer_id": customer.id,
+                    "cap": cap,
+                    "message_id": row["id"],
+                    "used_at": max(now, posting.not_before),
+                },
             )
         return Posted(
             message_id=str(row["id"]),
@@ -165,11 +169,3 @@ class Posts:
             "subject": rendered.subject,
             "text": rendered.text,
         }
-
-
-def _written(row: Mapping[str, object], *, wakes: bool) -> ReturningInsert[Any] | Insert:
-    statement = insert(_messages).values(**row)
-    if not wakes:
-        return statement
-    # The lane is woken by the same statement: a round trip less for every message.
-    return statement.returning(func.pg_notify(LANE_CHANNEL, _messages.c.lane))
