@@ -32,6 +32,7 @@ class Control:
         router.add_api_route("/book", self.read, methods=["GET"])
         router.add_api_route("/book", self.empty, methods=["DELETE"], status_code=204)
         router.add_api_route("/book/count", self.count, methods=["GET"])
+        router.add_api_route("/book/taken", self.taken, methods=["GET"])
         router.add_api_route("/callbacks", self.way_back, methods=["GET"])
         router.add_api_route("/faults", self.add_fault, methods=["POST"], status_code=201)
         router.add_api_route("/faults", self.faults_on, methods=["GET"])
@@ -59,6 +60,15 @@ class Control:
         """Count what was taken (`count`) and every request (`requests`)."""
         question = Question(to=to, channel=channel, since=since, message_id=m)
         return JSONResponse(self.book.count(question))
+
+    async def taken(
+        self, *, least: Annotated[int, Query(ge=1, description="only those so often taken")] = 1
+    ) -> JSONResponse:
+        """Return for each message id of the caller's how often it was taken; twice is a duplicate.
+
+        It is the `m` of a callback address, or whatever else the carrier has carried it in.
+        """
+        return JSONResponse({"messages": self.book.taken(least)})
 
     async def empty(self) -> None:
         """Forget every message."""

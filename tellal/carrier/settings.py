@@ -1,6 +1,7 @@
 """What a rehearsal may change about the carrier simulator."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,4 +28,6 @@ class CarrierSettings:
     """How long a hanging request is held at most; the client usually gives up before."""
     book_cap: int = 200_000
     """How many requests and how many text messages are remembered; the oldest go first."""
+    book_file: Path | None = None
+    """Where the book is kept, so that a process that is killed forgets nothing; None: nowhere."""
     seed: int = 1

@@ -2,6 +2,7 @@
 
 import gc
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,10 +48,15 @@ def worker() -> None:
     time.sleep(0.3)
 
 
-def carrier(host: Host = LOOPBACK, port: Port = 8010) -> None:
+def carrier(
+    host: Host = LOOPBACK,
+    port: Port = 8010,
+    book: Annotated[Path | None, typer.Option(help="A file that keeps its book.")] = None,
+) -> None:
     """Simulate Twilio and Firebase, for rehearsals.
 
-    It knows the account, the token and the project that the settings name.
+    It knows the account, the token and the project that the settings name. With --book it forgets
+    nothing that it accepted, even if it is killed.
     """
     from tellal.carrier.server import serve
     from tellal.carrier.settings import CarrierSettings
@@ -61,6 +67,7 @@ def carrier(host: Host = LOOPBACK, port: Port = 8010) -> None:
         auth_token=settings.twilio.auth_token.get_secret_value() or plain.auth_token,
         fcm_project=settings.fcm.project or plain.fcm_project,
         fcm_bearer=settings.fcm.bearer_token.get_secret_value() or plain.fcm_bearer,
+        book_file=book,
     )
     serve(host, port, known)
 

@@ -19,7 +19,10 @@ from tellal.settings import FcmSettings, SmtpSettings, TwilioSettings
 
 _START_S = 30.0
 _CARRIER = (
-    "import sys; from tellal.carrier.server import serve; serve('127.0.0.1', int(sys.argv[1]))"
+    "import sys; from pathlib import Path; from tellal.carrier.server import serve;"
+    " from tellal.carrier.settings import CarrierSettings;"
+    " book = CarrierSettings(book_file=Path(sys.argv[2]) if sys.argv[2:] else None);"
+    " serve('127.0.0.1', int(sys.argv[1]), book)"
 )
 _MAILBOX = (
     "import sys; from tellal.carrier.mailbox import serve;"
@@ -41,6 +44,12 @@ class CarrierProbe:
     url: str
     account: CarrierSettings
     http: httpx.Client
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """End the simulator as a power cut of its own would: without a word (SIGKILL)."""
+        self.process.kill()
+        self.process.wait()
 
     def book(self, **question: str | int | bool) -> list[dict[str, Any]]:
         """Return what was taken: `to`, `channel`, `since`, `m`, `limit`, `refused`."""
@@ -157,13 +166,17 @@ def mailbox(mailbox_process: MailboxProbe) -> MailboxProbe:
 
 
 @contextmanager
-def a_carrier(log: Path | None = None) -> Generator[CarrierProbe]:
-    """Run a simulator for a block; everything that it logs goes to `log`."""
+def a_carrier(log: Path | None = None, *, book: Path | None = None) -> Generator[CarrierProbe]:
+    """Run a simulator for a block; everything that it logs goes to `log`, its book to `book`."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with _running(_CARRIER, port, log=log), httpx.Client(base_url=url) as http:
+    words = (port,) if book is None else (port, book)
+    with (
+        _running(_CARRIER, *words, log=log) as process,
+        httpx.Client(base_url=url, timeout=_START_S) as http,
+    ):
         _wait_until_healthy(http)
-        yield CarrierProbe(url=url, account=CarrierSettings(), http=http)
+        yield CarrierProbe(url=url, account=CarrierSettings(), http=http, process=process)
 
 
 @contextmanager
@@ -180,15 +193,17 @@ def a_mailbox(log: Path | None = None) -> Generator[MailboxProbe]:
 
 
 @contextmanager
-def _running(program: str, *ports: int, log: Path | None) -> Generator[None]:
+def _running(
+    program: str, *words: int | Path, log: Path | None
+) -> Generator[subprocess.Popen[bytes]]:
     begin = "import logging; logging.basicConfig(level='DEBUG'); " if log else ""
-    arguments = [sys.executable, "-c", begin + program, *(str(port) for port in ports)]
+    arguments = [sys.executable, "-c", begin + program, *(str(word) for word in words)]
     with (
         log.open("wb") if log else nullcontext() as sink,
         subprocess.Popen(arguments, stdout=sink, stderr=sink) as process,
     ):
         try:
-            yield
+            yield process
         finally:
             process.terminate()
 
