@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse
 from tellal.carrier.book import Book, Question
 from tellal.carrier.callbacks import Callbacks
 from tellal.carrier.faults import Fault, Faults
+from tellal.carrier.netgsm_jobs import Delivery
+from tellal.carrier.netgsm_routes import NetgsmCounter
 from tellal.carrier.twilio_messages import TextMessages, Walk
 
 _PAGE = 100
@@ -24,6 +26,8 @@ class Control:
     faults: Faults
     messages: TextMessages
     walk: Walk
+    netgsm: NetgsmCounter
+    delivery: Delivery
     callbacks: Callbacks
 
     def router(self) -> APIRouter:
@@ -74,13 +78,14 @@ class Control:
         """Forget every message."""
         self.book.clear()
         self.messages.clear()
+        self.netgsm.clear()
 
     async def way_back(self) -> dict[str, int]:
         """Count callbacks answered and lost, and messages that are still walking."""
         return {
             "answered": self.callbacks.answered,
             "lost": self.callbacks.lost,
-            "walking": self.walk.walking,
+            "walking": self.walk.walking + self.delivery.under_way,
         }
 
     async def add_fault(self, fault: Fault) -> Fault:

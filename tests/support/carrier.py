@@ -1,5 +1,6 @@
 """The simulator and the mailbox for tests: real processes, one of each for a whole run."""
 
+import pickle
 import subprocess
 import sys
 import time
@@ -15,14 +16,12 @@ import pytest
 from pydantic import SecretStr
 
 from tellal.carrier.settings import CarrierSettings
-from tellal.settings import FcmSettings, SmtpSettings, TwilioSettings
+from tellal.settings import FcmSettings, NetgsmSettings, SmtpSettings, TwilioSettings
 
 _START_S = 30.0
 _CARRIER = (
-    "import sys; from pathlib import Path; from tellal.carrier.server import serve;"
-    " from tellal.carrier.settings import CarrierSettings;"
-    " book = CarrierSettings(book_file=Path(sys.argv[2]) if sys.argv[2:] else None);"
-    " serve('127.0.0.1', int(sys.argv[1]), book)"
+    "import sys, pickle; from tellal.carrier.server import serve;"
+    " serve('127.0.0.1', int(sys.argv[1]), pickle.loads(bytes.fromhex(sys.argv[2])))"
 )
 _MAILBOX = (
     "import sys; from tellal.carrier.mailbox import serve;"
@@ -84,6 +83,16 @@ class CarrierProbe:
         return TwilioSettings(
             account_sid=self.account.account_sid,
             auth_token=SecretStr(self.account.auth_token),
+            base_url=self.url,
+            timeout_s=timeout_s,
+        )
+
+    def netgsm(self, *, timeout_s: float = 5.0) -> NetgsmSettings:
+        """Return settings of a NetGSM account at the simulator."""
+        return NetgsmSettings(
+            usercode=self.account.netgsm_usercode,
+            password=SecretStr(self.account.netgsm_password),
+            header="BANKA",
             base_url=self.url,
             timeout_s=timeout_s,
         )
@@ -166,17 +175,25 @@ def mailbox(mailbox_process: MailboxProbe) -> MailboxProbe:
 
 
 @contextmanager
-def a_carrier(log: Path | None = None, *, book: Path | None = None) -> Generator[CarrierProbe]:
+def a_carrier(
+    log: Path | None = None,
+    *,
+    book: Path | None = None,
+    netgsm_push_url: str = "",
+    netgsm_iys_refusal: str = "",
+) -> Generator[CarrierProbe]:
     """Run a simulator for a block; everything that it logs goes to `log`, its book to `book`."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    words = (port,) if book is None else (port, book)
+    settings = CarrierSettings(
+        book_file=book, netgsm_push_url=netgsm_push_url, netgsm_iys_refusal=netgsm_iys_refusal
+    )
     with (
-        _running(_CARRIER, *words, log=log) as process,
+        _running(_CARRIER, port, pickle.dumps(settings).hex(), log=log) as process,
         httpx.Client(base_url=url, timeout=_START_S) as http,
     ):
         _wait_until_healthy(http)
-        yield CarrierProbe(url=url, account=CarrierSettings(), http=http, process=process)
+        yield CarrierProbe(url=url, account=settings, http=http, process=process)
 
 
 @contextmanager
@@ -194,7 +211,7 @@ def a_mailbox(log: Path | None = None) -> Generator[MailboxProbe]:
 
 @contextmanager
 def _running(
-    program: str, *words: int | Path, log: Path | None
+    program: str, *words: int | str, log: Path | None
 ) -> Generator[subprocess.Popen[bytes]]:
     begin = "import logging; logging.basicConfig(level='DEBUG'); " if log else ""
     arguments = [sys.executable, "-c", begin + program, *(str(word) for word in words)]
