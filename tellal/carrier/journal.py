@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from tellal.domain.errors import TellalError
 
 _BEGINNING = b'{"n":'
+_LONGEST_LINE = 1 << 20
+_MEND = "move the file away to begin a new one"
 
 
 class JournalError(TellalError):
@@ -92,10 +96,12 @@ class Journal:
         with file.open("rb") as lines:
             for place, line in enumerate(lines, start=1):
                 try:
-                    found = json.loads(line)
+                    found = from_json(line)
                     int(found["n"])
                 except (ValueError, TypeError, KeyError) as error:
-                    raise _strange(file, place) from error
+                    raise JournalError(
+                        f"{file}:{place} is no line of a carrier's book; {_MEND}"
+                    ) from error
                 yield found
 
     def clear(self) -> None:
@@ -115,19 +121,15 @@ class Journal:
 
 
 def _cut_torn_line(file: Path) -> None:
-    content = file.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    torn = content[whole:]
-    if not torn.startswith(_BEGINNING[: len(torn)]):
-        raise _strange(file, content.count(b"\n") + 1)
-    if torn:
-        os.truncate(file, whole)
-
-
-def _strange(file: Path, place: int) -> JournalError:
-    return JournalError(
-        f"{file}:{place} is no line of a carrier's book; move the file away to begin a new one"
-    )
+    with file.open("r+b") as content:
+        size = content.seek(0, os.SEEK_END)
+        start = content.seek(max(0, size - _LONGEST_LINE))
+        tail = content.read()
+        whole = tail.rfind(b"\n") + 1
+        torn = tail[whole:]
+        if not torn.startswith(_BEGINNING[: len(torn)]):
+            raise JournalError(f"{file} does not end as a carrier's book does; {_MEND}")
+        content.truncate(start + whole)
 
 
 def _merge(fields: Any, now: Mapping[str, Any]) -> None:  # noqa: ANN401 (JSON as it was read)

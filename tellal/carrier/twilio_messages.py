@@ -206,7 +206,7 @@ class Walk:
             updated=message.updated.isoformat(),
             sent=message.sent.isoformat() if message.sent else None,
             error_code=message.error_code,
-            body=message.body,
+            **({} if message.body else {"body": ""}),
         )
 
     @classmethod

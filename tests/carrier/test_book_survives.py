@@ -159,7 +159,7 @@ def test_a_line_that_a_kill_tore_is_cut_off(file: Path, length: int) -> None:
 def test_a_file_that_is_no_book_is_left_alone(file: Path, letter: str) -> None:
     file.write_text(letter)
 
-    with pytest.raises(JournalError, match=r"book.jsonl:1"), a_book(file):
+    with pytest.raises(JournalError, match=r"book\.jsonl.* move the file away"), a_book(file):
         pytest.fail("it was opened")
 
     assert file.read_text().startswith("Dear aunt,")

@@ -59,13 +59,9 @@ def reported(client: Netgsm, *jobs: str, **more: object) -> list[dict[str, Any]]
     return found
 
 
-def is_quiet(carrier: CarrierProbe) -> bool:
-    return bool(carrier.http.get("/_carrier/callbacks").json()["walking"] == 0)
-
-
 def test_a_job_is_taken_and_reported_as_it_goes(client: Netgsm, carrier: CarrierProbe) -> None:
     job = sent(client)
-    wait_for(lambda: is_quiet(carrier))
+    wait_for(carrier.nothing_pends)
 
     [report] = reported(client, job)
     [entry] = carrier.book(to=TO)
@@ -146,7 +142,7 @@ def test_a_text_can_be_lost_in_every_way_that_reports_know(
 ) -> None:
     carrier.fault("error", {"to": TO}, code=status)
     job = sent(client)
-    wait_for(lambda: is_quiet(carrier))
+    wait_for(carrier.nothing_pends)
 
     [report] = reported(client, job)
 
@@ -158,7 +154,7 @@ def test_a_number_that_is_no_turkish_mobile_is_taken_and_reported_invalid(
     client: Netgsm, carrier: CarrierProbe
 ) -> None:
     job = sent(client, messages=[{"msg": "x", "no": "2121112233"}])
-    wait_for(lambda: is_quiet(carrier))
+    wait_for(carrier.nothing_pends)
 
     assert [report["status"] for report in reported(client, job)] == [3]
 
@@ -236,7 +232,7 @@ def test_jobs_outlive_a_kill_and_are_delivered_after_it(tmp_path: Path) -> None:
         carrier.kill()
 
     with a_carrier(book=book) as again:
-        wait_for(lambda: is_quiet(again))
+        wait_for(again.nothing_pends)
         reports = reported(client_of(again))
 
     assert [(report["jobid"], report["status"]) for report in reports] == [(job, 1)]

@@ -1,6 +1,6 @@
 """Reports are asked for within NetGSM's limit, and find what nobody told us was accepted."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -47,10 +47,6 @@ async def sms(carrier: CarrierProbe) -> AsyncGenerator[NetgsmSms]:
     await sender.close()
 
 
-def quiet(carrier: CarrierProbe) -> Callable[[], bool]:
-    return lambda: bool(carrier.http.get("/_carrier/callbacks").json()["walking"] == 0)
-
-
 def an_hour_ago() -> datetime:
     return datetime.now(UTC) - HOUR
 
@@ -64,7 +60,7 @@ async def test_a_delivered_message_is_told_with_our_id(
 ) -> None:
     message = a_text()
     answer = await sms.send(message)
-    wait_for(quiet(carrier))
+    wait_for(carrier.nothing_pends)
 
     [receipt] = await reports.poll(an_hour_ago(), [answer.reference])
 
@@ -89,7 +85,7 @@ async def test_a_job_that_was_accepted_without_a_word_is_found(
     message = a_text()
     carrier.fault("reset_after_accept", {"to": TO})
     lost = await sms.send(message)
-    wait_for(quiet(carrier))
+    wait_for(carrier.nothing_pends)
 
     [receipt] = await reports.poll(an_hour_ago())
 
@@ -104,7 +100,7 @@ async def test_a_refusal_at_iys_is_told_as_one(
 ) -> None:
     carrier.fault("error", {"to": TO}, code=16)
     await sms.send(a_text())
-    wait_for(quiet(carrier))
+    wait_for(carrier.nothing_pends)
 
     [receipt] = await reports.poll(an_hour_ago())
 

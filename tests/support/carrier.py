@@ -56,6 +56,10 @@ class CarrierProbe:
         entries: list[dict[str, Any]] = answer.json()["entries"]
         return entries
 
+    def nothing_pends(self) -> bool:
+        """Say whether every text at NetGSM has come to its end."""
+        return all(entry["status"] != "pending" for entry in self.book(limit=1_000_000))
+
     def requests(self, **question: str) -> int:
         """Count hand-over requests, taken or not."""
         return self._count("requests", question)
