@@ -39,6 +39,20 @@ class DkimSettings(_Part):
         return self
 
 
+class NetgsmSettings(_Part):
+    """NetGSM, for texts to Turkish numbers. `header` is the sender name of who has none of his own.
+
+    `callback_secret` is part of the address to which its reports are pushed: it signs nothing.
+    """
+
+    usercode: str = ""
+    password: SecretStr = SecretStr("")
+    header: str = ""
+    base_url: str = "https://api.netgsm.com.tr"
+    timeout_s: float = 10.0
+    callback_secret: SecretStr = SecretStr("")
+
+
 class SmtpSettings(_Part):
     """The relay for e-mail. `tls`: `none`, `starttls` or `implicit`.
 
@@ -93,6 +107,7 @@ class Settings(BaseSettings):
     """A file that says which provider may carry what; None is the one that ships with Tellal."""
 
     twilio: TwilioSettings = TwilioSettings()
+    netgsm: NetgsmSettings = NetgsmSettings()
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
 

@@ -112,7 +112,7 @@ class TwilioCounter:
         message.faults = self.faults.of_callbacks(
             channel=entry.channel, to=entry.to, text=wanted.body
         )
-        self.book.add(message.entry)
+        self.book.add(message.entry, message)
         self.messages.add(message)
         self.walk.begin(message)
         return message
@@ -182,6 +182,7 @@ class TwilioCounter:
             await self.walk.tell(message, "canceled")
         elif form.get("Body") == "":
             message.body = ""
+        self.walk.note(message)
         return JSONResponse(message.as_resource(self.settings.account_sid))
 
     async def inbound(self, message: Inbound) -> None:

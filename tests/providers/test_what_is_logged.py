@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from activities.providers.fcm_push import FcmPush
+from activities.providers.netgsm.sms import NetgsmSms
 from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
 from activities.providers.twilio.whatsapp import TwilioWhatsApp
@@ -30,6 +31,7 @@ async def senders(carrier: CarrierProbe, mailbox: MailboxProbe) -> AsyncGenerato
     made: list[Sender] = [
         TwilioSms(carrier.twilio(), status_callback_url="http://127.0.0.1:9/status"),
         TwilioWhatsApp(carrier.twilio(), status_callback_url="http://127.0.0.1:9/status"),
+        NetgsmSms(carrier.netgsm()),
         SmtpEmail(mailbox.smtp()),
         FcmPush(carrier.fcm()),
     ]

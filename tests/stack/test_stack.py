@@ -65,6 +65,27 @@ def test_api_and_worker_show_what_they_count(stack: Stack) -> None:
     assert 'route="/healthz"' in httpx.get(f"{stack.api_url}/metrics").text
 
 
+def test_the_carrier_comes_back_with_its_book(stack: Stack) -> None:
+    account = stack.settings.netgsm
+    httpx.post(
+        f"{stack.carrier_url}/sms/rest/v2/send",
+        json={
+            "msgheader": "BANKA",
+            "iysfilter": "0",
+            "messages": [{"no": "5321112233", "msg": "x"}],
+        },
+        auth=(account.usercode, account.password.get_secret_value()),
+    ).raise_for_status()
+    assert stack.carrier is not None
+
+    stack.carrier.kill()
+    revived = stack.revive()
+
+    book = httpx.get(f"{stack.carrier_url}/_carrier/book").json()["entries"]
+    assert revived == ("carrier",)
+    assert [entry["text"] for entry in book] == ["x"]
+
+
 @pytest.mark.parametrize("part", ["worker", "api", "postgres", "temporal"])
 def test_a_part_that_dies_is_started_again(stack: Stack, part: str) -> None:
     getattr(stack, part).kill()
