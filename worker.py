@@ -63,7 +63,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         )
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)
-        await supervise({**parts, **upkeep(house, deliver, bell, stop)}, stop)
+        await supervise({**parts, **upkeep(house, deliver, bell, renderer, stop)}, stop)
 
 
 def senders_of(settings: Settings) -> dict[Channel, Sender]:

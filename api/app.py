@@ -13,11 +13,13 @@ from activities.providers.twilio.callbacks import parse_status, signature_is_val
 from api import problems
 from api.key_uses import KeyUses
 from api.routes import (
+    blocks,
     cases,
     customers,
     decisions,
     events,
     health,
+    holds,
     hooks,
     keys,
     messages,
@@ -32,7 +34,9 @@ from tellal.clock import Clock, SystemClock
 from tellal.domain.channels import Channel
 from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions
+from tellal.services.blocks import Blocks
 from tellal.services.customers import Customers
+from tellal.services.holds import Holds
 from tellal.services.house import furnish
 from tellal.services.posting import SURFACE
 from tellal.services.receipts import Receipts
@@ -93,7 +97,19 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     )
     problems.install(app)
     v1 = APIRouter(prefix="/v1")
-    for module in (customers, events, cases, outages, messages, decisions, rulebook, keys, hooks):
+    for module in (
+        customers,
+        events,
+        cases,
+        outages,
+        messages,
+        decisions,
+        holds,
+        blocks,
+        rulebook,
+        keys,
+        hooks,
+    ):
         v1.include_router(module.router)
     app.include_router(v1)
     app.include_router(health.router)
@@ -112,11 +128,12 @@ async def _open(
     await engine.start()
     held.push_async_callback(engine.close)
     engine.prepare(books.current)
+    renderer = JinjaRenderer()
     house = furnish(
         sessions=sessions,
         books=books,
         decider=Decider(engine),
-        renderer=JinjaRenderer(),
+        renderer=renderer,
         clock=clock,
         providers=provider_names(settings),
         speed=settings.rehearsal_speed,
@@ -131,6 +148,8 @@ async def _open(
         house=house,
         customers=Customers(books, clock),
         receipts=Receipts(clock, house.progress),
+        holds=Holds(books, renderer, clock),
+        blocks=Blocks(clock),
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
         engine_counters=lambda: asdict(engine.counters),
     )

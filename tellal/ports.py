@@ -59,6 +59,17 @@ class Rendered:
     html: str = ""
 
 
+class Texts(Protocol):
+    """Knows which text speaks."""
+
+    def text_name(self, *, topic: str, channel: Channel, language: str) -> str:
+        """Name the text of a topic for a language, or its fallback's; empty if there is none.
+
+        A name is `<topic>/<channel>.<language>`.
+        """
+        ...
+
+
 class Renderer(Protocol):
     """Fills templates in."""
 

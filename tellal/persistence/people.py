@@ -1,11 +1,13 @@
 """Brands and customers, read as domain objects."""
 
 from collections.abc import Collection, Sequence
+from itertools import groupby
 from typing import Any, cast
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel
 from tellal.domain.customers import (
     Brand,
@@ -20,10 +22,12 @@ from tellal.domain.errors import NotFoundError
 from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
+from tellal.persistence.tables.delivery import BlockRow
 
 _customer_table = table(CustomerRow)
 _point_table = table(ContactPointRow)
 _consent_table = table(ConsentRow)
+_block_table = table(BlockRow)
 _customers = _customer_table.c
 _points = _point_table.c
 _consent = _consent_table.c
@@ -134,19 +138,72 @@ async def lock_page(
 
 async def _complete(tx: AsyncSession, rows: Sequence[Row[Any]]) -> list[Customer]:
     ids = [row.id for row in rows]
-    points: dict[str, list[ContactPoint]] = {}
-    query = select(_point_table).where(_points.customer_id.in_(ids)).order_by(_points.id.desc())
-    for point in await tx.execute(query):
-        points.setdefault(point.customer_id, []).append(
-            ContactPoint(
-                id=point.id,
-                channel=Channel(point.channel),
-                address=point.address,
-                bad_reason=point.bad_reason,
-            )
-        )
+    points = await _contact_points(tx, ids)
     consents = await _consents(tx, ids)
     return [_to_customer(row, points.get(row.id, []), consents.get(row.id, {})) for row in rows]
+
+
+async def _contact_points(tx: AsyncSession, ids: Sequence[str]) -> dict[str, list[ContactPoint]]:
+    """Read addresses with what blocks them, in one query: every decision and claim needs both."""
+    blocks = _block_table.c
+    blocking = and_(
+        blocks.brand_id == _points.brand_id,
+        blocks.address == _as_blocked(),
+        blocks.lifted_at.is_(None),
+    )
+    query = (
+        select(_point_table, *(column.label(f"block_{column.name}") for column in blocks))
+        .outerjoin(_block_table, blocking)
+        .where(_points.customer_id.in_(ids))
+        .order_by(_points.id.desc(), blocks.id)
+    )
+    found: dict[str, list[ContactPoint]] = {}
+    for _, rows in groupby(await tx.execute(query), key=lambda row: row.id):
+        same = list(rows)
+        point = ContactPoint(
+            id=same[0].id,
+            channel=Channel(same[0].channel),
+            address=same[0].address,
+            bad_reason=same[0].bad_reason,
+            blocks=tuple(_joined_block(row) for row in same if row.block_id is not None),
+        )
+        found.setdefault(same[0].customer_id, []).append(point)
+    return found
+
+
+def _as_blocked() -> ColumnElement[str]:
+    """Return a contact point's address as blocks are written; see `tellal.addresses.folded`."""
+    small = func.lower(_points.address)
+    return case((_points.channel == Channel.EMAIL.value, small), else_=_points.address)
+
+
+def to_block(row: Row[Any]) -> Block:
+    """Turn a row of the table of blocks into the domain's block."""
+    return Block(
+        id=row.id,
+        brand_id=row.brand_id,
+        address=row.address,
+        origin=BlockOrigin(row.origin),
+        reason=row.reason,
+        until=row.until,
+        placed_by=row.placed_by,
+        placed_at=row.placed_at,
+        lifted_at=row.lifted_at,
+        lifted_by=row.lifted_by,
+    )
+
+
+def _joined_block(row: Row[Any]) -> Block:
+    return Block(
+        id=row.block_id,
+        brand_id=row.block_brand_id,
+        address=row.block_address,
+        origin=BlockOrigin(row.block_origin),
+        reason=row.block_reason,
+        until=row.block_until,
+        placed_by=row.block_placed_by,
+        placed_at=row.block_placed_at,
+    )
 
 
 async def _consents(tx: AsyncSession, ids: Sequence[str]) -> dict[str, dict[Channel, Consent]]:
