@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from activities.providers.fcm_push import FcmPush
+from activities.providers.netgsm.sms import NetgsmSms
 from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
 from activities.providers.twilio.whatsapp import TwilioWhatsApp
@@ -71,8 +72,8 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         )
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)
-        kept = upkeep(house, deliver, bell, stop) | _seen_from_outside(settings, stop)
-        await supervise({**parts, **kept}, stop)
+        kept = upkeep(house, deliver, bell, renderer, stop)
+        await supervise({**parts, **kept, **_seen_from_outside(settings, stop)}, stop)
 
 
 def senders_of(settings: Settings) -> dict[str, Sender]:
@@ -82,6 +83,8 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
     if settings.twilio.account_sid:
         senders.append(TwilioSms(settings.twilio, status_callback_url=callbacks))
         senders.append(TwilioWhatsApp(settings.twilio, status_callback_url=callbacks))
+    if settings.netgsm.usercode:
+        senders.append(NetgsmSms(settings.netgsm))
     if settings.smtp.host:
         senders.append(SmtpEmail(settings.smtp))
     if settings.fcm.project:

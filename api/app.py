@@ -14,11 +14,13 @@ from api import problems
 from api.key_uses import KeyUses
 from api.measuring import Measuring
 from api.routes import (
+    blocks,
     cases,
     customers,
     decisions,
     events,
     health,
+    holds,
     hooks,
     keys,
     messages,
@@ -34,7 +36,9 @@ from rules.routing import load_routes
 from tellal.clock import Clock, SystemClock
 from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions, make_singles
+from tellal.services.blocks import Blocks
 from tellal.services.customers import Customers
+from tellal.services.holds import Holds
 from tellal.services.house import furnish
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
@@ -96,7 +100,19 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     problems.install(app)
     app.add_middleware(Measuring)
     v1 = APIRouter(prefix="/v1")
-    for module in (customers, events, cases, outages, messages, decisions, rulebook, keys, hooks):
+    for module in (
+        customers,
+        events,
+        cases,
+        outages,
+        messages,
+        decisions,
+        holds,
+        blocks,
+        rulebook,
+        keys,
+        hooks,
+    ):
         v1.include_router(module.router)
     app.include_router(v1)
     app.include_router(health.router)
@@ -116,11 +132,12 @@ async def _open(
     await engine.start()
     held.push_async_callback(engine.close)
     engine.prepare(books.current)
+    renderer = JinjaRenderer()
     house = furnish(
         sessions=sessions,
         books=books,
         decider=Decider(engine),
-        renderer=JinjaRenderer(),
+        renderer=renderer,
         clock=clock,
         routes=load_routes(settings.routes).with_providers(settings.providers),
         speed=settings.rehearsal_speed,
@@ -137,6 +154,8 @@ async def _open(
         customers=Customers(books, clock),
         receipts=Receipts(clock, house.progress),
         inbox=ReceiptInbox(sessions),
+        holds=Holds(books, renderer, clock),
+        blocks=Blocks(clock),
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
         engine_counters=lambda: asdict(engine.counters),
     )

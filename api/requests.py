@@ -56,6 +56,10 @@ class Writing(Reading):
         """Who acts, as histories show it."""
         return self.caller.key.name
 
+    def signed(self, person: str) -> str:
+        """Return who acts, with the person whom the caller names, if he names one."""
+        return f"{self.by} ({person})" if person else self.by
+
     async def once(
         self, status: int, effect: Effect, keep: Callable[[Any], object] | None = None
     ) -> Response:

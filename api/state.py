@@ -12,7 +12,9 @@ from rules.holder import RulebookHolder
 from tellal.clock import Clock
 from tellal.domain.messages import Receipt
 from tellal.persistence.session import Sessions
+from tellal.services.blocks import Blocks
 from tellal.services.customers import Customers
+from tellal.services.holds import Holds
 from tellal.services.house import House
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
@@ -47,6 +49,8 @@ class Desk:
     customers: Customers
     receipts: Receipts
     inbox: ReceiptInbox
+    holds: Holds
+    blocks: Blocks
     twilio: Callbacks
     engine_counters: Callable[[], Mapping[str, int]]
 

@@ -24,6 +24,7 @@ DURABLE = "durable_rules"
 
 _RANK = (
     "refused",
+    "blocked",
     "no_consent",
     "route_forbidden",
     "no_address",

@@ -10,6 +10,7 @@ from rules.questions import Question
 from rules.quiet import latest_end, quiet_until
 from rules.reference import Asked
 from rules.shards import Shard
+from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel
 from tellal.domain.decisions import CapUse, PlanStep, Reason
 
@@ -19,6 +20,11 @@ _ADDRESS_WORDS: Mapping[Channel, str] = {
     Channel.PUSH: "There is no live push token",
     Channel.WHATSAPP: "There is no usable WhatsApp number",
     Channel.BANNER: "He is on no page that can show a banner",
+}
+
+_BLOCK_WORDS: Mapping[BlockOrigin, str] = {
+    BlockOrigin.INSTITUTION: "The institution has blocked the address",
+    BlockOrigin.CUSTOMER: "The customer wants nothing sent to the address",
 }
 
 
@@ -60,7 +66,7 @@ class Course:
 def go_through_law(
     course: Course, laws: tuple[Asked[Law], ...], fired: frozenset[str], question: Question
 ) -> None:
-    """Remove channels without consent, forbidden routes, and what has no address."""
+    """Remove channels without consent, forbidden routes, blocked ones and what has no address."""
     for asked in laws:
         law = asked.rule
         if law.id not in fired:
@@ -76,8 +82,7 @@ def go_through_law(
             course.remove(channel, Reason(code="route_forbidden", text=text))
     for channel in course.channels:
         if channel not in question.reachable:
-            text = _ADDRESS_WORDS[channel]
-            course.remove(channel, Reason(code="no_address", text=text))
+            course.remove(channel, _silence(channel, question.blocked.get(channel)))
 
 
 def go_through_caps(
@@ -140,6 +145,12 @@ def _offence(law: Law, channel: Channel, question: Question) -> Reason | None:
     if agreed is False:
         return law.because("refused", "The customer has refused this channel")
     return law.because(law.reason, law.text)
+
+
+def _silence(channel: Channel, block: Block | None) -> Reason:
+    if block is None:
+        return Reason(code="no_address", text=_ADDRESS_WORDS[channel])
+    return Reason(code="blocked", text=f"{_BLOCK_WORDS[block.origin]}: {block.reason}")
 
 
 def _free_at(cap: Cap, question: Question) -> datetime | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from rules.rulebook import Rulebook
+from tellal.domain.blocks import Block
 from tellal.domain.channels import Channel
 from tellal.domain.decisions import Value
 
@@ -26,7 +27,7 @@ class Question:
     `document` maps the vocabulary's paths to values, absent means unknown; `cap_uses` maps a cap
     to the instants at which its slots were taken; `consents` holds True for granted and False for
     refused, and nothing where there is no record; `unroutable` says why no route may carry a
-    channel to him.
+    channel to him; `blocked` names the channels that are not reachable because of a block.
     """
 
     topic: str
@@ -36,6 +37,7 @@ class Question:
     cap_uses: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
     consents: Mapping[Channel, bool] = field(default_factory=dict)
     reachable: frozenset[Channel] = frozenset()
+    blocked: Mapping[Channel, Block] = field(default_factory=dict)
     country: str = ""
     unroutable: Mapping[Channel, str] = field(default_factory=dict)
     ledger: LedgerView = LedgerView(told_version=None, pending=False, attempts_made=0)

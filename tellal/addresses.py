@@ -11,6 +11,7 @@ from tellal.domain.errors import InvalidInputError
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")
+_LIKE_A_NUMBER = re.compile(r"[\s\d+()/.-]+")
 _LOCAL_LIMIT = 64
 _EMAIL_LIMIT = 254
 _CARRIES_TEXTS = frozenset(
@@ -44,6 +45,21 @@ def normalise(channel: Channel, raw: str, *, region: str) -> str:
                 field="channel",
                 hint="say can_show_banner in the event instead",
             )
+
+
+def channel_of(raw: str) -> Channel:
+    """Tell by its form what kind of address this is; whether it is one, `normalise` says."""
+    if "@" in raw:
+        return Channel.EMAIL
+    return Channel.SMS if _LIKE_A_NUMBER.fullmatch(raw) else Channel.PUSH
+
+
+def folded(channel: Channel, address: str) -> str:
+    """Return a normalised address in the one form in which addresses are compared for blocks.
+
+    A mail server may tell `Ayse@` from `ayse@`; whoever refuses the one means the other, too.
+    """
+    return address.lower() if channel is Channel.EMAIL else address
 
 
 def mobile_number(raw: str, *, region: str) -> str:

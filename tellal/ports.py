@@ -65,8 +65,19 @@ class Rendered:
     content_variables: Mapping[str, str] = field(default_factory=dict)
 
 
-class Renderer(Protocol):
-    """Fills templates in."""
+class Texts(Protocol):
+    """Knows which text speaks."""
+
+    def text_name(self, *, topic: str, channel: Channel, language: str) -> str:
+        """Name the text of a topic for a language, or its fallback's; empty if there is none.
+
+        A name is `<topic>/<channel>.<language>`.
+        """
+        ...
+
+
+class Renderer(Texts, Protocol):
+    """Fills texts in."""
 
     def render(
         self, *, topic: str, channel: Channel, language: str, variables: Mapping[str, object]

@@ -136,6 +136,7 @@ class Settings(BaseSettings):
         configured = {
             "twilio": self.twilio.account_sid,
             "twilio_whatsapp": self.twilio.account_sid,
+            "netgsm": self.netgsm.usercode,
             "smtp": self.smtp.host,
             "fcm": self.fcm.project,
         }

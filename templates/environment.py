@@ -117,6 +117,14 @@ class JinjaRenderer:
         except TemplateError as error:
             raise _broken(compiled.name.path, error) from error
 
+    def text_name(self, *, topic: str, channel: Channel, language: str) -> str:
+        """Name the text that speaks, `<topic>/<channel>.<language>`; empty if there is none."""
+        try:
+            name = self.library.find(topic=topic, channel=channel, language=language)
+        except InvalidInputError:
+            return ""
+        return f"{name.topic}/{name.channel}.{name.language}"
+
     def required_variables(self, *, topic: str, channel: Channel, language: str) -> tuple[str, ...]:
         """Name what the text cannot do without on any way through it: dotted paths, sorted."""
         compiled = self._compile(self.library.find(topic=topic, channel=channel, language=language))

@@ -2,7 +2,7 @@
 
 import typer
 
-from tellal.cli import brands, measure, rehearse, rulebook, serve
+from tellal.cli import brands, holds, imports, measure, rehearse, rulebook, serve
 from tellal.cli.sentences import PlainSpeaking
 
 app = typer.Typer(
@@ -25,3 +25,5 @@ app.add_typer(serve.database, name="db")
 app.add_typer(rulebook.rules, name="rules")
 app.add_typer(brands.brands, name="brands")
 app.add_typer(brands.keys, name="keys")
+app.add_typer(holds.hold, name="hold")
+app.add_typer(imports.imports, name="import")

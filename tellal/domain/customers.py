@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from tellal.domain.channels import Channel
+from tellal.domain.blocks import Block, strictest
+from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.decisions import Value
 
 
@@ -25,12 +26,22 @@ class ConsentState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactPoint:
-    """An address of a customer on a channel, normalised; `bad_reason` says why it is unusable."""
+    """An address of a customer on a channel, normalised; `bad_reason` says why it is unusable.
+
+    `blocks` holds the blocks on it that nobody has lifted; they may be over.
+    """
 
     id: str
     channel: Channel
     address: str
     bad_reason: str = ""
+    blocks: tuple[Block, ...] = ()
+
+    def block(self, message_class: MessageClass, at: datetime) -> Block | None:
+        """Return the block that stops messages of a class at an instant, if there is one."""
+        return strictest(
+            one for one in self.blocks if one.in_force(at) and one.stops(message_class)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +97,19 @@ class Customer:
             if point.channel is channel and not point.bad_reason:
                 return point
         return None
+
+    def open_to(
+        self, channel: Channel, message_class: MessageClass, at: datetime
+    ) -> ContactPoint | None:
+        """Return the first good address on a channel that no block closes to a class."""
+        good = (p for p in self.contact_points if p.channel is channel and not p.bad_reason)
+        return next((point for point in good if point.block(message_class, at) is None), None)
+
+    def blocked(self, message_class: MessageClass, at: datetime) -> dict[Channel, Block]:
+        """Return the channels on which every good address is blocked to a class, with a block."""
+        found: dict[Channel, Block] = {}
+        for point in self.contact_points:
+            block = None if point.bad_reason else point.block(message_class, at)
+            if block is not None and self.open_to(point.channel, message_class, at) is None:
+                found.setdefault(point.channel, block)
+        return found

@@ -1,22 +1,27 @@
 """Brands and customers, read as domain objects."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Row,
     Select,
     String,
     any_,
     bindparam,
     case,
+    func,
     null,
     select,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel
 from tellal.domain.customers import (
     Brand,
@@ -31,10 +36,12 @@ from tellal.domain.errors import NotFoundError
 from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
+from tellal.persistence.tables.delivery import BlockRow
 
 _customer_table = table(CustomerRow)
 _point_table = table(ContactPointRow)
 _consent_table = table(ConsentRow)
+_block_table = table(BlockRow)
 _customers = _customer_table.c
 _points = _point_table.c
 _consent = _consent_table.c
@@ -167,7 +174,7 @@ async def _complete(tx: AsyncSession, rows: Sequence[Row[Any]]) -> list[Customer
 
 
 def _belongings() -> Select[Any]:
-    """Select the addresses and the consents of customers in one query; both in their order.
+    """Select the addresses (with what blocks them) and the consents of customers in one query.
 
     The newest address of a channel comes first, and the consent in force last.
     """
@@ -180,6 +187,7 @@ def _belongings() -> Select[Any]:
             _points.address.label("said"),
             _points.bad_reason.label("about"),
             null().cast(_consent.recorded_at.type).label("recorded_at"),
+            _blocks_of_a_point().label("blocks"),
         ).where(_points.customer_id == any_(whose)),
         select(
             _consent.id,
@@ -188,10 +196,24 @@ def _belongings() -> Select[Any]:
             _consent.state,
             _consent.source,
             _consent.recorded_at,
+            null().cast(JSONB),
         ).where(_consent.customer_id == any_(whose)),
     ).subquery("belongings")
     newest_first = case((found.c.recorded_at.is_(None), found.c.id)).desc()
     return select(found).order_by(newest_first, found.c.recorded_at, found.c.id)
+
+
+def _blocks_of_a_point() -> ColumnElement[Any]:
+    """Select the blocks that stand on an address; see `tellal.addresses.folded` for its form."""
+    small = func.lower(_points.address)
+    as_blocked = case((_points.channel == Channel.EMAIL.value, small), else_=_points.address)
+    blocks = _block_table.c
+    standing = select(func.jsonb_agg(func.to_jsonb(_block_table.table_valued()))).where(
+        blocks.brand_id == _points.brand_id,
+        blocks.address == as_blocked,
+        blocks.lifted_at.is_(None),
+    )
+    return standing.scalar_subquery()
 
 
 _BRAND = select(table(BrandRow)).where(table(BrandRow).c.id == bindparam("brand"))
@@ -208,7 +230,11 @@ _BELONGINGS = _belongings()
 
 def _to_point(row: Row[Any]) -> ContactPoint:
     return ContactPoint(
-        id=row.id, channel=Channel(row.channel), address=row.said, bad_reason=row.about
+        id=row.id,
+        channel=Channel(row.channel),
+        address=row.said,
+        bad_reason=row.about,
+        blocks=tuple(_standing_block(block) for block in row.blocks or ()),
     )
 
 
@@ -218,6 +244,35 @@ def _to_consent(row: Row[Any]) -> Consent:
         state=ConsentState(row.said),
         source=row.about,
         recorded_at=row.recorded_at,
+    )
+
+
+def to_block(row: Row[Any]) -> Block:
+    """Turn a row of the table of blocks into the domain's block."""
+    return Block(
+        id=row.id,
+        brand_id=row.brand_id,
+        address=row.address,
+        origin=BlockOrigin(row.origin),
+        reason=row.reason,
+        until=row.until,
+        placed_by=row.placed_by,
+        placed_at=row.placed_at,
+        lifted_at=row.lifted_at,
+        lifted_by=row.lifted_by,
+    )
+
+
+def _standing_block(written: Mapping[str, str]) -> Block:
+    return Block(
+        id=written["id"],
+        brand_id=written["brand_id"],
+        address=written["address"],
+        origin=BlockOrigin(written["origin"]),
+        reason=written["reason"],
+        until=datetime.fromisoformat(written["until"]) if written["until"] else None,
+        placed_by=written["placed_by"],
+        placed_at=datetime.fromisoformat(written["placed_at"]),
     )
 
 

@@ -69,7 +69,8 @@ class Asking:
                 channel: consent.state is ConsentState.GRANTED
                 for channel, consent in customer.consents.items()
             },
-            reachable=reachable(customer, banner=around.banner),
+            reachable=reachable(customer, topic.message_class, at, banner=around.banner),
+            blocked=customer.blocked(topic.message_class, at),
             country=customer.country,
             unroutable=unroutable(customer, topic.message_class, self._routes),
             ledger=await ledger_view(tx, customer.id, topic, own),
@@ -109,7 +110,11 @@ def unroutable(
     return {channel: why for channel, why in words.items() if why}
 
 
-def reachable(customer: Customer, *, banner: bool) -> frozenset[Channel]:
-    """Return the channels over which the customer can be reached at this moment."""
-    channels = {point.channel for point in customer.contact_points if not point.bad_reason}
+def reachable(
+    customer: Customer, message_class: MessageClass, at: datetime, *, banner: bool
+) -> frozenset[Channel]:
+    """Return the channels over which a message of a class can reach the customer at an instant."""
+    channels = {
+        channel for channel in Channel if customer.open_to(channel, message_class, at) is not None
+    }
     return frozenset(channels | {Channel.BANNER} if banner else channels - {Channel.BANNER})

@@ -32,6 +32,7 @@ from tellal.domain.channels import BY_NUMBER, Channel, Lane, MessageClass, Recip
 from tellal.domain.customers import Brand, ConsentState, ContactPoint, Customer
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.handover import Carrier
+from tellal.domain.holds import Hold
 from tellal.domain.messages import MessageState, OutgoingMessage
 from tellal.domain.routes import Choice, Load, Route, has_link
 from tellal.domain.sms.cost import price_of
@@ -42,9 +43,11 @@ from tellal.persistence.bulk import arrays, given
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.people import brand as read_brand, read_customers
 from tellal.persistence.session import Sessions
+from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.ledger import AttemptRow, CauseRow, MessageRow, OutcomeRow
 from tellal.ports import Rendered, Renderer
+from tellal.services.holds import in_force
 from tellal.services.posting import template_variables
 from tellal.services.progress import Move, Progress
 from tellal.services.routes import Routes
@@ -54,12 +57,14 @@ _outcomes = table(OutcomeRow)
 _causes = table(CauseRow)
 _customers = table(CustomerRow)
 _attempts = table(AttemptRow)
+_brands = table(BrandRow)
 
 _DUE = (
     select(_messages, _outcomes.c.plan["fold"].as_string().label("fold"))
     .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
     .join(_causes, _causes.c.id == _messages.c.cause_id)
     .join(_customers, _customers.c.id == _messages.c.customer_id)
+    .join(_brands, _brands.c.id == _messages.c.brand_id)
     .where(
         _messages.c.lane == bindparam("of_lane"),
         _messages.c.state == MessageState.QUEUED.value,
@@ -73,7 +78,7 @@ _DUE = (
     .suffix_with(
         text(
             "FOR UPDATE OF messages, outcomes SKIP LOCKED "
-            "FOR SHARE OF causes, customers SKIP LOCKED"
+            "FOR SHARE OF causes, customers, brands SKIP LOCKED"
         )
     )
 )
@@ -154,6 +159,7 @@ class _Batch:
 
     brands: Mapping[str, Brand]
     customers: Mapping[str, Customer]
+    holds: Sequence[Hold]
     choice: Choice
     now: datetime
 
@@ -167,6 +173,14 @@ class _Wish:
     country: str
     rendered: Rendered
     routes: Sequence[Route]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """A message that a hold keeps back until it is released."""
+
+    message_id: str
+    hold_id: str
 
 
 class Claiming:
@@ -217,11 +231,14 @@ class Claiming:
             batch = _Batch(
                 brands={b: await read_brand(tx, b) for b in sorted({r.brand_id for r in rows})},
                 customers=await read_customers(tx, {row.customer_id for row in rows}),
+                # Read when the brands are shared: a hold that is placed later waits for this.
+                holds=await in_force(tx, {row.brand_id for row in rows}),
                 choice=choice,
                 now=choice.now,
             )
             found = [self._examine(row, batch) for row in rows]
             await self._progress.move(tx, [one for one in found if isinstance(one, Move)])
+            await _keep_back(tx, [one for one in found if isinstance(one, _Held)])
             wishes = [one for one in found if isinstance(one, _Wish)]
             chosen = await self._choose(tx, wishes, choice)
             intents = [_intent(wish, route, batch) for wish, route in chosen]
@@ -258,8 +275,11 @@ class Claiming:
             chosen += carried[:tokens]
         return chosen
 
-    def _examine(self, row: Row[Any], batch: _Batch) -> _Wish | Move:
+    def _examine(self, row: Row[Any], batch: _Batch) -> _Wish | _Held | Move:
         """Say what may leave, or why it may not; consent and address count as they are now."""
+        hold = self._hold_on(row, batch, "")
+        if hold is not None and row.expires_at > batch.now:
+            return _Held(message_id=row.id, hold_id=hold.id)
         customer = batch.customers[row.customer_id]
         channel = Channel(row.channel)
         if row.expires_at <= batch.now:
@@ -276,9 +296,31 @@ class Claiming:
             code = "bad_address"
         if code or point is None:
             return Move(message_id=row.id, state=MessageState.FAILED, code=code)
+        if point.block(MessageClass(row.message_class), batch.now) is not None:
+            return Move(message_id=row.id, state=MessageState.CANCELLED, code="blocked")
         return self._wish(row, point, batch)
 
-    def _wish(self, row: Row[Any], point: ContactPoint, batch: _Batch) -> _Wish | Move:
+    def _hold_on(self, row: Row[Any], batch: _Batch, route: str) -> Hold | None:
+        """Return a hold that covers the message, if it goes by a route (empty: by any)."""
+        if not batch.holds:
+            return None
+        channel = Channel(row.channel)
+        template = self._renderer.text_name(topic=row.topic, channel=channel, language=row.language)
+        covering = (
+            hold
+            for hold in batch.holds
+            if hold.covers(
+                brand_id=row.brand_id,
+                topic=row.topic,
+                template=template,
+                message_class=row.message_class,
+                channel=row.channel,
+                route=route,
+            )
+        )
+        return next(covering, None)
+
+    def _wish(self, row: Row[Any], point: ContactPoint, batch: _Batch) -> _Wish | _Held | Move:
         channel = Channel(row.channel)
         customer = batch.customers[row.customer_id]
         try:
@@ -303,7 +345,12 @@ class Claiming:
         routes = [route for route in batch.choice.among(load) if route.name not in out]
         if not routes:
             return Move(message_id=row.id, state=MessageState.FAILED, code="no_route")
-        return _Wish(row=row, point=point, country=country, rendered=rendered, routes=routes)
+        holds = {route.name: self._hold_on(row, batch, route.name) for route in routes}
+        free = [route for route in routes if holds[route.name] is None]
+        hold = holds[routes[0].name]
+        if not free and hold is not None:
+            return _Held(message_id=row.id, hold_id=hold.id)
+        return _Wish(row=row, point=point, country=country, rendered=rendered, routes=free)
 
     async def _commit(
         self, tx: AsyncSession, intents: Sequence[OutgoingMessage], now: datetime
@@ -371,6 +418,17 @@ def _intent(wish: _Wish, route: Route, batch: _Batch) -> OutgoingMessage:
         content=rendered.content,
         content_variables=rendered.content_variables,
     )
+
+
+async def _keep_back(tx: AsyncSession, held: Sequence[_Held]) -> None:
+    """Mark what holds cover, so that the next claim looks past it."""
+    by_hold: dict[str, list[str]] = {}
+    for one in held:
+        by_hold.setdefault(one.hold_id, []).append(one.message_id)
+    for hold_id, message_ids in by_hold.items():
+        await tx.execute(
+            update(_messages).where(_messages.c.id.in_(message_ids)).values(held_by=hold_id)
+        )
 
 
 def sender_of(brand: Brand, channel: Channel) -> str:

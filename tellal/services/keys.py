@@ -52,6 +52,10 @@ class Scope(StrEnum):
     MESSAGES_READ = "messages:read"
     MESSAGES_WRITE = "messages:write"
     DECISIONS_READ = "decisions:read"
+    HOLDS_READ = "holds:read"
+    HOLDS_WRITE = "holds:write"
+    BLOCKS_READ = "blocks:read"
+    BLOCKS_WRITE = "blocks:write"
     KEYS_ADMIN = "keys:admin"
 
 

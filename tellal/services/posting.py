@@ -118,7 +118,8 @@ class Posts:
     ) -> dict[str, object]:
         plan = posting.plan
         channel = plan.steps[posting.step].channel
-        point = customer.usable(channel)
+        # One that is blocked is better than none: the lane ends the message and says why.
+        point = customer.open_to(channel, plan.message_class, now) or customer.usable(channel)
         waits = posting.not_before > now
         return {
             "id": new_id(),

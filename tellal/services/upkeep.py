@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from tellal.persistence.bell import Bell
+from tellal.ports import Texts
 from tellal.services.dispatching import Deliver, Dispatcher
 from tellal.services.gauges import Gauges
+from tellal.services.hold_marking import Marking
 from tellal.services.house import House
 from tellal.services.receipt_inbox import InboxWork
 from tellal.services.receipts import Receipts
@@ -16,13 +18,14 @@ from tellal.supervision import until_stopped
 
 
 def upkeep(
-    house: House, deliver: Deliver, bell: Bell, stop: asyncio.Event
+    house: House, deliver: Deliver, bell: Bell, texts: Texts, stop: asyncio.Event
 ) -> dict[str, Callable[[], Awaitable[None]]]:
-    """Return the loops: outbox, receipts, due outcomes, wake-up calls, rules, gauges."""
+    """Return the loops: outbox, receipts, due outcomes, holds, wake-up calls, rules, gauges."""
     return {
         "dispatcher": partial(Dispatcher(house.sessions, house.clock, deliver).run, stop),
         "receipts": partial(_inbox(house).run, bell, stop),
         "sweeper": partial(Sweeper(house.journeys).run, stop),
+        "holds": partial(Marking(house.sessions, texts).run, stop),
         "bell": partial(until_stopped, bell.listen, stop),
         "rulebook": partial(reread, house.books, stop),
         "gauges": partial(Gauges(house.sessions, house.clock).run, stop),

@@ -39,6 +39,9 @@ UNANSWERED = HandOver(
 class PlainRenderer:
     """Writes the topic's name; the variable `broken` stands for a broken template."""
 
+    def text_name(self, *, topic: str, channel: Channel, language: str) -> str:
+        return f"{topic}/{channel}.{language}"
+
     def render(
         self, *, topic: str, channel: Channel, language: str, variables: Mapping[str, object]
     ) -> Rendered:
