@@ -1,4 +1,4 @@
-"""Feeds a run with its errands, evenly over the time in which processes are killed."""
+"""Feeds a run with its errands, evenly over a time."""
 
 import asyncio
 import time

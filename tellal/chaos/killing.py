@@ -14,14 +14,15 @@ Say = Callable[[str], None]
 _LONGEST_DOWN_S = 2.0
 _STARTS = 8
 _BETWEEN_STARTS_S = 1.0
+_LOOK_EVERY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blow:
-    """A kill to come: of what, when (seconds after the beginning), and how long it lies."""
+    """A kill to come: of what, after which share of the work, and how long it lies."""
 
     part: str
-    at_s: float
+    after: float
     down_s: float
 
 
@@ -34,31 +35,35 @@ class Kill:
     back_s: float
 
 
-def schedule(parts: Sequence[str], kills: int, seconds: float, chance: random.Random) -> list[Blow]:
-    """Spread kills over the time, each part as often as any other or once more."""
+def schedule(parts: Sequence[str], kills: int, chance: random.Random) -> list[Blow]:
+    """Spread kills over the work, each part as often as any other or once more."""
     victims = [parts[n % len(parts)] for n in range(kills)]
     chance.shuffle(victims)
-    moments = sorted(chance.uniform(0, seconds) for _ in victims)
+    moments = sorted(chance.random() for _ in victims)
     return [
-        Blow(part=part, at_s=at, down_s=chance.uniform(0, _LONGEST_DOWN_S))
-        for part, at in zip(victims, moments, strict=True)
+        Blow(part=part, after=after, down_s=chance.uniform(0, _LONGEST_DOWN_S))
+        for part, after in zip(victims, moments, strict=True)
     ]
 
 
 class Killer:
-    """Kills as scheduled; several parts may lie at once, but one that lies is not killed again."""
+    """Kills as scheduled; several parts may lie at once, but one that lies is not killed again.
+
+    `share` says how much of the work is asked for, from 0 to 1: on a slow machine kills come later,
+    not when everything is over.
+    """
 
     def __init__(
         self,
         parts: Mapping[str, Part],
         *,
         revived: Callable[[str], Awaitable[None]],
-        progress: Callable[[], str],
+        share: Callable[[], float],
         say: Say,
     ) -> None:
         self._parts = parts
         self._revived = revived
-        self._progress = progress
+        self._share = share
         self._say = say
         self._turns = {name: asyncio.Lock() for name in parts}
         self._begun = 0.0
@@ -69,7 +74,8 @@ class Killer:
         self._begun = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for blow in blows:
-                await asyncio.sleep(max(0.0, blow.at_s - self._elapsed))
+                while self._share() < blow.after:
+                    await asyncio.sleep(_LOOK_EVERY_S)
                 group.create_task(self._strike(blow))
 
     @property
@@ -81,7 +87,7 @@ class Killer:
         async with self._turns[blow.part]:
             await asyncio.to_thread(part.kill)
             at = self._elapsed
-            self._say(f"{at:7.1f} s  killed {blow.part:<9} {self._progress()}")
+            self._say(f"{at:7.1f} s  killed {blow.part:<9} after {self._share():4.0%}")
             await asyncio.sleep(blow.down_s)
             await self._start(part)
             await self._revived(blow.part)

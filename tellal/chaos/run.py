@@ -37,7 +37,7 @@ _NO_LOOK_UP = frozenset({Channel.EMAIL.value, Channel.PUSH.value})
 class Order:
     """What to run.
 
-    `seconds_per_kill` stretches the run; errands are spread over the same time as the kills.
+    `seconds_per_kill` stretches the run: errands are spread over so many for every kill.
     `patience_s` is how long to wait at the end until nothing moves. `speed` is a rehearsal's.
     """
 
@@ -102,7 +102,7 @@ class _Run:
         killer = Killer(
             victims(self._stack, self._order),
             revived=self._providers.misbehave_in,
-            progress=lambda: f"({self._feed.asked} of {errands} asked for)",
+            share=lambda: self._feed.asked / errands,
             say=self._say,
         )
         seconds = self._order.seconds_per_kill * self._order.kills
@@ -110,7 +110,7 @@ class _Run:
         parts = list(victims(self._stack, self._order))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feed.run(seconds))
-            group.create_task(killer.run(schedule(parts, self._order.kills, seconds, chance)))
+            group.create_task(killer.run(schedule(parts, self._order.kills, chance)))
         engine = make_engine(self._stack.database_url, pool=2)
         try:
             sessions = make_sessions(engine)
