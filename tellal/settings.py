@@ -19,6 +19,20 @@ class TwilioSettings(_Part):
     timeout_s: float = 10.0
 
 
+class NetgsmSettings(_Part):
+    """NetGSM, for texts to Turkish numbers. `header` is the sender name of who has none of his own.
+
+    `callback_secret` is part of the address to which its reports are pushed: it signs nothing.
+    """
+
+    usercode: str = ""
+    password: SecretStr = SecretStr("")
+    header: str = ""
+    base_url: str = "https://api.netgsm.com.tr"
+    timeout_s: float = 10.0
+    callback_secret: SecretStr = SecretStr("")
+
+
 class SmtpSettings(_Part):
     """The relay for e-mail. `tls`: `none`, `starttls` or `implicit`."""
 
@@ -67,6 +81,7 @@ class Settings(BaseSettings):
     """A folder of rule files; None is the book that ships with Tellal."""
 
     twilio: TwilioSettings = TwilioSettings()
+    netgsm: NetgsmSettings = NetgsmSettings()
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
 

@@ -10,35 +10,96 @@ from tellal.carrier.callbacks import Callbacks
 from tellal.carrier.control import Control
 from tellal.carrier.faults import Faults
 from tellal.carrier.fcm_routes import FcmCounter
+from tellal.carrier.journal import Journal
+from tellal.carrier.netgsm_jobs import KIND as NETGSM, Delivery, Jobs, remembered as remembered_text
+from tellal.carrier.netgsm_requests import NetgsmRefusalError, Pace
+from tellal.carrier.netgsm_routes import NetgsmCounter, refused as refused_by_netgsm
 from tellal.carrier.settings import CarrierSettings
-from tellal.carrier.twilio_messages import TextMessages, Walk
+from tellal.carrier.twilio_messages import (
+    KIND as TWILIO,
+    TextMessages,
+    Walk,
+    remembered as remembered_message,
+)
 from tellal.carrier.twilio_requests import RefusalError
 from tellal.carrier.twilio_routes import TwilioCounter, refused
 
 
 def create_carrier(settings: CarrierSettings) -> FastAPI:
-    """Build the simulator; its memory lives as long as the application."""
-    book, faults = Book(settings.book_cap), Faults(settings.seed)
-    messages, callbacks = TextMessages(settings.book_cap), Callbacks(settings)
-    walk = Walk(settings, callbacks)
+    """Build the simulator; what it remembers beyond its own end is in the settings' book file.
+
+    Raises:
+        JournalError: The book file is none.
+    """
+    journal = Journal(settings.book_file)
+    book, faults = Book(settings.book_cap, journal), Faults(settings.seed)
+    messages, jobs = TextMessages(settings.book_cap), Jobs(settings.book_cap)
+    callbacks = Callbacks(settings)
+    walk, delivery = Walk(settings, callbacks, book), Delivery(settings, callbacks, book)
+    _recall(journal, settings.book_cap, book, messages, jobs)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        _go_on(messages, walk, jobs, delivery)
         yield
         await walk.close()
+        await delivery.close()
         await callbacks.close()
+        journal.close()
 
-    app = FastAPI(title="Tellal carrier simulator", lifespan=lifespan)
-    app.add_api_route("/healthz", _healthz, methods=["GET"], tags=["Control"])
-    app.add_exception_handler(RefusalError, refused)
     twilio = TwilioCounter(
         settings=settings, book=book, faults=faults, messages=messages, walk=walk
     )
+    netgsm = NetgsmCounter(
+        settings=settings,
+        book=book,
+        faults=faults,
+        jobs=jobs,
+        delivery=delivery,
+        tasks=Pace(settings.netgsm_tasks_a_minute),
+        reports=Pace(settings.netgsm_reports_a_minute),
+    )
     fcm = FcmCounter(settings=settings, book=book, faults=faults)
-    control = Control(book=book, faults=faults, messages=messages, walk=walk, callbacks=callbacks)
-    for part in (twilio, fcm, control):
+    control = Control(
+        book=book,
+        faults=faults,
+        messages=messages,
+        walk=walk,
+        netgsm=netgsm,
+        delivery=delivery,
+        callbacks=callbacks,
+    )
+    app = FastAPI(title="Tellal carrier simulator", lifespan=lifespan)
+    app.add_api_route("/healthz", _healthz, methods=["GET"], tags=["Control"])
+    app.add_exception_handler(RefusalError, refused)
+    app.add_exception_handler(NetgsmRefusalError, refused_by_netgsm)
+    for part in (twilio, netgsm, fcm, control):
         app.include_router(part.router())
     return app
+
+
+def _recall(journal: Journal, cap: int, book: Book, messages: TextMessages, jobs: Jobs) -> None:
+    """Take back what an earlier process wrote down."""
+    for kept in journal.read(cap):
+        if kept.kind == TWILIO:
+            message = remembered_message(kept.fields)
+            book.restore(kept, message)
+            messages.add(message)
+        elif kept.kind == NETGSM:
+            text = remembered_text(kept.fields)
+            book.restore(kept, text)
+            jobs.add(text)
+        else:
+            book.restore(kept)
+
+
+def _go_on(messages: TextMessages, walk: Walk, jobs: Jobs, delivery: Delivery) -> None:
+    """Set what was on its way on its way again."""
+    for message in messages.newest_first("")[::-1]:
+        if not message.arrived:
+            walk.begin(message)
+    for text in jobs.unfinished():
+        delivery.begin(text)
 
 
 async def _healthz() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Signed status callbacks, as Twilio posts them; nothing is posted twice unless a fault says so."""
+"""Status callbacks, signed as Twilio does or not at all; none goes twice unless a fault says so."""
 
 import asyncio
 import base64
@@ -32,7 +32,13 @@ class Callbacks:
 
     async def post(self, url: str, form: Mapping[str, str]) -> None:
         """Post one callback; whatever comes back, it is not tried again."""
-        headers = {"X-Twilio-Signature": signature(self._auth_token, url, form)}
+        await self._post(url, form, {"X-Twilio-Signature": signature(self._auth_token, url, form)})
+
+    async def post_unsigned(self, url: str, form: Mapping[str, str]) -> None:
+        """Post a callback whose only proof is a secret in its address."""
+        await self._post(url, form, {})
+
+    async def _post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> None:
         async with self._at_once:
             if self._session is None:
                 self._session = aiohttp.ClientSession(timeout=self._timeout)

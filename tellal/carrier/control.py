@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse
 from tellal.carrier.book import Book, Question
 from tellal.carrier.callbacks import Callbacks
 from tellal.carrier.faults import Fault, Faults
+from tellal.carrier.netgsm_jobs import Delivery
+from tellal.carrier.netgsm_routes import NetgsmCounter
 from tellal.carrier.twilio_messages import TextMessages, Walk
 
 _PAGE = 100
@@ -24,6 +26,8 @@ class Control:
     faults: Faults
     messages: TextMessages
     walk: Walk
+    netgsm: NetgsmCounter
+    delivery: Delivery
     callbacks: Callbacks
 
     def router(self) -> APIRouter:
@@ -32,6 +36,7 @@ class Control:
         router.add_api_route("/book", self.read, methods=["GET"])
         router.add_api_route("/book", self.empty, methods=["DELETE"], status_code=204)
         router.add_api_route("/book/count", self.count, methods=["GET"])
+        router.add_api_route("/book/taken", self.taken, methods=["GET"])
         router.add_api_route("/callbacks", self.way_back, methods=["GET"])
         router.add_api_route("/faults", self.add_fault, methods=["POST"], status_code=201)
         router.add_api_route("/faults", self.faults_on, methods=["GET"])
@@ -60,17 +65,27 @@ class Control:
         question = Question(to=to, channel=channel, since=since, message_id=m)
         return JSONResponse(self.book.count(question))
 
+    async def taken(
+        self, *, least: Annotated[int, Query(ge=1, description="only those so often taken")] = 1
+    ) -> JSONResponse:
+        """Return for each message id of the caller's how often it was taken; twice is a duplicate.
+
+        It is the `m` of a callback address, or whatever else the carrier has carried it in.
+        """
+        return JSONResponse({"messages": self.book.taken(least)})
+
     async def empty(self) -> None:
         """Forget every message."""
         self.book.clear()
         self.messages.clear()
+        self.netgsm.clear()
 
     async def way_back(self) -> dict[str, int]:
         """Count callbacks answered and lost, and messages that are still walking."""
         return {
             "answered": self.callbacks.answered,
             "lost": self.callbacks.lost,
-            "walking": self.walk.walking,
+            "walking": self.walk.walking + self.delivery.under_way,
         }
 
     async def add_fault(self, fault: Fault) -> Fault:

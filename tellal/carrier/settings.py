@@ -1,6 +1,7 @@
 """What a rehearsal may change about the carrier simulator."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,15 @@ class CarrierSettings:
     auth_token: str = field(default="rehearsal", repr=False)
     fcm_project: str = "rehearsal"
     fcm_bearer: str = field(default="rehearsal", repr=False)
+    netgsm_usercode: str = "8500000000"
+    netgsm_password: str = field(default="rehearsal", repr=False)
+    netgsm_iys_refusal: str = ""
+    """What commercial texts are refused with, for want of an İYS contract (50) or brand (51)."""
+    netgsm_push_url: str = field(default="", repr=False)
+    """Where NetGSM's reports are pushed to, a secret in it; empty: they are only asked for."""
+    netgsm_reports_a_minute: int = 10
+    netgsm_tasks_a_minute: int = 20
+    """How many jobs NetGSM takes in a minute for the same number."""
     sending_after_s: float = 0.02
     sent_after_s: float = 0.03
     delivered_after_s: float = 0.05
@@ -27,4 +37,6 @@ class CarrierSettings:
     """How long a hanging request is held at most; the client usually gives up before."""
     book_cap: int = 200_000
     """How many requests and how many text messages are remembered; the oldest go first."""
+    book_file: Path | None = None
+    """Where the book is kept, so that a process that is killed forgets nothing; None: nowhere."""
     seed: int = 1

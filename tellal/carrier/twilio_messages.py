@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from tellal.carrier.book import Entry
+from pydantic import TypeAdapter
+
+from tellal.carrier.book import Book, Entry
 from tellal.carrier.callbacks import Callbacks
 from tellal.carrier.faults import FaultKind
 from tellal.carrier.settings import CarrierSettings
@@ -15,6 +17,9 @@ from tellal.carrier.settings import CarrierSettings
 _GSM_7_ONLY = 128
 _SEGMENT_GSM, _SEGMENT_UCS2 = 153, 67
 _SINGLE_GSM, _SINGLE_UCS2 = 160, 70
+
+KIND = "twilio"
+"""The kind of a line of the journal that is a message resource."""
 
 
 def new_sid() -> str:
@@ -42,6 +47,20 @@ class TextMessage:
     fate: str = "delivered"
     fate_code: int | None = None
     faults: frozenset[FaultKind] = field(default_factory=frozenset)
+
+    @property
+    def kind(self) -> str:
+        """What it is in the journal."""
+        return KIND
+
+    def as_line(self) -> bytes:
+        """Write all of it for the journal."""
+        return _MESSAGE.dump_json(self)
+
+    @property
+    def arrived(self) -> bool:
+        """Whether its walk is over."""
+        return self.status in {self.fate, "canceled"}
 
     def segments(self) -> int:
         """Count segments by the length alone: enough for a rehearsal, not for a bill."""
@@ -96,6 +115,14 @@ class TextMessage:
         return form
 
 
+_MESSAGE = TypeAdapter(TextMessage)
+
+
+def remembered(fields: Mapping[str, object]) -> TextMessage:
+    """Return a message as the journal has it."""
+    return _MESSAGE.validate_python(fields)
+
+
 class TextMessages:
     """All message resources of the account, bounded, with an index by recipient."""
 
@@ -133,9 +160,10 @@ class TextMessages:
 class Walk:
     """Moves messages from status to status, and tells their callbacks."""
 
-    def __init__(self, settings: CarrierSettings, callbacks: Callbacks) -> None:
+    def __init__(self, settings: CarrierSettings, callbacks: Callbacks, book: Book) -> None:
         self._settings = settings
         self._callbacks = callbacks
+        self._book = book
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, message: TextMessage) -> None:
@@ -151,21 +179,42 @@ class Walk:
 
     async def _walk(self, message: TextMessage) -> None:
         settings = self._settings
-        if message.send_at is not None:
+        if message.send_at is not None and message.status == "scheduled":
             await asyncio.sleep((message.send_at - datetime.now(UTC)).total_seconds())
             if message.status != "scheduled":
                 return
             message.status = "queued"
         told: list[str] = []
-        for status, pause in self._steps(message, settings):
+        for status, pause in self._ahead(message, settings):
             await asyncio.sleep(pause)
             self._step(message, status)
             if FaultKind.REORDER_CALLBACKS in message.faults:
                 told.append(status)
             else:
                 await self.tell(message, status)
+                self.note(message)
         for status in reversed(told):
             await self.tell(message, status)
+        if told:
+            self.note(message)
+
+    def note(self, message: TextMessage) -> None:
+        """Write down how far it is: after the telling, for a callback may repeat but not fail."""
+        self._book.note(
+            message.entry,
+            status=message.status,
+            updated=message.updated.isoformat(),
+            sent=message.sent.isoformat() if message.sent else None,
+            error_code=message.error_code,
+            body=message.body,
+        )
+
+    @classmethod
+    def _ahead(cls, message: TextMessage, settings: CarrierSettings) -> Sequence[tuple[str, float]]:
+        """Return the steps that are still before a message; it may come from the journal."""
+        steps = cls._steps(message, settings)
+        names = [status for status, _ in steps]
+        return steps[names.index(message.status) + 1 :] if message.status in names else steps
 
     @staticmethod
     def _steps(message: TextMessage, settings: CarrierSettings) -> Sequence[tuple[str, float]]:

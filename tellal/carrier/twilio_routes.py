@@ -93,7 +93,7 @@ class TwilioCounter:
         message.faults = self.faults.of_callbacks(
             channel=Channel.SMS, to=wanted.to, text=wanted.body
         )
-        self.book.add(message.entry)
+        self.book.add(message.entry, message)
         self.messages.add(message)
         self.walk.begin(message)
         return message
@@ -153,6 +153,7 @@ class TwilioCounter:
             await self.walk.tell(message, "canceled")
         elif form.get("Body") == "":
             message.body = ""
+        self.walk.note(message)
         return JSONResponse(message.as_resource(self.settings.account_sid))
 
     def _known(self, request: Request) -> TextMessage:

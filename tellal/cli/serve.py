@@ -48,10 +48,15 @@ def worker() -> None:
     time.sleep(0.3)
 
 
-def carrier(host: Host = LOOPBACK, port: Port = 8010) -> None:
-    """Simulate Twilio and Firebase, for rehearsals.
+def carrier(
+    host: Host = LOOPBACK,
+    port: Port = 8010,
+    book: Annotated[Path | None, typer.Option(help="A file that keeps its book.")] = None,
+) -> None:
+    """Simulate Twilio, NetGSM and Firebase, for rehearsals.
 
-    It knows the account, the token and the project that the settings name.
+    It knows the accounts, the token and the project that the settings name. With --book it forgets
+    nothing that it accepted, even if it is killed.
     """
     from tellal.carrier.server import serve
     from tellal.carrier.settings import CarrierSettings
@@ -60,8 +65,11 @@ def carrier(host: Host = LOOPBACK, port: Port = 8010) -> None:
     known = CarrierSettings(
         account_sid=settings.twilio.account_sid or plain.account_sid,
         auth_token=settings.twilio.auth_token.get_secret_value() or plain.auth_token,
+        netgsm_usercode=settings.netgsm.usercode or plain.netgsm_usercode,
+        netgsm_password=settings.netgsm.password.get_secret_value() or plain.netgsm_password,
         fcm_project=settings.fcm.project or plain.fcm_project,
         fcm_bearer=settings.fcm.bearer_token.get_secret_value() or plain.fcm_bearer,
+        book_file=book,
     )
     serve(host, port, known)
 

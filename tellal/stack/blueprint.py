@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from tellal.carrier.settings import CarrierSettings
-from tellal.settings import FcmSettings, Settings, SmtpSettings, TwilioSettings
+from tellal.settings import FcmSettings, NetgsmSettings, Settings, SmtpSettings, TwilioSettings
 from tellal.stack.ports import LOOPBACK, free_port
 
 _FAMILIAR = {
@@ -27,6 +27,7 @@ class Blueprint:
     postgres: bool
     temporal: bool
     twilio: bool
+    netgsm: bool
     fcm: bool
     mailbox: bool
     ports: dict[str, int]
@@ -34,7 +35,7 @@ class Blueprint:
     @property
     def carrier(self) -> bool:
         """Whether anything needs the carrier simulator."""
-        return self.twilio or self.fcm
+        return self.twilio or self.netgsm or self.fcm
 
     def url_of(self, part: str) -> str:
         """Return where a part listens."""
@@ -48,6 +49,8 @@ def draw(settings: Settings, *, familiar: bool) -> Blueprint:
         postgres="database_url" not in given,
         temporal="temporal_address" not in given,
         twilio=not settings.twilio.account_sid,
+        # Who has a real Twilio and names no NetGSM does without.
+        netgsm=not settings.twilio.account_sid and not settings.netgsm.usercode,
         fcm=not settings.fcm.project,
         mailbox=not settings.smtp.host,
         ports={name: free_port(port if familiar else 0) for name, port in _FAMILIAR.items()},
@@ -65,6 +68,15 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
             auth_token=_secret(),
             base_url=blueprint.url_of("carrier"),
             timeout_s=settings.twilio.timeout_s,
+        )
+    if blueprint.netgsm:
+        changes["netgsm"] = NetgsmSettings(
+            usercode=CarrierSettings().netgsm_usercode,
+            password=_secret(),
+            header=settings.netgsm.header,
+            base_url=blueprint.url_of("carrier"),
+            timeout_s=settings.netgsm.timeout_s,
+            callback_secret=settings.netgsm.callback_secret,
         )
     if blueprint.fcm:
         changes["fcm"] = FcmSettings(

@@ -172,7 +172,10 @@ class Stack:
             self.carrier = self._service(
                 premises,
                 "carrier",
-                options={"--port": plan.ports["carrier"]},
+                options={
+                    "--port": plan.ports["carrier"],
+                    "--book": premises.folder / "carrier-book.jsonl",
+                },
                 ready=lambda _: answers(f"{url}/healthz"),
             )
             yield self.carrier

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from tellal.carrier.book import ACCEPTED, Book, Entry, Question
@@ -133,3 +134,60 @@ def test_a_fault_that_makes_no_sense_is_refused(
     carrier: CarrierProbe, body: dict[str, object]
 ) -> None:
     assert carrier.http.post("/_carrier/faults", json=body).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("fault", "answers"),
+    [
+        pytest.param("500_after_accept", {201, 500}, id="taken, and told 500"),
+        pytest.param("429", {201, 429}, id="told to wait"),
+    ],
+)
+def test_a_fault_by_chance_hits_its_channel_alone(
+    carrier: CarrierProbe, fault: str, answers: set[int]
+) -> None:
+    carrier.fault(fault, {"channel": "sms"}, rate=0.3, retry_after=2)
+
+    texts = [post_a_text(carrier, f"+9053200000{number:02}") for number in range(60)]
+    pushes = [post_a_push(carrier) for _ in range(10)]
+
+    told = [text.status_code for text in texts]
+    hit = [text for text in texts if text.status_code != 201]
+    accepted = len(told) if fault.endswith("after_accept") else told.count(201)
+    assert set(told) == answers
+    assert 5 <= len(hit) <= 35
+    assert carrier.taken(channel="sms") == accepted
+    assert {text.headers["Retry-After"] for text in hit} == {"2"}
+    assert {push.status_code for push in pushes} == {200}
+
+
+def test_some_clients_time_out_although_their_text_was_taken(carrier: CarrierProbe) -> None:
+    carrier.fault("hang_after_accept", {"channel": "sms"}, rate=0.5)
+    late = 0
+    for number in range(12):
+        try:
+            post_a_text(carrier, f"+9053200000{number:02}", patience_s=0.2)
+        except httpx.ReadTimeout:
+            late += 1
+
+    assert 0 < late < 12
+    assert carrier.taken() == 12
+
+
+def post_a_text(carrier: CarrierProbe, to: str, patience_s: float = 5.0) -> httpx.Response:
+    account = carrier.account
+    return carrier.http.post(
+        f"/2010-04-01/Accounts/{account.account_sid}/Messages.json",
+        data={"To": to, "From": "B", "Body": "x"},
+        auth=(account.account_sid, account.auth_token),
+        timeout=patience_s,
+    )
+
+
+def post_a_push(carrier: CarrierProbe) -> httpx.Response:
+    account = carrier.account
+    return carrier.http.post(
+        f"/v1/projects/{account.fcm_project}/messages:send",
+        json={"message": {"token": "t", "notification": {"body": "x"}}},
+        headers={"Authorization": f"Bearer {account.fcm_bearer}"},
+    )

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from activities.providers.fcm_push import FcmPush
+from activities.providers.netgsm.sms import NetgsmSms
 from activities.providers.smtp_email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
 from tellal.clock import SystemClock
@@ -27,6 +28,7 @@ SECRET = "the-word-of-the-day"
 async def senders(carrier: CarrierProbe, mailbox: MailboxProbe) -> AsyncGenerator[list[Sender]]:
     made: list[Sender] = [
         TwilioSms(carrier.twilio(), status_callback_url="http://127.0.0.1:9/status"),
+        NetgsmSms(carrier.netgsm()),
         SmtpEmail(mailbox.smtp()),
         FcmPush(carrier.fcm()),
     ]
@@ -62,5 +64,5 @@ async def test_no_adapter_logs_a_person(
             await sender.send(message)
             await sender.look_up(message, SystemClock().now())
 
-    assert mailbox.attempts("") + carrier.requests() == 6
+    assert mailbox.attempts("") + carrier.requests() == 8
     assert not {word for word in (*ADDRESSES.values(), SECRET) if word in caplog.text}

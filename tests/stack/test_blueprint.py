@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tellal.settings import FcmSettings, Settings, SmtpSettings, TwilioSettings
+from tellal.settings import FcmSettings, NetgsmSettings, Settings, SmtpSettings, TwilioSettings
 from tellal.stack.blueprint import draw, furnish
 from tellal.stack.environment import child_environment
 
@@ -88,4 +88,23 @@ def test_one_real_provider_leaves_the_others_simulated() -> None:
     assert furnished.fcm.base_url == plan.url_of("carrier")
     assert furnished.smtp.port == plan.ports["smtp"]
     assert furnished.smtp.timeout_s == 3
+    assert furnished.netgsm == settings.netgsm
     assert furnished.public_url == plan.url_of("api")
+
+
+def test_without_a_real_gateway_for_texts_all_of_them_are_simulated() -> None:
+    settings = Settings(netgsm=NetgsmSettings(header="BANKA", timeout_s=3))
+    plan = draw(settings, familiar=False)
+
+    furnished = furnish(settings, plan)
+
+    assert furnished.twilio.base_url == furnished.netgsm.base_url == plan.url_of("carrier")
+    assert furnished.netgsm.usercode
+    assert furnished.netgsm.password.get_secret_value()
+    assert (furnished.netgsm.header, furnished.netgsm.timeout_s) == ("BANKA", 3)
+
+
+def test_a_real_netgsm_stays_real() -> None:
+    settings = Settings(netgsm=NetgsmSettings(usercode="8503330000"))
+
+    assert furnish(settings, draw(settings, familiar=False)).netgsm == settings.netgsm

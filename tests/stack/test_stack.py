@@ -54,6 +54,27 @@ def test_every_part_answers(stack: Stack) -> None:
     assert all(log.exists() for log in stack.logs().values())
 
 
+def test_the_carrier_comes_back_with_its_book(stack: Stack) -> None:
+    account = stack.settings.netgsm
+    httpx.post(
+        f"{stack.carrier_url}/sms/rest/v2/send",
+        json={
+            "msgheader": "BANKA",
+            "iysfilter": "0",
+            "messages": [{"no": "5321112233", "msg": "x"}],
+        },
+        auth=(account.usercode, account.password.get_secret_value()),
+    ).raise_for_status()
+    assert stack.carrier is not None
+
+    stack.carrier.kill()
+    revived = stack.revive()
+
+    book = httpx.get(f"{stack.carrier_url}/_carrier/book").json()["entries"]
+    assert revived == ("carrier",)
+    assert [entry["text"] for entry in book] == ["x"]
+
+
 @pytest.mark.parametrize("part", ["worker", "api", "postgres", "temporal"])
 def test_a_part_that_dies_is_started_again(stack: Stack, part: str) -> None:
     getattr(stack, part).kill()

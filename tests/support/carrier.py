@@ -1,5 +1,6 @@
 """The simulator and the mailbox for tests: real processes, one of each for a whole run."""
 
+import pickle
 import subprocess
 import sys
 import time
@@ -15,11 +16,12 @@ import pytest
 from pydantic import SecretStr
 
 from tellal.carrier.settings import CarrierSettings
-from tellal.settings import FcmSettings, SmtpSettings, TwilioSettings
+from tellal.settings import FcmSettings, NetgsmSettings, SmtpSettings, TwilioSettings
 
 _START_S = 30.0
 _CARRIER = (
-    "import sys; from tellal.carrier.server import serve; serve('127.0.0.1', int(sys.argv[1]))"
+    "import sys, pickle; from tellal.carrier.server import serve;"
+    " serve('127.0.0.1', int(sys.argv[1]), pickle.loads(bytes.fromhex(sys.argv[2])))"
 )
 _MAILBOX = (
     "import sys; from tellal.carrier.mailbox import serve;"
@@ -41,6 +43,12 @@ class CarrierProbe:
     url: str
     account: CarrierSettings
     http: httpx.Client
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """End the simulator as a power cut of its own would: without a word (SIGKILL)."""
+        self.process.kill()
+        self.process.wait()
 
     def book(self, **question: str | int | bool) -> list[dict[str, Any]]:
         """Return what was taken: `to`, `channel`, `since`, `m`, `limit`, `refused`."""
@@ -75,6 +83,16 @@ class CarrierProbe:
         return TwilioSettings(
             account_sid=self.account.account_sid,
             auth_token=SecretStr(self.account.auth_token),
+            base_url=self.url,
+            timeout_s=timeout_s,
+        )
+
+    def netgsm(self, *, timeout_s: float = 5.0) -> NetgsmSettings:
+        """Return settings of a NetGSM account at the simulator."""
+        return NetgsmSettings(
+            usercode=self.account.netgsm_usercode,
+            password=SecretStr(self.account.netgsm_password),
+            header="BANKA",
             base_url=self.url,
             timeout_s=timeout_s,
         )
@@ -157,13 +175,25 @@ def mailbox(mailbox_process: MailboxProbe) -> MailboxProbe:
 
 
 @contextmanager
-def a_carrier(log: Path | None = None) -> Generator[CarrierProbe]:
-    """Run a simulator for a block; everything that it logs goes to `log`."""
+def a_carrier(
+    log: Path | None = None,
+    *,
+    book: Path | None = None,
+    netgsm_push_url: str = "",
+    netgsm_iys_refusal: str = "",
+) -> Generator[CarrierProbe]:
+    """Run a simulator for a block; everything that it logs goes to `log`, its book to `book`."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with _running(_CARRIER, port, log=log), httpx.Client(base_url=url) as http:
+    settings = CarrierSettings(
+        book_file=book, netgsm_push_url=netgsm_push_url, netgsm_iys_refusal=netgsm_iys_refusal
+    )
+    with (
+        _running(_CARRIER, port, pickle.dumps(settings).hex(), log=log) as process,
+        httpx.Client(base_url=url, timeout=_START_S) as http,
+    ):
         _wait_until_healthy(http)
-        yield CarrierProbe(url=url, account=CarrierSettings(), http=http)
+        yield CarrierProbe(url=url, account=settings, http=http, process=process)
 
 
 @contextmanager
@@ -180,15 +210,17 @@ def a_mailbox(log: Path | None = None) -> Generator[MailboxProbe]:
 
 
 @contextmanager
-def _running(program: str, *ports: int, log: Path | None) -> Generator[None]:
+def _running(
+    program: str, *words: int | str, log: Path | None
+) -> Generator[subprocess.Popen[bytes]]:
     begin = "import logging; logging.basicConfig(level='DEBUG'); " if log else ""
-    arguments = [sys.executable, "-c", begin + program, *(str(port) for port in ports)]
+    arguments = [sys.executable, "-c", begin + program, *(str(word) for word in words)]
     with (
         log.open("wb") if log else nullcontext() as sink,
         subprocess.Popen(arguments, stdout=sink, stderr=sink) as process,
     ):
         try:
-            yield
+            yield process
         finally:
             process.terminate()
 
