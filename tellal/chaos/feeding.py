@@ -16,14 +16,31 @@ _OUTAGES_OVER = 0.8
 
 @dataclass(kw_only=True)
 class Feed:
-    """Asks for everything that a plan holds; `asked` counts events and outages' people."""
+    """Asks for everything that a plan holds."""
 
     caller: PatientCaller
     plan: Plan
-    asked: int = 0
     outages: dict[str, str] = field(default_factory=dict)
     """The outage's id by its district."""
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    _asked: int = 0
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def share(self) -> float:
+        """How much has been asked for, from 0 to 1: events, and outages' people."""
+        return self._asked / len(self.plan.errands)
+
+    async def reaches(self, share: float) -> None:
+        """Wait until so much has been asked for."""
+        while self.share < share:
+            self._moved.clear()
+            await self._moved.wait()
+
+    def _note(self, errands: int) -> None:
+        self._asked += errands
+        self._moved.set()
 
     async def introduce(self) -> None:
         """Make the customers known, and their consents."""
@@ -54,7 +71,7 @@ class Feed:
             await self.caller.write("/events", body)
         finally:
             self._gate.release()
-        self.asked += 1
+        self._note(1)
 
     async def _outage(self, district: str, errands: Sequence[Errand], at: float) -> None:
         await _until(at)
@@ -74,7 +91,7 @@ class Feed:
         )
         self.outages[district] = str(declared["id"])
         await self.caller.write(f"/outages/{declared['id']}/confirm", {})
-        self.asked += len(errands)
+        self._note(len(errands))
 
     async def _introduce(self, person: Person) -> None:
         async with self._gate:

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tellal.stack.process import PartError
 from tellal.stack.service import Part
@@ -14,7 +15,6 @@ Say = Callable[[str], None]
 _LONGEST_DOWN_S = 2.0
 _STARTS = 8
 _BETWEEN_STARTS_S = 1.0
-_LOOK_EVERY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +46,23 @@ def schedule(parts: Sequence[str], kills: int, chance: random.Random) -> list[Bl
     ]
 
 
+class Work(Protocol):
+    """What is being done while parts are killed."""
+
+    @property
+    def share(self) -> float:
+        """How much of it has been asked for, from 0 to 1."""
+        ...
+
+    async def reaches(self, share: float) -> None:
+        """Wait until so much of it has been asked for."""
+        ...
+
+
 class Killer:
     """Kills as scheduled; several parts may lie at once, but one that lies is not killed again.
 
-    `share` says how much of the work is asked for, from 0 to 1: on a slow machine kills come later,
-    not when everything is over.
+    On a slow machine kills come later, not when everything is over.
     """
 
     def __init__(
@@ -58,12 +70,12 @@ class Killer:
         parts: Mapping[str, Part],
         *,
         revived: Callable[[str], Awaitable[None]],
-        share: Callable[[], float],
+        work: Work,
         say: Say,
     ) -> None:
         self._parts = parts
         self._revived = revived
-        self._share = share
+        self._work = work
         self._say = say
         self._turns = {name: asyncio.Lock() for name in parts}
         self._begun = 0.0
@@ -74,8 +86,7 @@ class Killer:
         self._begun = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for blow in blows:
-                while self._share() < blow.after:
-                    await asyncio.sleep(_LOOK_EVERY_S)
+                await self._work.reaches(blow.after)
                 group.create_task(self._strike(blow))
 
     @property
@@ -87,7 +98,7 @@ class Killer:
         async with self._turns[blow.part]:
             await asyncio.to_thread(part.kill)
             at = self._elapsed
-            self._say(f"{at:7.1f} s  killed {blow.part:<9} after {self._share():4.0%}")
+            self._say(f"{at:7.1f} s  killed {blow.part:<9} after {self._work.share:4.0%}")
             await asyncio.sleep(blow.down_s)
             await self._start(part)
             await self._revived(blow.part)

@@ -44,7 +44,6 @@ class Order:
     messages: int = 5000
     kills: int = 20
     seed: int = 1
-    kill_carrier: bool = False
     seconds_per_kill: float = 8.0
     patience_s: float = 180.0
     speed: float = 1.0
@@ -74,11 +73,17 @@ async def run(stack: Stack, order: Order, say: Say) -> Report:
         return await _Run(stack=stack, order=order, say=say, caller=caller, plan=wanted).play(begun)
 
 
-def victims(stack: Stack, order: Order) -> dict[str, Part]:
-    """Return what is killed, by name."""
-    parts: list[Part | None] = [stack.worker, stack.api, stack.temporal, stack.postgres]
-    parts += [stack.mailbox, stack.carrier if order.kill_carrier else None]
-    return {part.name: part for part in parts if part is not None}
+def victims(stack: Stack) -> dict[str, Part]:
+    """Return what is killed, by name: everything that the run has started itself."""
+    ours: tuple[Part | None, ...] = (
+        stack.worker,
+        stack.api,
+        stack.temporal,
+        stack.postgres,
+        stack.carrier,
+        stack.mailbox,
+    )
+    return {part.name: part for part in ours if part is not None}
 
 
 class _Run:
@@ -99,18 +104,18 @@ class _Run:
             await self._providers.misbehave_in(part)
         errands = len(self._plan.errands)
         self._say(f"{len(self._plan.people)} customers; {errands} messages are asked for")
+        parts = victims(self._stack)
         killer = Killer(
-            victims(self._stack, self._order),
+            parts,
             revived=self._providers.misbehave_in,
-            share=lambda: self._feed.asked / errands,
+            work=self._feed,
             say=self._say,
         )
         seconds = self._order.seconds_per_kill * self._order.kills
         chance = random.Random(self._order.seed)  # noqa: S311 (a run that can be repeated)
-        parts = list(victims(self._stack, self._order))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feed.run(seconds))
-            group.create_task(killer.run(schedule(parts, self._order.kills, chance)))
+            group.create_task(killer.run(schedule(list(parts), self._order.kills, chance)))
         engine = make_engine(self._stack.database_url, pool=2)
         try:
             sessions = make_sessions(engine)

@@ -18,9 +18,6 @@ def chaos(
     messages: Annotated[int, typer.Option(min=8, help="How many messages are asked for.")] = 5000,
     kills: Annotated[int, typer.Option(min=0, help="How many processes are killed.")] = 20,
     seed: Annotated[int, typer.Option(help="Decides what is killed, and when.")] = 1,
-    kill_carrier: Annotated[
-        bool, typer.Option("--kill-carrier/--spare-carrier", help="Kill the carrier, too.")
-    ] = False,
     data: Annotated[
         Path | None, typer.Option(help="Keep data and logs in this folder; else nothing is kept.")
     ] = None,
@@ -31,7 +28,7 @@ def chaos(
     from tellal.cli.rehearse import end_cleanly_on_sigterm
 
     end_cleanly_on_sigterm()
-    order = Order(messages=messages, kills=kills, seed=seed, kill_carrier=kill_carrier)
+    order = Order(messages=messages, kills=kills, seed=seed)
     report = _report_of(order, data, lambda line: typer.echo(line, err=json))
     for line in report.lines():
         typer.echo(line, err=json)

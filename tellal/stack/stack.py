@@ -187,7 +187,7 @@ class Stack:
                 options={
                     "--smtp-port": plan.ports["smtp"],
                     "--http-port": plan.ports["mailbox"],
-                    "--file": premises.folder / "mails",
+                    "--file": premises.folder / "mailbox.jsonl",
                 },
                 ready=lambda _: answers(f"{view}/healthz"),
             )
