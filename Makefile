@@ -3,11 +3,12 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check bench clean
+.PHONY: help install demo dev test check bench chaos clean
 
 VENV := .venv
 READY := $(VENV)/.installed
 BENCHES ?= decide journeys
+CHAOS ?= --messages 5000 --kills 20 --json
 SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
@@ -44,6 +45,9 @@ check: $(READY) ## Format, lint, types, import contracts, tests
 
 bench: $(READY) ## Measure beside bare baselines (BENCHES="decide journeys")
 	@for name in $(BENCHES); do tellal bench $$name --json || exit 1; done
+
+chaos: $(READY) ## Kill processes while providers misbehave, and compare the books
+	@tellal chaos $(CHAOS)
 
 clean: ## Remove .venv and what the tools left; the data in .tellal stay
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \

@@ -1,19 +1,18 @@
 """What the mailbox keeps: mails as they came, attempts to bring them, and faults."""
 
+import random
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
 from enum import StrEnum
-from functools import partial
-from typing import Annotated, cast
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_parse = partial(message_from_bytes, policy=default)
+from tellal.carrier.letter import TAKEN, Letter
+from tellal.carrier.letter_file import LetterFile
+
+_SEED = 1
 
 
 class Stage(StrEnum):
@@ -24,7 +23,11 @@ class Stage(StrEnum):
 
 
 class MailFault(BaseModel):
-    """A refusal (`code`, `text`), a silence after the mail was taken, or a broken connection."""
+    """A refusal (`code`, `text`), a silence after the mail was taken, or a broken connection.
+
+    After the data the mail is kept, although the client is not told so. `times` None is for ever,
+    `rate` is the chance of each mail.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,78 +36,69 @@ class MailFault(BaseModel):
     text: str = ""
     stage: Stage = Stage.RCPT
     hang_after_data: bool = False
+    disconnect_after_data: bool = False
     disconnect: bool = False
+    rate: Annotated[float, Field(ge=0, le=1)] = 1.0
     times: Annotated[int, Field(ge=1)] | None = None
     fired: int = 0
 
     @property
     def strikes_at(self) -> Stage:
-        """The stage at which it strikes; one can only hang after the data."""
-        return Stage.DATA if self.hang_after_data else self.stage
+        """The stage at which it strikes."""
+        return Stage.DATA if self.keeps_the_mail else self.stage
+
+    @property
+    def keeps_the_mail(self) -> bool:
+        """Whether the mail is kept although the client gets no answer."""
+        return self.hang_after_data or self.disconnect_after_data
 
     def reply(self) -> str:
         """Write the refusal as an SMTP answer."""
         return f"{self.code} {self.text or 'refused by a rehearsed fault'}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """One mail as it was handed over."""
-
-    number: int
-    at: datetime
-    sender: str
-    recipients: tuple[str, ...]
-    raw: bytes
-
-    def parsed(self) -> EmailMessage:
-        """Read the mail."""
-        return cast("EmailMessage", _parse(self.raw))
-
-    def body(self, kind: str) -> str:
-        """Return the `plain` or `html` part, empty where there is none."""
-        part = self.parsed().get_body((kind,))
-        return "" if part is None else str(part.get_content())
-
-    def as_json(self) -> dict[str, object]:
-        """Write it for the HTTP interface."""
-        mail = self.parsed()
-        return {
-            "id": self.number,
-            "at": self.at.isoformat(),
-            "from": self.sender,
-            "to": list(self.recipients),
-            "subject": str(mail["Subject"] or ""),
-            "message_id": str(mail["Message-ID"] or ""),
-            "headers": {name: str(value) for name, value in mail.items()},
-            "text": self.body("plain"),
-            "html": self.body("html"),
-        }
-
-
 class Letters:
-    """All mails, oldest first, bounded; and how often anybody tried."""
+    """All mails, oldest first, bounded; and how often anybody tried.
 
-    def __init__(self, cap: int) -> None:
+    With a file the mails are there again after a restart; faults and counts of attempts are not.
+    """
+
+    def __init__(self, cap: int, file: LetterFile | None = None) -> None:
         self._letters: deque[Letter] = deque(maxlen=cap)
         self._cap = cap
+        self._file = file
         self._attempts: Counter[str] = Counter()
         self._faults: list[MailFault] = []
+        self._chance = random.Random(_SEED)  # noqa: S311 (repeatable misbehaviour, no secret)
         self._last_number = 0
         self.connections = 0
+        if file is not None:
+            self._letters.extend(file.read())
+            self._last_number = max((letter.number for letter in self._letters), default=0)
+            file.replace(self._letters)
 
-    def keep(self, *, at: datetime, sender: str, recipients: Sequence[str], raw: bytes) -> None:
-        """Keep a mail; beyond the cap the oldest is forgotten."""
-        self._last_number += 1
-        self._letters.append(
-            Letter(
-                number=self._last_number,
-                at=at,
-                sender=sender,
-                recipients=tuple(recipients),
-                raw=raw,
-            )
+    def keep(
+        self,
+        *,
+        at: datetime,
+        sender: str,
+        recipients: Sequence[str],
+        raw: bytes,
+        told: int = TAKEN,
+    ) -> None:
+        """Keep a mail, in the file first; beyond the cap the oldest is forgotten."""
+        letter = Letter(
+            number=self._last_number + 1,
+            at=at,
+            sender=sender,
+            recipients=tuple(recipients),
+            raw=raw,
+            told=told,
         )
+        if self._file is not None:
+            self._file.add(letter)
+        self._last_number = letter.number
+        self._letters.append(letter)
 
     def tried(self, recipient: str) -> None:
         """Count an attempt to bring a mail to a recipient."""
@@ -133,9 +127,12 @@ class Letters:
         for fault in self._faults:
             spent = fault.times is not None and fault.fired >= fault.times
             hit = not fault.to or fault.to in recipients
-            if fault.strikes_at is stage and hit and not spent:
-                fault.fired += 1
-                return fault
+            if fault.strikes_at is not stage or not hit or spent:
+                continue
+            if fault.rate < 1 and self._chance.random() >= fault.rate:
+                continue
+            fault.fired += 1
+            return fault
         return None
 
     def faults(self) -> Sequence[MailFault]:
@@ -149,5 +146,7 @@ class Letters:
     def clear(self) -> None:
         """Forget every mail and every count."""
         self._letters.clear()
+        if self._file is not None:
+            self._file.replace(())
         self._attempts.clear()
         self.connections = 0

@@ -5,10 +5,13 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import uvicorn
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tellal.carrier.letter import TAKEN
+from tellal.carrier.letter_file import LetterFile
 from tellal.carrier.letters import Letters, MailFault, Stage
 from tellal.carrier.mailbox_views import create_mailbox
 
@@ -49,24 +52,33 @@ class Postman:
         del session
         recipients = [str(recipient) for recipient in envelope.rcpt_tos]
         fault = self._letters.fault_at(Stage.DATA, recipients)
-        if fault is not None and not fault.hang_after_data:
+        if fault is not None and not fault.keeps_the_mail:
             return self._struck(server, fault)
         self._letters.keep(
             at=datetime.now(UTC),
             sender=str(envelope.mail_from),
             recipients=recipients,
             raw=envelope.original_content or b"",
+            told=TAKEN if fault is None else 0,
         )
-        if fault is not None:
+        if fault is not None and fault.hang_after_data:
             # When the client gives up, aiosmtpd cancels this with the connection.
             await asyncio.sleep(self._hang_s)
+        elif fault is not None:
+            _tear(server)
         return "250 2.0.0 OK"
 
     @staticmethod
     def _struck(server: SMTP, fault: MailFault) -> str:
-        if fault.disconnect and isinstance(server.transport, asyncio.WriteTransport):
-            server.transport.abort()
+        if fault.disconnect:
+            _tear(server)
         return fault.reply()
+
+
+def _tear(server: SMTP) -> None:
+    """Break the connection off; whatever is answered then is not heard."""
+    if isinstance(server.transport, asyncio.WriteTransport):
+        server.transport.abort()
 
 
 def _anybody(
@@ -77,17 +89,21 @@ def _anybody(
     return AuthResult(success=isinstance(given, LoginPassword), handled=False)
 
 
-def serve(host: str, smtp_port: int, http_port: int) -> None:
-    """Serve until the process is told to stop; `/healthz` answers when both doors are open."""
+def serve(host: str, smtp_port: int, http_port: int, file: Path | None = None) -> None:
+    """Serve until the process is told to stop; `/healthz` answers when both doors are open.
+
+    What is taken is written to `file` before it is answered for, and read back at the start.
+    """
     with suppress(KeyboardInterrupt):
-        asyncio.run(run(host, smtp_port, http_port))
+        asyncio.run(run(host, smtp_port, http_port, file))
 
 
-async def run(host: str, smtp_port: int, http_port: int) -> None:
+async def run(host: str, smtp_port: int, http_port: int, file: Path | None = None) -> None:
     """Serve mail and HTTP in the running loop, until HTTP's server is told to stop."""
     # aiosmtpd's log names senders and recipients, and what they say.
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
-    letters = Letters(_CAP)
+    on_disk = None if file is None else LetterFile(file)
+    letters = Letters(_CAP, on_disk)
     door = await asyncio.get_running_loop().create_server(_door(letters), host, smtp_port)
     views = uvicorn.Config(
         create_mailbox(letters),
@@ -101,6 +117,8 @@ async def run(host: str, smtp_port: int, http_port: int) -> None:
         await uvicorn.Server(views).serve()
     finally:
         door.close()
+        if on_disk is not None:
+            on_disk.close()
 
 
 def _door(letters: Letters) -> Callable[[], SMTP]:

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import FastAPI, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from tellal.carrier.letters import Letter, Letters, MailFault
+from tellal.carrier.letter import Letter
+from tellal.carrier.letters import Letters, MailFault
 
 _PAGE = 100
 _HEADERS = {

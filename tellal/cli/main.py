@@ -2,7 +2,7 @@
 
 import typer
 
-from tellal.cli import brands, holds, imports, measure, rehearse, rulebook, serve
+from tellal.cli import brands, holds, imports, measure, rehearse, rulebook, serve, upset
 from tellal.cli.sentences import PlainSpeaking
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command()(serve.worker)
 app.command()(serve.carrier)
 app.command()(serve.mailbox)
 app.command()(measure.bench)
+app.command()(upset.chaos)
 app.add_typer(serve.database, name="db")
 app.add_typer(rulebook.rules, name="rules")
 app.add_typer(brands.brands, name="brands")

@@ -84,12 +84,15 @@ def mailbox(
     host: Host = LOOPBACK,
     smtp_port: Annotated[int, typer.Option(help="Where mail is taken in.")] = 1025,
     http_port: Annotated[int, typer.Option(help="Where it can be looked at.")] = 8025,
+    file: Annotated[
+        Path | None, typer.Option(help="The file that keeps the mails; memory alone without it.")
+    ] = None,
 ) -> None:
     """Take mail in and show it, for rehearsals."""
     from tellal.carrier.mailbox import serve
 
     _begin()
-    serve(host, smtp_port, http_port)
+    serve(host, smtp_port, http_port, file)
 
 
 @database.callback()

@@ -29,7 +29,7 @@ class Stack:
     """PostgreSQL, Temporal, carrier, mailbox, API and worker; what is real stays out of it.
 
     `ephemeral` keeps everything in a temporary folder that is removed at the end. Otherwise the
-    data stay in `folder`, and commits survive a power cut.
+    data stay in `folder`. `durable` commits survive a power cut; those of what stays always do.
     """
 
     postgres: Postgres | None = None
@@ -44,11 +44,13 @@ class Stack:
         *,
         settings: Settings | None = None,
         ephemeral: bool = True,
+        durable: bool = False,
         folder: Path = Path(".tellal"),
         ui: bool = True,
         announce: Announce = keep_quiet,
     ) -> None:
         self._ephemeral = ephemeral
+        self._durable = durable or not ephemeral
         self._folder = folder
         self._ui = ui
         self._announce = announce
@@ -187,7 +189,11 @@ class Stack:
             self.mailbox = self._service(
                 premises,
                 "mailbox",
-                options={"--smtp-port": plan.ports["smtp"], "--http-port": plan.ports["mailbox"]},
+                options={
+                    "--smtp-port": plan.ports["smtp"],
+                    "--http-port": plan.ports["mailbox"],
+                    "--file": premises.folder / "mailbox.jsonl",
+                },
                 ready=lambda _: answers(f"{view}/healthz"),
             )
             yield self.mailbox
@@ -196,7 +202,7 @@ class Stack:
         plan = self._blueprint
         if plan.postgres:
             port = plan.ports["postgres"]
-            self.postgres = Postgres(premises, durable=not self._ephemeral, port=port)
+            self.postgres = Postgres(premises, durable=self._durable, port=port)
             self._begin(self.postgres)
             with announced(self._announce, self.postgres.name):
                 self.postgres.start()

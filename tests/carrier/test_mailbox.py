@@ -77,3 +77,27 @@ def test_it_is_emptied(mailbox: MailboxProbe) -> None:
 
     assert mailbox.mails() == []
     assert mailbox.attempts(TO) == 0
+
+
+def test_a_connection_that_breaks_after_the_data_leaves_the_mail(mailbox: MailboxProbe) -> None:
+    mailbox.fault(TO, disconnect_after_data=True, times=1)
+
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        bring(mailbox, a_mail())
+    bring(mailbox, a_mail())
+
+    assert [mail["told"] for mail in mailbox.mails(TO)] == [0, 250]
+
+
+def test_a_fault_with_a_rate_strikes_some(mailbox: MailboxProbe) -> None:
+    mailbox.fault(TO, code=451, stage="data", rate=0.5)
+
+    refused = 0
+    for _ in range(30):
+        try:
+            bring(mailbox, a_mail())
+        except smtplib.SMTPDataError:
+            refused += 1
+
+    assert 0 < refused < 30
+    assert len(mailbox.mails(TO)) == 30 - refused
