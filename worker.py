@@ -7,6 +7,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 
+import uvloop
+
 from activities.providers.fcm_push import FcmPush
 from activities.providers.smtp_email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
@@ -35,7 +37,8 @@ _LANE_POOL = 12
 
 def main(settings: Settings | None = None) -> None:
     """Work until SIGTERM."""
-    asyncio.run(serve(settings or Settings()))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings or Settings()))
 
 
 async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
