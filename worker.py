@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
+import uvloop
+
 from activities.providers.fcm_push import FcmPush
 from activities.providers.netgsm.sms import NetgsmSms
 from activities.providers.smtp.email import SmtpEmail
@@ -41,7 +43,8 @@ _LANE_POOL = 12
 
 def main(settings: Settings | None = None) -> None:
     """Work until SIGTERM."""
-    asyncio.run(serve(settings or Settings()))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings or Settings()))
 
 
 async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import cast
 
 from rules.questions import EngineAnswer
 from rules.rulebook import Rulebook
@@ -138,8 +139,8 @@ class EngineChild(asyncio.SubprocessProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        if isinstance(transport, asyncio.SubprocessTransport):
-            self._transport = transport
+        # Not asked for its class: uvloop's transports do what asyncio's do, and are none of them.
+        self._transport = cast(asyncio.SubprocessTransport, transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002 - asyncio names it
         """Take answers in."""
@@ -182,8 +183,8 @@ class EngineChild(asyncio.SubprocessProtocol):
     def _write(self, frame: object) -> None:
         if self._transport is None:
             return
-        pipe = self._transport.get_pipe_transport(0)
-        if isinstance(pipe, asyncio.WriteTransport) and not pipe.is_closing():
+        pipe = cast(asyncio.WriteTransport | None, self._transport.get_pipe_transport(0))
+        if pipe is not None and not pipe.is_closing():
             body = json.dumps(frame, ensure_ascii=False).encode()
             pipe.write(len(body).to_bytes(_HEAD, "big") + body)
 

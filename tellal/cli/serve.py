@@ -31,8 +31,7 @@ def api(host: Host = LOOPBACK, port: Port = 8000) -> None:
     _spare_the_collector()
     uvicorn.run(
         app,
-        # The rule engine's child is spoken to over pipes that uvloop does not serve.
-        loop="asyncio",
+        loop="uvloop",
         host=host,
         port=port,
         log_config=None,

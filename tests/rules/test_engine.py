@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from rules.decide import Decider
 from rules.engine import RuleEngine
@@ -59,6 +60,25 @@ async def test_the_engine_answers(engine: RuleEngine) -> None:
     assert _right(decision)
     assert decision.executor == "durable_rules"
     assert (engine.counters.asked, engine.counters.answered) == (1, 1)
+
+
+def test_it_answers_on_the_loop_that_the_processes_run() -> None:
+    """Its pipes are asyncio's in a test, and uvloop's in the API and the worker."""
+
+    async def asked() -> tuple[Decision, int]:
+        engine, book = RuleEngine(deadline_s=5), load_rulebook()
+        async with asyncio.timeout(20):
+            await engine.start()
+            await engine.load(book)
+            decision = await _decide(engine, book)
+            await engine.close()
+        return decision, engine.counters.answered
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        decision, answered = runner.run(asked())
+
+    assert _right(decision)
+    assert answered == 1
 
 
 async def test_hundreds_at_once_are_answered_each_for_itself(engine: RuleEngine) -> None:
