@@ -1,6 +1,7 @@
 """The command that measures: what we do beside what the bare tools do, in the same run."""
 
 import importlib
+import inspect
 import json as json_format
 import pkgutil
 from collections.abc import Callable
@@ -12,10 +13,16 @@ import typer
 def bench(
     name: Annotated[str, typer.Argument(help="What to measure, for example `decide`.")],
     *,
+    messages: Annotated[
+        int | None, typer.Option(min=1, help="How many, where messages are measured.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON object.")] = False,
 ) -> None:
     """Measure Tellal against a bare baseline in the same run; a higher ratio is better."""
-    result = _run_of(name)()
+    run = _run_of(name)
+    if messages is not None and "messages" not in inspect.signature(run).parameters:
+        raise typer.BadParameter(f"the bench {name!r} sends none", param_hint="--messages")
+    result = run() if messages is None else run(messages=messages)
     if json:
         typer.echo(json_format.dumps(result))
         return
@@ -25,7 +32,7 @@ def bench(
             typer.echo(f"  {side:<8}  {key:<28} {value}")
 
 
-def _run_of(name: str) -> Callable[[], dict[str, Any]]:
+def _run_of(name: str) -> Callable[..., dict[str, Any]]:
     """Return what runs the bench.
 
     Raises:
@@ -35,7 +42,7 @@ def _run_of(name: str) -> Callable[[], dict[str, Any]]:
 
     modules = {module.name for module in pkgutil.iter_modules(benches.__path__)}
     module = importlib.import_module(f"{benches.__name__}.{name}") if name in modules else None
-    run: Callable[[], dict[str, Any]] | None = getattr(module, "run", None)
+    run: Callable[..., dict[str, Any]] | None = getattr(module, "run", None)
     if run is None:
         raise typer.BadParameter(f"there is no bench {name!r}", param_hint="NAME")
     return run
