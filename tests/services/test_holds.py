@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from rules.holder import RulebookHolder
 from tellal.domain.channels import Channel, Lane, MessageClass
@@ -23,6 +23,7 @@ from tellal.services.holds import Holds, HoldView, in_force
 from templates.environment import JinjaRenderer
 from tests.support.builders import a_brand
 from tests.support.ledger import NOON, SetClock, a_message, message
+from tests.support.postgres import waits_for_a_lock
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.req("D63")
@@ -430,15 +431,6 @@ async def test_a_topic_that_the_rulebook_gave_up_can_be_held_while_messages_of_i
     await marking.mark_due()
 
     assert await held_by(sessions, [message_id]) == [hold.id]
-
-
-async def waits_for_a_lock(sessions: Sessions) -> bool:
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    async with sessions() as tx:
-        return bool((await tx.execute(query)).scalar_one())
 
 
 async def some_are(sessions: Sessions, state: str) -> bool:
