@@ -52,14 +52,14 @@ async def sessions(database_url: str) -> AsyncIterator[Sessions]:
     await engine.dispose()
 
 
-async def waits_for_a_lock(sessions: Sessions) -> bool:
-    """Say whether somebody in this test's database waits for a lock."""
+async def waits_for_a_lock(sessions: Sessions, *, number: int = 1) -> bool:
+    """Say whether so many in this test's database wait for a lock."""
     query = text(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     async with sessions() as tx:
-        return bool((await tx.execute(query)).scalar_one())
+        return int((await tx.execute(query)).scalar_one()) >= number
 
 
 def _execute(server: Postgres, statement: sql.Composed) -> None:
