@@ -1,14 +1,16 @@
 """Holds: placed, looked at and released; what they cover stays in the ledger and does not leave.
 
-Placing a hold locks its brand, and an intent shares the brand's row before it looks for holds. So
-whoever placed one knows at the answer that no further intent commits for what it covers.
+An intent shares the table of holds before it looks for them, and keeps that share until it
+commits; whoever places a hold has the table for himself. So at the answer no further intent commits
+for what the hold covers. It is the table's lock and not a row's, because tables queue: claims that
+come side by side would share a row over the head of one who waits for it, for seconds under load.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, exists, insert, select, update
+from sqlalchemy import Row, Select, and_, exists, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.holder import RulebookHolder
@@ -18,15 +20,18 @@ from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from tellal.domain.holds import Hold, HoldScope, template_parts
 from tellal.ids import new_id
 from tellal.persistence.columns import table
-from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.delivery import HoldRow
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.ports import Texts
 from tellal.services.hold_reach import FREE, WAITING, Waiting, count, reached, summed
 
 _holds = table(HoldRow)
-_brands = table(BrandRow)
 _messages = table(MessageRow)
+
+_SHARED = text("LOCK TABLE holds IN ROW SHARE MODE")
+_ALONE = text("LOCK TABLE holds IN EXCLUSIVE MODE")
+"""Stands against shares, and not against whoever only reads, as a backup does."""
+
 _NAMES = tuple(field.name for field in fields(Hold))
 
 
@@ -79,14 +84,11 @@ class Holds:
 
         Raises:
             InvalidInputError: Nothing could ever fall under the scope, or no reason is given.
-            NotFoundError: There is no such brand.
         """
         if not reason.strip():
             raise InvalidInputError("a hold needs a reason", field="reason")
         whole = await self._checked(tx, brand_id, scope)
-        locked = select(_brands.c.id).where(_brands.c.id == brand_id)
-        if (await tx.execute(locked.with_for_update(key_share=True))).one_or_none() is None:
-            raise NotFoundError("no such brand")
+        await tx.execute(_ALONE)
         hold = Hold(
             id=new_id(),
             brand_id=brand_id,
@@ -195,8 +197,9 @@ class Holds:
 async def in_force(tx: AsyncSession, brand_ids: Collection[str]) -> tuple[Hold, ...]:
     """Return the holds in force of brands, in the order in which they were placed.
 
-    An intent asks this in a statement of its own, after it shares the brands' rows.
+    None is placed any more until the caller's transaction ends, so an intent may rely on it.
     """
+    await tx.execute(_SHARED)
     query = select(_holds).where(_holds.c.brand_id.in_(brand_ids), _holds.c.released_at.is_(None))
     return tuple(to_hold(row) for row in await tx.execute(query.order_by(_holds.c.id)))
 

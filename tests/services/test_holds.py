@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from rules.holder import RulebookHolder
 from tellal.domain.channels import Channel, Lane, MessageClass
@@ -15,7 +15,6 @@ from tellal.domain.holds import Hold, HoldScope
 from tellal.domain.messages import MessageState
 from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
-from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.services import hold_marking
 from tellal.services.hold_marking import Marking
@@ -23,11 +22,11 @@ from tellal.services.holds import Holds, HoldView, in_force
 from templates.environment import JinjaRenderer
 from tests.support.builders import a_brand
 from tests.support.ledger import NOON, SetClock, a_message, message
+from tests.support.postgres import waits_for_a_lock
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.req("D63")
 
-_brands = table(BrandRow).c
 _messages = table(MessageRow).c
 
 SMS = {"topic": "phishing", "message_class": "service", "channel": "sms"}
@@ -150,19 +149,50 @@ async def test_a_hold_tells_who_placed_and_who_released_it_and_why(
 async def test_a_claim_in_flight_is_waited_for_and_the_next_one_sees_the_hold(
     sessions: Sessions, holds: Holds, brand: Brand
 ) -> None:
-    share = select(_brands.id).where(_brands.id == brand.id).with_for_update(read=True)
     async with sessions() as claim, claim.begin():
-        await claim.execute(share)
+        seen_in_flight = await in_force(claim, [brand.id])
         placing = asyncio.create_task(placed(sessions, holds, brand))
         await until(lambda: waits_for_a_lock(sessions))
-        seen_in_flight = await in_force(claim, [brand.id])
         assert not placing.done()
     hold = await placing
 
     async with sessions() as claim, claim.begin():
-        await claim.execute(share)
         assert await in_force(claim, [brand.id]) == (hold,)
     assert seen_in_flight == ()
+
+
+async def test_a_claim_that_comes_while_a_hold_is_placed_waits_for_it_and_sees_it(
+    sessions: Sessions, holds: Holds, brand: Brand
+) -> None:
+    async def claims() -> tuple[Hold, ...]:
+        async with sessions() as tx, tx.begin():
+            return await in_force(tx, [brand.id])
+
+    async with sessions() as tx, tx.begin():
+        hold = await holds.place(tx, brand.id, HoldScope(), reason="wrong text", by="crm")
+        claim = asyncio.create_task(claims())
+        await until(lambda: waits_for_a_lock(sessions))
+        assert not claim.done()
+
+    assert await claim == (hold,)
+
+
+async def test_a_hold_does_not_wait_for_one_claim_after_the_other(
+    sessions: Sessions, holds: Holds, brand: Brand
+) -> None:
+    """Claims overlap without a gap; whoever places a hold waits for those before him only."""
+    first, second = sessions(), sessions()
+    await in_force(first, [brand.id])
+    placing = asyncio.create_task(placed(sessions, holds, brand))
+    await until(lambda: waits_for_a_lock(sessions))
+    following = asyncio.create_task(in_force(second, [brand.id]))
+    await until(lambda: waits_for_a_lock(sessions, number=2))
+
+    await first.close()
+    hold = await placing
+
+    assert await following == (hold,)
+    await second.close()
 
 
 async def test_claims_side_by_side_never_commit_an_intent_after_the_answer(
@@ -176,8 +206,6 @@ async def test_claims_side_by_side_never_commit_an_intent_after_the_answer(
         for message_id in mine:
             async with sessions() as tx, tx.begin():
                 began_after = answered.is_set()
-                share = select(_brands.id).where(_brands.id == brand.id)
-                await tx.execute(share.with_for_update(read=True))
                 if await in_force(tx, [brand.id]):
                     return
                 change = update(table(MessageRow)).where(_messages.id == message_id)
@@ -430,15 +458,6 @@ async def test_a_topic_that_the_rulebook_gave_up_can_be_held_while_messages_of_i
     await marking.mark_due()
 
     assert await held_by(sessions, [message_id]) == [hold.id]
-
-
-async def waits_for_a_lock(sessions: Sessions) -> bool:
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    async with sessions() as tx:
-        return bool((await tx.execute(query)).scalar_one())
 
 
 async def some_are(sessions: Sessions, state: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import text
 
 from tellal.ids import new_id
 from tellal.persistence.migrate import upgrade
@@ -49,6 +50,16 @@ async def sessions(database_url: str) -> AsyncIterator[Sessions]:
     engine = make_engine(database_url)
     yield make_sessions(engine)
     await engine.dispose()
+
+
+async def waits_for_a_lock(sessions: Sessions, *, number: int = 1) -> bool:
+    """Say whether so many in this test's database wait for a lock."""
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with sessions() as tx:
+        return int((await tx.execute(query)).scalar_one()) >= number
 
 
 def _execute(server: Postgres, statement: sql.Composed) -> None:
