@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tellal.chaos.asking import PatientCaller
@@ -29,18 +28,17 @@ class Feed:
 
     @property
     def share(self) -> float:
-        """How much has been asked for, from 0 to 1: events, and outages' people."""
-        return self._asked / len(self.plan.errands)
+        """How much has been asked for, from 0 to 1.
+
+        It goes by the events: an outage asks for hundreds at once.
+        """
+        return self._asked / len(self.plan.events)
 
     async def reaches(self, share: float) -> None:
         """Wait until so much has been asked for."""
         while self.share < share:
             self._moved.clear()
             await self._moved.wait()
-
-    def _note(self, errands: int) -> None:
-        self._asked += errands
-        self._moved.set()
 
     async def introduce(self) -> None:
         """Make the customers known, and their consents."""
@@ -55,7 +53,7 @@ class Feed:
             districts = sorted(self.plan.outages)
             for place, district in enumerate(districts):
                 at = begun + seconds * _OUTAGES_OVER * place / len(districts)
-                group.create_task(self._outage(district, self.plan.outages[district], at))
+                group.create_task(self._outage(district, at))
             group.create_task(self._events(begun, seconds))
 
     async def _events(self, begun: float, seconds: float) -> None:
@@ -71,9 +69,10 @@ class Feed:
             await self.caller.write("/events", body)
         finally:
             self._gate.release()
-        self._note(1)
+        self._asked += 1
+        self._moved.set()
 
-    async def _outage(self, district: str, errands: Sequence[Errand], at: float) -> None:
+    async def _outage(self, district: str, at: float) -> None:
         await _until(at)
         declared = await self.caller.write(
             "/outages",
@@ -91,7 +90,6 @@ class Feed:
         )
         self.outages[district] = str(declared["id"])
         await self.caller.write(f"/outages/{declared['id']}/confirm", {})
-        self._note(len(errands))
 
     async def _introduce(self, person: Person) -> None:
         async with self._gate:

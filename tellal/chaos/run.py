@@ -29,6 +29,7 @@ _LANES = 3
 _TIMEOUT_S = 2.0
 _QUIET_S = 3.0
 _LOOK_EVERY_S = 0.5
+_TELL_EVERY_S = 10.0
 _PEOPLE_PER_OUTAGE = 400
 _NO_LOOK_UP = frozenset({Channel.EMAIL.value, Channel.PUSH.value})
 
@@ -45,7 +46,7 @@ class Order:
     kills: int = 20
     seed: int = 1
     seconds_per_kill: float = 8.0
-    patience_s: float = 180.0
+    patience_s: float = 300.0
     speed: float = 1.0
 
 
@@ -126,7 +127,7 @@ class _Run:
 
     async def _settle(self, sessions: Sessions) -> float:
         """Wait until nothing moves; return how long that took."""
-        begun = quiet_since = time.monotonic()
+        begun = quiet_since = told_at = time.monotonic()
         before: object = None
         while time.monotonic() - begun < self._order.patience_s:
             count, newest = await ledger.moving(sessions)
@@ -136,6 +137,9 @@ class _Run:
             before = (count, newest)
             if time.monotonic() - quiet_since >= _QUIET_S:
                 break
+            if time.monotonic() - told_at >= _TELL_EVERY_S:
+                told_at = time.monotonic()
+                self._say(f"{told_at - begun:7.1f} s  after the last kill {count} still move")
             await asyncio.sleep(_LOOK_EVERY_S)
         return time.monotonic() - begun
 
