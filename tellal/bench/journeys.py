@@ -1,9 +1,9 @@
 """Plain web cases per second, beside a bare workflow with as many signals and activities.
 
 Both run on the same servers in turn, round by round. How many signals and activities a case takes
-is not assumed: it is counted in the histories of a first round. Ours is the whole way: five HTTP requests with
-their transactions, decisions, the outbox, the lanes, two texts to the carrier and its signed
-callbacks; the baseline has none of it, so the ratio says what all of that costs.
+is not assumed: it is counted in the histories of a first round. Ours is the whole way: five HTTP
+requests with their transactions, decisions, the outbox, the lanes, two texts to the carrier and its
+signed callbacks; the baseline has none of it, so the ratio says what all of that costs.
 """
 
 import asyncio
@@ -64,8 +64,8 @@ async def _measure(stack: Stack) -> dict[str, object]:
     ensemble = await gather_ensemble(stack.database_url, stack.rulebook)
     client = await Client.connect(stack.temporal_address, data_converter=pydantic_data_converter)
     key = ensemble.keys[DISTRIBUTOR]
-    async with Caller(stack.api_url, key) as utility:
-        await utility.customer("applicant", contacts={"sms": "+905330000999"})
+    async with Caller(stack.api_url, key) as caller:
+        await caller.customer("applicant", contacts={"sms": "+905330000999"})
     async with _Office.open(stack.api_url, key) as utility:
         ended: list[str] = []
 

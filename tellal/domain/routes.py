@@ -224,6 +224,9 @@ class Health:
             health = replace(health, failures=0, open_until=None, opened_times=0, reason="")
         level = health.failures + _FAILURE * results.failures + _SUCCESS * results.successes
         health = replace(health, failures=max(0, level))
+        if self.open_until is not None and now < self.open_until:
+            # Stragglers of before it opened; what they say of it is known.
+            return health
         still_bad = self.on_probation and results.failures and not results.successes
         if health.failures < _OPENS_AT and not still_bad:
             return health

@@ -11,7 +11,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Row, String, bindparam, cast, insert, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Float,
+    Row,
+    String,
+    any_,
+    bindparam,
+    cast,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.clock import Clock
@@ -101,6 +113,18 @@ _WRITE_STATES = (
     )
 )
 
+_LOOK_WHEN_SILENT = (
+    update(_outcomes)
+    .where(
+        _messages.c.id == any_(bindparam("ids", type_=ARRAY(String))),
+        _messages.c.silent_until < _outcomes.c.check_at,
+        _outcomes.c.id == _messages.c.outcome_id,
+        _outcomes.c.workflow_id.is_(None),
+        _outcomes.c.state == OutcomeState.OPEN.value,
+    )
+    .values(check_at=_messages.c.silent_until)
+)
+
 _REJECTED_FROM = frozenset({MessageState.QUEUED, MessageState.HANDING_OVER, MessageState.UNKNOWN})
 _STILL_TELLABLE = (OutcomeState.OPEN, OutcomeState.FAILED, OutcomeState.UNKNOWN)
 
@@ -148,6 +172,7 @@ class Progress:
         if not applied:
             return
         await self._write_states(tx, applied, now)
+        await self._look_when_silent(tx, applied)
         await self._leave_routes(tx, applied)
         await self._release_caps(tx, applied, now)
         await self._learn(tx, applied, now)
@@ -215,6 +240,14 @@ class Progress:
     ) -> None:
         rows = [_new_values(move, row, now) for move, row in applied]
         await tx.execute(_WRITE_STATES, {**arrays(rows), "now": now})
+
+    async def _look_when_silent(
+        self, tx: AsyncSession, applied: Sequence[tuple[Move, Row[Any]]]
+    ) -> None:
+        """Have the sweeper look at outcomes without a workflow when a receipt fails to come."""
+        ids = [row.id for move, row in applied if move.state in HANDED_OVER]
+        if ids:
+            await tx.execute(_LOOK_WHEN_SILENT, {"ids": ids})
 
     async def _leave_routes(
         self, tx: AsyncSession, applied: Sequence[tuple[Move, Row[Any]]]
