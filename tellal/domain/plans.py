@@ -19,7 +19,8 @@ class Step:
 class Plan:
     """The channels in their order, how often to try, and how long each message keeps its use.
 
-    `variables` are the topic's own (a record number, a hotline), never the customer's.
+    `variables` are the topic's own (a record number, a hotline), never the customer's. A plan that
+    is `simulated` was rehearsed: whatever follows from it never reaches a provider.
     """
 
     steps: tuple[Step, ...]
@@ -33,6 +34,7 @@ class Plan:
     revision: str
     language: str
     variables: Mapping[str, object]
+    simulated: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Write the plan as the ledger keeps it; durations in seconds."""
@@ -51,6 +53,7 @@ class Plan:
             "revision": self.revision,
             "language": self.language,
             "variables": dict(self.variables),
+            "simulated": self.simulated,
         }
 
     @classmethod
@@ -78,4 +81,6 @@ class Plan:
             revision=str(stored["revision"]),
             language=str(stored["language"]),
             variables=variables,
+            # Plans from before there were rehearsals do not say it.
+            simulated=stored.get("simulated") is True,
         )

@@ -62,6 +62,7 @@ class CaseNotices:
                         variables={"case": {"number": case.number, "result": case.result}},
                         around=Circumstances(document={"case.channel": case.channel}),
                         workflow_id=f"case/{case_id}",
+                        simulated=case.simulated,
                     ),
                 )
             steps = await self._steps(tx, case, brand.name, state)
