@@ -12,6 +12,7 @@ import uvloop
 
 from activities.providers.fcm_push import FcmPush
 from activities.providers.netgsm.sms import NetgsmSms
+from activities.providers.simulated import Simulated
 from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
 from activities.providers.twilio.whatsapp import TwilioWhatsApp
@@ -21,6 +22,7 @@ from rules.holder import RulebookHolder
 from rules.routing import load_routes
 from tellal.clock import SystemClock
 from tellal.domain.routes import RouteTable
+from tellal.domain.simulation import SIMULATED
 from tellal.exposition import listen, shown
 from tellal.metrics import EVENTS, LEDGER
 from tellal.persistence.bell import Bell
@@ -29,6 +31,7 @@ from tellal.ports import Sender
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.posting import LANE_CHANNEL
+from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.upkeep import upkeep
 from tellal.settings import Settings
 from tellal.supervision import persist, stop_on_signals, supervise
@@ -51,14 +54,15 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
     """Work until told to stop; Temporal may come later, and may go away for a while."""
     stop = stop or stop_on_signals()
     async with AsyncExitStack() as held:
-        senders = senders_of(settings)
+        to_ledger = _sessions(held, settings, settings.database_pool)
+        inbox = ReceiptInbox(to_ledger)
+        senders = senders_of(settings) | {SIMULATED: Simulated(inbox.put_all)}
         for sender in senders.values():
             held.push_async_callback(sender.close)
         routes = load_routes(settings.routes).with_providers(senders.keys())
         engine = RuleEngine(deadline_s=settings.engine_deadline_s)
         await engine.start()
         held.push_async_callback(engine.close)
-        to_ledger = _sessions(held, settings, settings.database_pool)
         house = _house(settings, to_ledger, Decider(engine), routes)
         to_lanes = _sessions(held, settings, _LANE_POOL)
         bell, renderer = Bell(to_lanes, LANE_CHANNEL), JinjaRenderer()

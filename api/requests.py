@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.auth import caller
 from api.state import Desk, TheDesk
 from tellal.domain.customers import Brand
+from tellal.domain.errors import ConflictError
 from tellal.services.idempotency import Answer, Request as Repeatable, claim, complete
 from tellal.services.keys import Caller, Scope
 
@@ -35,6 +36,11 @@ class Reading:
     def brand(self) -> Brand:
         """The brand whose data the caller may see."""
         return self.caller.brand
+
+    @property
+    def rehearses(self) -> bool:
+        """Whether nothing that the caller sets off may reach a provider."""
+        return self.caller.key.rehearses
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -59,6 +65,19 @@ class Writing(Reading):
     def signed(self, person: str) -> str:
         """Return who acts, with the person whom the caller names, if he names one."""
         return f"{self.by} ({person})" if person else self.by
+
+    def check_rehearsal(self, what: str, *, simulated: bool) -> None:
+        """Let a rehearsal key change nothing but what a rehearsal key began.
+
+        Raises:
+            ConflictError: The key rehearses, and the thing is in earnest.
+        """
+        if self.rehearses and not simulated:
+            raise ConflictError(
+                f"a rehearsal key cannot change a {what} that is in earnest",
+                code="not_a_rehearsal",
+                hint=f"use a {what} that the same key began, or a key that does not rehearse",
+            )
 
     async def once(
         self, status: int, effect: Effect, keep: Callable[[Any], object] | None = None

@@ -7,6 +7,7 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 
 from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError
+from tellal.domain.simulation import number_range
 
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -65,6 +66,8 @@ def folded(channel: Channel, address: str) -> str:
 def mobile_number(raw: str, *, region: str) -> str:
     """Return a mobile number in E.164 (`+905321234567`).
 
+    The simulator's numbers are in no operator's plan, and pass all the same.
+
     Raises:
         InvalidInputError: It is not a number to which a text message can go.
     """
@@ -72,15 +75,21 @@ def mobile_number(raw: str, *, region: str) -> str:
         number = phonenumbers.parse(raw, region)
     except NumberParseException as error:
         raise _no_mobile(_UNREADABLE[error.error_type]) from error
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if number_range(written) is not None:
+        return written
     if not phonenumbers.is_valid_number(number):
         raise _no_mobile(f"no number like it is in use in {_country(number, region)}")
     if phonenumbers.number_type(number) not in _CARRIES_TEXTS:
         raise _no_mobile("it is not a mobile number, so no text message reaches it")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return written
 
 
 def country_of(number: str) -> str:
     """Return the ISO country of a number in E.164, empty when it belongs to none."""
+    simulated = number_range(number)
+    if simulated is not None:
+        return simulated.country
     return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
 
 

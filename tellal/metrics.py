@@ -26,8 +26,9 @@ _WITHIN_A_DAY = (1, 5, 15, 60, 300, 600, 1800, 3600, 14400, 86400)
 
 DECISIONS = Counter(
     "tellal_decisions",
-    "Decisions written into the ledger, by the reason that tells most and by who answered.",
-    ["verdict", "reason", "executor"],
+    "Decisions written into the ledger, by the reason that tells most and by who answered; "
+    "`simulated` is `yes` for what a rehearsal key asked.",
+    ["verdict", "reason", "executor", "simulated"],
     registry=EVENTS,
 )
 ENGINE_ANSWERS = Counter(
@@ -187,9 +188,10 @@ _reasons = _Codes(_MOST_CODES)
 _codes = _Codes(_MOST_CODES)
 
 
-def decided(verdict: str, reason: str, executor: str) -> None:
+def decided(verdict: str, reason: str, executor: str, *, simulated: bool = False) -> None:
     """Count a decision; `reason` is empty when nothing speaks against it."""
-    DECISIONS.labels(verdict, _reasons.label(reason), executor).inc()
+    asked = "yes" if simulated else "no"
+    DECISIONS.labels(verdict, _reasons.label(reason), executor, asked).inc()
 
 
 def engine_asked(result: str) -> None:

@@ -19,7 +19,7 @@ class Sender(Protocol):
 
     @property
     def channel(self) -> Channel:
-        """The channel that it carries."""
+        """The channel that it carries; the first of several."""
         ...
 
     @property

@@ -35,7 +35,17 @@ def value(name: str, **labels: str) -> float:
         (
             lambda: metrics.decided("suppress", "no_consent", "durable_rules"),
             "decisions_total",
-            {"verdict": "suppress", "reason": "no_consent", "executor": "durable_rules"},
+            {
+                "verdict": "suppress",
+                "reason": "no_consent",
+                "executor": "durable_rules",
+                "simulated": "no",
+            },
+        ),
+        (
+            lambda: metrics.decided("send", "", "reference", simulated=True),
+            "decisions_total",
+            {"verdict": "send", "reason": "", "executor": "reference", "simulated": "yes"},
         ),
     ],
 )

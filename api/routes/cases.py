@@ -74,6 +74,7 @@ async def open_case(body: OpenCase, write: Writer) -> Response:
             subject=body.subject,
             source_system=body.source_system,
             by=write.by,
+            simulated=write.rehearses,
         )
 
     return await write.once(201, effect)
@@ -129,6 +130,9 @@ async def resolve_case(number: Number, body: ResolveCase, write: Writer) -> Resp
 
 async def _command(write: Writing, number: str, command: CaseCommand, said: CaseInput) -> Response:
     async def effect(tx: AsyncSession) -> CaseView:
+        if write.rehearses:
+            case = await case_views.view(tx, write.brand.id, number)
+            write.check_rehearsal("case", simulated=case.simulated)
         return await write.desk.house.cases.command(
             tx, brand_id=write.brand.id, number=number, command=command, body=said, by=write.by
         )

@@ -50,6 +50,7 @@ class DecisionView(BaseModel):
     outcome_id: str | None
     revision: str
     executor: str
+    simulated: bool
     reasons: list[ReasonView]
     fired: list[FiredView]
     facts: list[str]

@@ -53,6 +53,7 @@ async def record_event(body: EventBody, write: Writer) -> Response:
             type=body.type,
             payload=body.data,
             occurred_at=body.occurred_at,
+            simulated=write.rehearses,
         )
 
     return await write.once(200, effect)

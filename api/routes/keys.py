@@ -29,6 +29,11 @@ class NewKey(BaseModel):
     expires_at: AwareDatetime | None = Field(
         default=None, description="Never, if left out", examples=["2027-01-01T00:00:00Z"]
     )
+    rehearses: bool = Field(
+        default=False,
+        description="Whatever the key sets off is decided, recorded and queued as always, and "
+        "never reaches a provider. It cannot have the scope `keys:admin`.",
+    )
 
 
 class Rotation(BaseModel):
@@ -59,7 +64,7 @@ async def create_key(body: NewKey, write: Writer) -> Response:
     async def effect(tx: AsyncSession) -> MadeKey:
         made, token = await keys.create_key(
             tx, write.brand.id, body.name, body.scopes, body.expires_at,
-            now=write.desk.clock.now(),
+            now=write.desk.clock.now(), rehearses=body.rehearses,
         )  # fmt: skip
         return MadeKey(key=made, token=token)
 

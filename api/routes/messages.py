@@ -60,6 +60,9 @@ async def banner_acknowledged(message_id: MessageId, write: Writer) -> Response:
 
 async def _surface(write: Writing, message_id: str, state: str) -> Response:
     async def effect(tx: AsyncSession) -> None:
+        if write.rehearses:
+            banner = await reading.message(tx, write.brand.id, message_id)
+            write.check_rehearsal("banner", simulated=banner.message.simulated)
         await write.desk.receipts.surface(
             tx, brand_id=write.brand.id, message_id=message_id, state=state
         )

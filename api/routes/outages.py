@@ -60,6 +60,7 @@ async def declare_outage(body: DeclareOutage, write: Writer) -> Response:
             topic=body.topic,
             segment=body.segment,
             variables=body.variables,
+            simulated=write.rehearses,
         )
 
     return await write.once(201, effect)
@@ -100,6 +101,9 @@ async def dismiss_outage(outage_id: OutageId, write: Writer) -> Response:
 
 async def _command(write: Writing, command: Command, outage_id: str) -> Response:
     async def effect(tx: AsyncSession) -> OutageView:
+        if write.rehearses:
+            outage = await write.desk.house.outages.view(tx, write.brand.id, outage_id)
+            write.check_rehearsal("outage", simulated=outage.simulated)
         return await command(tx, brand_id=write.brand.id, outage_id=outage_id)
 
     return await write.once(200, effect)

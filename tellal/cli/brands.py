@@ -73,6 +73,11 @@ def create_key(
     days: Annotated[
         int | None, typer.Option(min=1, help="How long it lives; else for ever.")
     ] = None,
+    *,
+    rehearses: Annotated[
+        bool,
+        typer.Option("--rehearses", help="What it sets off reaches nobody; it makes no keys."),
+    ] = False,
 ) -> None:
     """Create a key. It is shown this once: only its digest is kept."""
     from tellal.clock import SystemClock
@@ -84,8 +89,10 @@ def create_key(
 
     async def work(tx: "AsyncSession") -> str:
         owner = await find_brand(tx, brand)
-        scopes = scope or list(service.Scope)
-        _, token = await service.create_key(tx, owner.id, name, scopes, end, now=now)
+        all_scopes = [s for s in service.Scope if not (rehearses and s is s.KEYS_ADMIN)]
+        _, token = await service.create_key(
+            tx, owner.id, name, scope or all_scopes, end, now=now, rehearses=rehearses
+        )
         return token
 
     typer.echo(_do(work))
@@ -105,7 +112,8 @@ def list_keys(brand: BrandName) -> None:
     for key in _do(work):
         state = "works" if key.works(now) else "spent"
         used = f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never"
-        typer.echo(f"{key.id}  …{key.hint}  {state}  used {used}  {key.name}")
+        kind = "  rehearses" if key.rehearses else ""
+        typer.echo(f"{key.id}  …{key.hint}  {state}  used {used}  {key.name}{kind}")
 
 
 @keys.command("rotate")

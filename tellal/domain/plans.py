@@ -20,7 +20,8 @@ class Step:
 class Plan:
     """The channels in their order, how often to try, and how long each message keeps its use.
 
-    `variables` are the topic's own (a record number, a hotline), never the customer's.
+    `variables` are the topic's own (a record number, a hotline), never the customer's. A plan that
+    is `simulated` was rehearsed: whatever follows from it never reaches a provider.
     """
 
     steps: tuple[Step, ...]
@@ -35,6 +36,7 @@ class Plan:
     language: str
     variables: Mapping[str, object]
     fold: Folding = Folding.NEVER
+    simulated: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Write the plan as the ledger keeps it; durations in seconds."""
@@ -54,6 +56,7 @@ class Plan:
             "language": self.language,
             "variables": dict(self.variables),
             "fold": self.fold.value,
+            "simulated": self.simulated,
         }
 
     @classmethod
@@ -82,4 +85,6 @@ class Plan:
             language=str(stored["language"]),
             variables=variables,
             fold=Folding(str(stored.get("fold", Folding.NEVER.value))),
+            # Plans from before there were rehearsals do not say it.
+            simulated=stored.get("simulated") is True,
         )

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tellal.domain.channels import Channel
 from tellal.domain.errors import NotFoundError
+from tellal.domain.simulation import is_magic
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import ContactPointRow, CustomerRow
 from tellal.persistence.tables.ledger import AttemptRow, DecisionRow, MessageRow, ReceiptRow
@@ -23,7 +25,10 @@ _decisions = table(DecisionRow)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageView:
-    """A message and where it is; `code` is the provider's own word for what went wrong."""
+    """A message and where it is; `code` is the provider's own word for what went wrong.
+
+    A `simulated` one is rehearsed, or goes to a magic address: no provider ever hears of it.
+    """
 
     id: str
     customer: str
@@ -31,6 +36,7 @@ class MessageView:
     message_class: str
     channel: str
     address: str
+    simulated: bool
     state: str
     state_at: datetime
     code: str
@@ -149,6 +155,7 @@ def _message(row: Row[Any]) -> MessageView:
         message_class=row.message_class,
         channel=row.channel,
         address=row.address or "",
+        simulated=row.simulated or is_magic(Channel(row.channel), row.address or ""),
         state=row.state,
         state_at=row.state_at,
         code=row.code,
@@ -212,5 +219,6 @@ def _decision(row: Row[Any]) -> Mapping[str, object]:
         "reason": row.reason,
         "event_id": row.event_id,
         "outcome_id": row.outcome_id,
+        "simulated": False,
         **row.body,
     }

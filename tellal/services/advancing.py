@@ -190,10 +190,16 @@ class Look:
             self.outcome.topic,
             self._now,
             own=Journey(outcome_id=self.outcome.id, tries=tries),
+            simulated=self._plan.simulated,
         )
 
     async def _record(self, decision: Decision) -> None:
-        row = decision_row(decision, brand_id=self.brand.id, customer_id=self.customer.id)
+        row = decision_row(
+            decision,
+            brand_id=self.brand.id,
+            customer_id=self.customer.id,
+            simulated=self._plan.simulated,
+        )
         await self.tx.execute(insert(_decisions).values(**row, outcome_id=self.outcome.id))
 
     async def _post(self, decision: Decision, step: PlanStep, index: int, tries: int) -> Step:

@@ -49,8 +49,11 @@ class Asking:
         *,
         around: Circumstances = NOTHING,
         own: Journey | None = None,
+        simulated: bool = False,
     ) -> Decision:
         """Decide whether to speak to a customer whose row the caller has locked.
+
+        A simulated question hears of rehearsals and of what is in earnest, any other only of that.
 
         Raises:
             InvalidInputError: The rulebook has no such topic.
@@ -64,7 +67,9 @@ class Asking:
             at=at,
             timezone=customer.timezone,
             document=document(customer, around.document),
-            cap_uses=await cap_uses(tx, customer.id, book.caps_of(topic_id), at, own),
+            cap_uses=await cap_uses(
+                tx, customer.id, book.caps_of(topic_id), at, own, simulated=simulated
+            ),
             consents={
                 channel: consent.state is ConsentState.GRANTED
                 for channel, consent in customer.consents.items()
@@ -73,7 +78,7 @@ class Asking:
             blocked=customer.blocked(topic.message_class, at),
             country=customer.country,
             unroutable=unroutable(customer, topic.message_class, self._routes),
-            ledger=await ledger_view(tx, customer.id, topic, own),
+            ledger=await ledger_view(tx, customer.id, topic, own, simulated=simulated),
         )
         return await self._decider.decide(book, question)
 

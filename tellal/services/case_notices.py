@@ -74,6 +74,7 @@ class CaseNotices:
                         variables={"case": {"number": case.number, "result": case.result}},
                         around=Circumstances(document={"case.channel": case.channel}),
                         workflow_id=f"case/{case_id}",
+                        simulated=case.simulated,
                     ),
                 )
                 if decided.outcome is not None:

@@ -71,6 +71,7 @@ class CaseView:
     result: str
     calls: int
     reminders: int
+    simulated: bool
     opened_at: datetime
     resolved_at: datetime | None
     entries: tuple[CaseEntry, ...] = ()
@@ -192,6 +193,7 @@ def _view(
         result=row.result,
         calls=row.calls,
         reminders=row.reminders,
+        simulated=row.simulated,
         opened_at=row.opened_at,
         resolved_at=row.resolved_at,
         entries=tuple(entries),

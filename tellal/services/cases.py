@@ -57,8 +57,11 @@ class Cases:
         subject: str,
         by: str,
         source_system: str = "",
+        simulated: bool = False,
     ) -> CaseView:
         """Open a case, give it a record number, and start its workflow.
+
+        What the customer is told of a simulated case never reaches a provider.
 
         Raises:
             InvalidInputError: There is no such intake channel.
@@ -84,6 +87,7 @@ class Cases:
             "result": "",
             "calls": 0,
             "reminders": 0,
+            "simulated": simulated,
             "opened_at": now,
             "state_at": now,
             "resolved_at": None,

@@ -35,6 +35,7 @@ from tellal.domain.handover import Carrier
 from tellal.domain.holds import Hold
 from tellal.domain.messages import MessageState, OutgoingMessage
 from tellal.domain.routes import Choice, Load, Route, has_link
+from tellal.domain.simulation import is_magic, simulated_route
 from tellal.domain.sms.cost import price_of
 from tellal.domain.sms.folding import Folding
 from tellal.domain.sms.segments import segmented
@@ -288,7 +289,8 @@ class Claiming:
             return Move(message_id=row.id, state=MessageState.CANCELLED, code="no_consent")
         point = _point(customer, row.contact_point_id)
         code = ""
-        if channel not in batch.choice.table.channels:
+        simulated = _is_simulated(row, point)
+        if channel not in batch.choice.table.channels and not simulated:
             code = "no_carrier"
         elif point is None:
             code = "no_address"
@@ -343,6 +345,8 @@ class Claiming:
         )
         out = set(row.routes_out.split(","))
         routes = [route for route in batch.choice.among(load) if route.name not in out]
+        if _is_simulated(row, point):
+            routes = [simulated_route(channel)]
         if not routes:
             return Move(message_id=row.id, state=MessageState.FAILED, code="no_route")
         holds = {route.name: self._hold_on(row, batch, route.name) for route in routes}
@@ -418,6 +422,12 @@ def _intent(wish: _Wish, route: Route, batch: _Batch) -> OutgoingMessage:
         content=rendered.content,
         content_variables=rendered.content_variables,
     )
+
+
+def _is_simulated(row: Row[Any], point: ContactPoint | None) -> bool:
+    """Say whether the message is to end with the simulator: set off by a rehearsal, or magic."""
+    magic = point is not None and is_magic(Channel(row.channel), point.address)
+    return bool(row.simulated) or magic
 
 
 async def _keep_back(tx: AsyncSession, held: Sequence[_Held]) -> None:

@@ -65,7 +65,7 @@ class Matter:
     `cause_key` names the cause within the brand; a topic that is told once per content version
     widens it to the version; `cause_id` is set when the cause exists already. `workflow_id` is the
     journey that already follows (a case); None makes a nudge of its own, and an empty one leaves
-    the outcome to the ledger (a broadcast).
+    the outcome to the ledger (a broadcast). A `simulated` one is rehearsed, with all that follows.
     """
 
     topic: str
@@ -76,6 +76,7 @@ class Matter:
     variables: Mapping[str, object] = field(default_factory=dict)
     around: Circumstances = NOTHING
     workflow_id: str | None = None
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,9 @@ class Deciding:
             InvalidInputError: The rulebook has no such topic.
         """
         now = self.clock.now()
-        decision = await self.asking.ask(tx, customer, matter.topic, now, around=matter.around)
+        decision = await self.asking.ask(
+            tx, customer, matter.topic, now, around=matter.around, simulated=matter.simulated
+        )
         entry = _Entry(
             tx=tx,
             brand=brand,
@@ -174,6 +177,7 @@ class Deciding:
             language=entry.customer.locale,
             variables=entry.matter.variables,
             fold=topic.fold,
+            simulated=entry.matter.simulated,
         )
 
     async def _outcome(self, entry: _Entry, cause_id: str) -> Row[Any]:
@@ -220,6 +224,9 @@ async def _cause(entry: _Entry) -> str:
     key, kind = entry.matter.cause_key, entry.matter.cause_kind
     if entry.topic.once:
         key, kind = f"topic:{entry.topic.id}@{entry.topic.content_version}", "content_version"
+        if entry.matter.simulated:
+            # An outcome of its own: a rehearsal neither ends nor takes up what is in earnest.
+            key += ":rehearsed"
     fresh = {
         "id": new_id(),
         "brand_id": entry.brand.id,
@@ -258,6 +265,7 @@ async def _write_decision(entry: _Entry, outcome_id: str | None) -> str:
         brand_id=entry.brand.id,
         customer_id=entry.customer.id,
         event_id=entry.matter.event_id,
+        simulated=entry.matter.simulated,
     )
     await entry.tx.execute(_WRITE_DECISION, {**row, "outcome_id": outcome_id})
     return str(row["id"])

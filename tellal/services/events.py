@@ -51,11 +51,15 @@ class BannerOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedEvent:
-    """An event as it stands in the ledger, with every decision that it led to."""
+    """An event as it stands in the ledger, with every decision that it led to.
+
+    What a `simulated` one led to never reaches a provider.
+    """
 
     id: str
     decisions: tuple[DecisionView, ...]
     banner: BannerOffer | None = None
+    simulated: bool = False
 
 
 class Events:
@@ -74,8 +78,12 @@ class Events:
         type: str,
         payload: Mapping[str, object],
         occurred_at: datetime | None = None,
+        simulated: bool = False,
     ) -> RecordedEvent:
         """Record an event and decide every topic that it raises, in one transaction.
+
+        What a simulated event tells of the customer counts for its own decisions and is forgotten:
+        it did not happen, so nothing in earnest may follow from it.
 
         Raises:
             NotFoundError: The brand has no such customer.
@@ -86,11 +94,14 @@ class Events:
         customer = await lock_customer(tx, brand.id, customer_ref)
         now = self._deciding.clock.now()
         event_id = await self._write(tx, customer, type, payload, occurred_at or now)
-        customer = await self._learn(tx, customer, updates)
+        before, customer = customer, _told_of(customer, updates)
+        if not simulated:
+            await self._learn(tx, before, customer)
         around = Circumstances(
             document=event_part, banner=event_part.get("event.can_show_banner") is True
         )
-        await self._wake_converted(tx, customer, event_part)
+        if not simulated:
+            await self._wake_converted(tx, customer, event_part)
         decided = [
             await self._deciding.decide(
                 tx,
@@ -102,6 +113,7 @@ class Events:
                     cause_key=f"event:{event_id}:{topic.id}",
                     event_id=event_id,
                     around=around,
+                    simulated=simulated,
                 ),
             )
             for topic in book.topics_on(type)
@@ -110,6 +122,7 @@ class Events:
             id=event_id,
             decisions=tuple(_view(one) for one in decided),
             banner=_banner(decided),
+            simulated=simulated,
         )
 
     async def _write(
@@ -134,21 +147,16 @@ class Events:
         )
         return event_id
 
-    async def _learn(
-        self, tx: AsyncSession, customer: Customer, updates: Mapping[str, Value | None]
-    ) -> Customer:
-        """Store what the event tells of the customer; None means no longer so."""
-        facts = {path: value for path, value in customer.facts.items() if path not in updates}
-        facts |= {path: value for path, value in updates.items() if value is not None}
-        if facts == customer.facts:
-            return customer
-        stored = {p: list(v) if isinstance(v, tuple) else v for p, v in facts.items()}
+    async def _learn(self, tx: AsyncSession, before: Customer, after: Customer) -> None:
+        """Store what the event told of the customer, if that is news."""
+        if after.facts == before.facts:
+            return
+        stored = {p: list(v) if isinstance(v, tuple) else v for p, v in after.facts.items()}
         await tx.execute(
             update(_customers)
-            .where(_customers.c.id == customer.id)
+            .where(_customers.c.id == after.id)
             .values(facts=stored, updated_at=self._deciding.clock.now())
         )
-        return replace(customer, facts=facts)
 
     async def _wake_converted(
         self, tx: AsyncSession, customer: Customer, event_part: Mapping[str, Value]
@@ -168,6 +176,13 @@ class Events:
                 fulfilled.append(outcome_id)
         if fulfilled:
             await self._progress.wake(tx, fulfilled)
+
+
+def _told_of(customer: Customer, updates: Mapping[str, Value | None]) -> Customer:
+    """Return the customer as the event tells of him; None means no longer so."""
+    facts = {path: value for path, value in customer.facts.items() if path not in updates}
+    facts |= {path: value for path, value in updates.items() if value is not None}
+    return replace(customer, facts=facts)
 
 
 def _view(decided: Decided) -> DecisionView:

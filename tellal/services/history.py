@@ -1,4 +1,8 @@
-"""What the ledger remembers of a customer and a topic, as a decision needs it."""
+"""What the ledger remembers of a customer and a topic, as a decision needs it.
+
+Rehearsals are in the ledger, too. What is in earnest does not see them: nobody goes without a
+message because one was rehearsed. A rehearsal sees everything, as the real thing would.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +19,7 @@ from tellal.persistence.tables.ledger import CapUseRow, MessageRow, OutcomeRow
 
 _outcomes = table(OutcomeRow).c
 _caps = table(CapUseRow).c
+_messages = table(MessageRow).c
 
 _CAP_USES = select(_caps.cap, _caps.used_at).where(
     _caps.customer_id == bindparam("whose"),
@@ -36,7 +41,12 @@ class Journey:
 
 
 async def ledger_view(
-    tx: AsyncSession, customer_id: str, topic: Topic, own: Journey | None = None
+    tx: AsyncSession,
+    customer_id: str,
+    topic: Topic,
+    own: Journey | None = None,
+    *,
+    simulated: bool = False,
 ) -> LedgerView:
     """Say whether the customer was told, is being told, and how often it was tried.
 
@@ -48,6 +58,8 @@ async def ledger_view(
     query = select(_outcomes.id, _outcomes.state, _outcomes.content_version, _outcomes.tries).where(
         _outcomes.customer_id == customer_id, _outcomes.topic == topic.id
     )
+    if not simulated:
+        query = query.where(_outcomes.plan["simulated"].as_boolean().is_not(True))
     rows = (await tx.execute(query)).all()
     others = [row for row in rows if own is None or row.id != own.outcome_id]
     told = [row.content_version for row in others if row.state == OutcomeState.TOLD]
@@ -65,6 +77,8 @@ async def cap_uses(
     caps: Sequence[Cap],
     at: datetime,
     own: Journey | None = None,
+    *,
+    simulated: bool = False,
 ) -> Mapping[str, tuple[datetime, ...]]:
     """Return the instants at which slots of these caps were taken within their windows."""
     if not caps:
@@ -73,11 +87,13 @@ async def cap_uses(
     query = _CAP_USES
     values = {"whose": customer_id, "caps": list(windows), "since": min(windows.values())}
     if own is not None:
-        from_own = select(table(MessageRow).c.id).where(
-            table(MessageRow).c.outcome_id == own.outcome_id,
-            table(MessageRow).c.try_no == own.tries,
+        from_own = select(_messages.id).where(
+            _messages.outcome_id == own.outcome_id, _messages.try_no == own.tries
         )
         query = query.where(_caps.message_id.not_in(from_own))
+    if not simulated:
+        query = query.join(_messages.id.table, _messages.id == _caps.message_id)
+        query = query.where(_messages.simulated.is_(False))
     found: dict[str, list[datetime]] = {}
     for cap, used_at in (await tx.execute(query, values)).all():
         if used_at > windows[cap]:

@@ -61,7 +61,10 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key as its brand sees it; `hint` is the end of the secret, to tell keys apart."""
+    """A key as its brand sees it; `hint` is the end of the secret, to tell keys apart.
+
+    What a key that `rehearses` sets off is decided and recorded, and reaches no provider.
+    """
 
     id: str
     brand_id: str
@@ -73,6 +76,7 @@ class ApiKey:
     revoked_at: datetime | None
     last_used_at: datetime | None
     replaced_by: str | None
+    rehearses: bool = False
 
     def works(self, now: datetime) -> bool:
         """Say whether the key opens anything at an instant."""
@@ -92,7 +96,8 @@ class Caller:
     @property
     def identity(self) -> str:
         """The caller as idempotency knows it."""
-        return f"{self.brand.id}/{self.key.name}"
+        kind = "/rehearsal" if self.key.rehearses else ""
+        return f"{self.brand.id}/{self.key.name}{kind}"
 
 
 async def create_key(
@@ -103,14 +108,22 @@ async def create_key(
     expires_at: datetime | None = None,
     *,
     now: datetime,
+    rehearses: bool = False,
 ) -> tuple[ApiKey, str]:
     """Create a key; the second value is the whole token, which nobody can read again.
 
     Raises:
-        InvalidInputError: A scope does not exist, or the key would have expired already.
+        InvalidInputError: A scope does not exist, the key would have expired already, or a
+            rehearsal key would administer keys.
         ConflictError: A working key of the brand has that name.
     """
     granted = _scopes(tuple(scopes))
+    if rehearses and Scope.KEYS_ADMIN in granted:
+        raise InvalidInputError(
+            "a rehearsal key administers no keys: it could make one that is in earnest",
+            field="scopes",
+            hint=f"leave {Scope.KEYS_ADMIN.value} out",
+        )
     if expires_at is not None and expires_at <= now:
         raise InvalidInputError("the key would have expired already", field="expires_at")
     await _one_at_a_time(tx, brand_id)
@@ -120,7 +133,7 @@ async def create_key(
             code="name_taken",
             hint="rotate that key, revoke it, or choose another name",
         )
-    return _add(tx, brand_id, name, granted, expires_at, now=now)
+    return _add(tx, brand_id, name, granted, expires_at, now=now, rehearses=rehearses)
 
 
 async def rotate_key(
@@ -128,7 +141,8 @@ async def rotate_key(
 ) -> tuple[ApiKey, str]:
     """Put a new key in the place of a working one, which lives on for the overlap.
 
-    The new key has the same name and scopes, and lives as long as the old one was meant to.
+    The new key has the same name and scopes, rehearses if the old one does, and lives as long as
+    that was meant to.
 
     Raises:
         NotFoundError: The brand has no such key.
@@ -140,7 +154,9 @@ async def rotate_key(
     if old.replaced_by is not None or not old.works(now):
         raise ConflictError("this key was rotated, was revoked or has expired", code="key_spent")
     lifetime = None if old.expires_at is None else now + (old.expires_at - old.created_at)
-    new, token = _add(tx, brand_id, old.name, old.scopes, lifetime, now=now)
+    new, token = _add(
+        tx, brand_id, old.name, old.scopes, lifetime, now=now, rehearses=old.rehearses
+    )
     row.replaced_by = new.id
     end = now + overlap
     row.expires_at = end if old.expires_at is None else min(end, old.expires_at)
@@ -198,6 +214,7 @@ def _add(
     expires_at: datetime | None,
     *,
     now: datetime,
+    rehearses: bool,
 ) -> tuple[ApiKey, str]:
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     row = ApiKeyRow(
@@ -207,6 +224,7 @@ def _add(
         scopes=[scope.value for scope in scopes],
         digest=_digest(secret),
         hint=secret[-_HINT_LENGTH:],
+        rehearses=rehearses,
         created_at=now,
         expires_at=expires_at,
     )
@@ -263,4 +281,5 @@ def _view(row: ApiKeyRow | Row[Any]) -> ApiKey:
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
         replaced_by=row.replaced_by,
+        rehearses=row.rehearses,
     )

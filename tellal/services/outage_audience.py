@@ -63,6 +63,7 @@ class OutageAudience:
                         cause_id=outage.cause_id,
                         variables={"outage": outage.variables},
                         workflow_id="",
+                        simulated=outage.simulated,
                     ),
                 )
             if len(page) == limit:

@@ -53,6 +53,7 @@ class OutageView:
     decided_at: datetime | None
     resolved_at: datetime | None
     in_flight_at_stop: int
+    simulated: bool
     counts: Mapping[str, int]
 
 
@@ -76,8 +77,9 @@ class Outages:
         topic: str,
         segment: Mapping[str, object],
         variables: Mapping[str, object],
+        simulated: bool = False,
     ) -> OutageView:
-        """Declare an outage, suspected at first.
+        """Declare an outage, suspected at first; nothing of a simulated one reaches a provider.
 
         Raises:
             InvalidInputError: The segment is no condition, there is no such topic, or its texts
@@ -114,6 +116,7 @@ class Outages:
                 state=OutageState.SUSPECTED,
                 cursor="",
                 in_flight_at_stop=0,
+                simulated=simulated,
                 declared_at=now,
             )
         )
@@ -297,5 +300,6 @@ def _view(row: Row[Any], counted: Mapping[str, int]) -> OutageView:
         decided_at=row.decided_at,
         resolved_at=row.resolved_at,
         in_flight_at_stop=row.in_flight_at_stop,
+        simulated=row.simulated,
         counts=counted,
     )

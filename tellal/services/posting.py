@@ -137,6 +137,7 @@ class Posts:
             "step": posting.step,
             "language": plan.language,
             "variables": dict(plan.variables),
+            "simulated": plan.simulated,
             "state": (MessageState.DEFERRED if waits else MessageState.QUEUED).value,
             "state_at": now,
             "not_before": posting.not_before,

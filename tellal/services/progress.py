@@ -75,6 +75,7 @@ _OF_MESSAGES: tuple[ColumnElement[Any], ...] = (
     _messages.c.not_before,
     _messages.c.handed_at,
     _messages.c.silent_until,
+    _messages.c.simulated,
     cast(_outcomes.c.plan["steps"].op("->")(_messages.c.step).op("->>")("patience_s"), Float).label(
         "patience_s"
     ),
@@ -277,6 +278,9 @@ class Progress:
     ) -> None:
         # In one order everywhere, so that two batches never wait for each other's addresses.
         for move, row in sorted(applied, key=lambda one: one[1].contact_point_id or ""):
+            if row.simulated:
+                # A rehearsed refusal is nobody's refusal.
+                continue
             if move.remedy is Remedy.BAD_ADDRESS and row.contact_point_id:
                 await tx.execute(
                     update(_points)

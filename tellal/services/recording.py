@@ -11,11 +11,16 @@ from tellal.ids import new_id
 
 
 def decision_row(
-    decision: Decision, *, brand_id: str, customer_id: str, event_id: str | None = None
+    decision: Decision,
+    *,
+    brand_id: str,
+    customer_id: str,
+    event_id: str | None = None,
+    simulated: bool,
 ) -> dict[str, object]:
     """Return the values of a new row of `decisions`, without its outcome."""
     reason = decision.reasons[0].code if decision.reasons else ""
-    metrics.decided(decision.verdict.value, reason, decision.executor)
+    metrics.decided(decision.verdict.value, reason, decision.executor, simulated=simulated)
     return {
         "id": new_id(),
         "brand_id": brand_id,
@@ -26,7 +31,7 @@ def decision_row(
         "reason": reason,
         "revision": decision.revision,
         "executor": decision.executor,
-        "body": plain(asdict(decision)),
+        "body": {**plain(asdict(decision)), "simulated": simulated},
         "at": decision.at,
     }
 

@@ -13,6 +13,7 @@ from tellal.clock import Clock
 from tellal.domain.handover import Answered
 from tellal.domain.messages import NOT_CALLED
 from tellal.domain.routes import Choice, Health, Route, RouteTable, results_of
+from tellal.domain.simulation import SIMULATED
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.delivery import RouteStateRow
@@ -69,7 +70,9 @@ class Routes:
         """Draw from answers how their routes are doing; all is well costs nothing."""
         by_route: dict[str, list[Answered]] = {}
         for one in answered:
-            if one.message.route and one.answer.code != NOT_CALLED:
+            # Simulated failures are as ordered, and say nothing of how the simulator is doing.
+            real = one.message.route and one.message.provider != SIMULATED
+            if real and one.answer.code != NOT_CALLED:
                 by_route.setdefault(one.message.route, []).append(one)
         now = self._clock.now()
         for route in sorted(by_route):

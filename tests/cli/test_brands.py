@@ -38,6 +38,18 @@ async def test_a_key_opens_all_or_what_is_named(
     assert await opens(sessions, part.out) == {Scope.EVENTS_WRITE}
 
 
+async def test_a_rehearsal_key_opens_all_but_keys_and_is_listed_as_one(
+    brand: str, database_url: str, sessions: Sessions
+) -> None:
+    token = keys(database_url, "create", brand, "staging", "--rehearses").out
+    refused = keys(database_url, "create", brand, "other", "--rehearses", "--scope", "keys:admin")
+
+    assert await opens(sessions, token) == set(Scope) - {Scope.KEYS_ADMIN}
+    assert keys(database_url, "list", brand).out.split()[-1] == "rehearses"
+    assert refused.code != 0
+    assert "keys:admin" in refused.err
+
+
 @pytest.mark.req("D72")
 async def test_a_key_is_listed_rotated_and_revoked(
     brand: str, database_url: str, sessions: Sessions

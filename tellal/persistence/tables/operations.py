@@ -6,11 +6,11 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from tellal.persistence.columns import Instant
+from tellal.persistence.columns import FALSE, Instant
 
 
 class CaseRow(SQLModel, table=True):
-    """An application to the brand, over one intake channel."""
+    """An application to the brand, over one intake channel; a `simulated` one is rehearsed."""
 
     __tablename__ = "cases"
     __table_args__ = (UniqueConstraint("brand_id", "number"),)
@@ -29,6 +29,7 @@ class CaseRow(SQLModel, table=True):
     result: str
     calls: int
     reminders: int
+    simulated: bool = Field(default=False, sa_column_kwargs=FALSE)
     opened_at: datetime = Field(sa_type=Instant)
     state_at: datetime = Field(sa_type=Instant)
     resolved_at: datetime | None = Field(default=None, sa_type=Instant)
@@ -59,7 +60,10 @@ class CaseNumberRow(SQLModel, table=True):
 
 
 class OutageRow(SQLModel, table=True):
-    """An outage: whom it concerns is a segment by rule, whom it told is in the ledger."""
+    """An outage: whom it concerns is a segment by rule, whom it told is in the ledger.
+
+    A `simulated` one is rehearsed.
+    """
 
     __tablename__ = "outages"
 
@@ -73,6 +77,7 @@ class OutageRow(SQLModel, table=True):
     state: str
     cursor: str
     in_flight_at_stop: int
+    simulated: bool = Field(default=False, sa_column_kwargs=FALSE)
     declared_at: datetime = Field(sa_type=Instant)
     confirmed_at: datetime | None = Field(default=None, sa_type=Instant)
     decided_at: datetime | None = Field(default=None, sa_type=Instant)
