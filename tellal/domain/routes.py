@@ -10,25 +10,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.messages import Answer, HandOver, Remedy
+from tellal.domain.sms.alphabets import EVERYWHERE, Alphabet
 
 _LINK = re.compile(
-    r"\b(?:https?://|www\.)\S|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|info|gov|edu|io|co|me|ly"
-    r"|eu|pl|tr)\b(?!\.\w)",
+    r"\w://\S|\bwww\.\S|(?<=[\w-])\.(?:"
+    r"(?:com|net|org|info|gov|edu|io|co|me|ly|eu|pl|tr|app|biz|gl|gle|link|ru|uk|xyz)\b"
+    r"|[a-z]{2,}/\w)",
     re.IGNORECASE,
 )
-
-
-class Alphabet(StrEnum):
-    """How a route can write a text on the air (3GPP TS 23.038)."""
-
-    GSM7 = "gsm7"
-    TURKISH_SINGLE = "turkish_single"
-    TURKISH_LOCKING = "turkish_locking"
-    UCS2 = "ucs2"
+"""A scheme, a `www.`, one of the common ends of a domain, or any end with a path behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +58,7 @@ class Route:
     carries: tuple[Carriage, ...]
     weight: int = 100
     rate: float | None = None
-    alphabets: tuple[Alphabet, ...] = (Alphabet.GSM7, Alphabet.UCS2)
+    alphabets: frozenset[Alphabet] = EVERYWHERE
     two_way: bool = False
     price: Price | None = None
     longest_validity: timedelta | None = None
@@ -97,7 +90,10 @@ class Load:
 
 
 def has_link(text: str) -> bool:
-    """Say whether a text holds what carriers filter as a link: an address or a bare domain."""
+    """Say whether a text holds what carriers filter as a link: an address or a bare domain.
+
+    The domain of a mail address counts too, because filters look for domains.
+    """
     return _LINK.search(text) is not None
 
 
@@ -148,15 +144,19 @@ _LONGEST_OPEN = timedelta(minutes=5)
 _MOST_DOUBLINGS = 5
 _SHORTEST_PAUSE = timedelta(milliseconds=100)
 _LONGEST_PAUSE = timedelta(minutes=5)
+_PROBE = timedelta(seconds=20)
+"""How long a probe is waited for; longer than an adapter waits for its provider."""
+_OF_THE_PERSON = frozenset({Remedy.BAD_ADDRESS, Remedy.OPTED_OUT})
+"""Remedies of answers that only a provider in good order can give."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """What came of the hand-overs of one route in one batch.
 
-    `failures` are answers that speak against the route: none, an error of its server, no
-    connection. `pause_s` is the longest pause that it asked for, `halted` the code with which it
-    said that our own settings are wrong.
+    `successes` are answers that only a route in good order gives. `failures` speak against it:
+    no answer, an error of its server, no connection. `pause_s` is the longest pause that it asked
+    for, `halted` the code with which it said that our own settings are wrong.
     """
 
     successes: int = 0
@@ -167,17 +167,26 @@ class Results:
 
 
 def results_of(answers: Sequence[HandOver]) -> Results:
-    """Sum up the answers of one route."""
+    """Sum up the answers of one route.
+
+    What it refuses for our settings while it takes other messages is wrong for some, as one
+    brand's sender is; that is no reason to keep everybody from it.
+    """
+    successes = sum(_speaks_for(one) for one in answers)
     failed = [one for one in answers if _speaks_against(one)]
     pauses = [one.retry_after_s for one in answers if one.retry_after_s is not None]
     halted = [one.code for one in answers if one.remedy is Remedy.HALT]
     return Results(
-        successes=sum(one.answer is Answer.ACCEPTED for one in answers),
+        successes=successes,
         failures=len(failed),
         pause_s=max(pauses, default=None),
-        halted=halted[-1] if halted else "",
+        halted=halted[-1] if halted and not successes else "",
         code=failed[-1].code if failed else "",
     )
+
+
+def _speaks_for(answer: HandOver) -> bool:
+    return answer.answer is Answer.ACCEPTED or answer.remedy in _OF_THE_PERSON
 
 
 def _speaks_against(answer: HandOver) -> bool:
@@ -210,23 +219,35 @@ class Health:
         """Whether it opened and nobody knows yet whether it has healed."""
         return self.opened_times > 0
 
+    def is_open(self, now: datetime) -> bool:
+        """Say whether its breaker is open."""
+        return self.open_until is not None and self.open_until > now
+
+    def probing(self, now: datetime) -> "Health":
+        """Return it resting while one message tries whether it has healed."""
+        return replace(self, paused_until=now + _PROBE)
+
     def after(self, results: Results, now: datetime) -> "Health":
-        """Return how it is doing after a batch of answers."""
-        health = self
-        if results.pause_s is not None:
-            pause = min(max(timedelta(seconds=results.pause_s), _SHORTEST_PAUSE), _LONGEST_PAUSE)
-            until = max(now + pause, self.paused_until or now)
-            health = replace(health, paused_until=until, reason="asked_for_a_pause")
+        """Return how it is doing after a batch of answers.
+
+        What left before it opened and is answered while it is open tells nothing new.
+        """
+        health = self._after_pause(results, now)
+        was_open = self.is_open(now)
         if results.halted:
-            times = self.opened_times + 1
             return replace(
-                health, open_until=now + _LONGEST_OPEN, opened_times=times, reason=results.halted
+                health,
+                open_until=now + _LONGEST_OPEN,
+                opened_times=max(1, self.opened_times + (not was_open)),
+                reason=results.halted,
             )
+        if was_open:
+            return health
         if results.successes and self.on_probation:
-            health = replace(health, failures=0, open_until=None, opened_times=0, reason="")
+            health = replace(health, failures=0, open_until=None, opened_times=0)
         level = health.failures + _FAILURE * results.failures + _SUCCESS * results.successes
         health = replace(health, failures=max(0, level))
-        still_bad = self.on_probation and results.failures and not results.successes
+        still_bad = health.on_probation and results.failures
         if health.failures < _OPENS_AT and not still_bad:
             return health
         doubled = _FIRST_OPEN * (1 << min(health.opened_times, _MOST_DOUBLINGS))
@@ -237,6 +258,20 @@ class Health:
             opened_times=health.opened_times + 1,
             reason=results.code,
         )
+
+    def _after_pause(self, results: Results, now: datetime) -> "Health":
+        """Take up a pause that was asked for; a probe that succeeded ends the rest around it."""
+        rests = self.paused_until
+        if results.successes and self.on_probation and not self.is_open(now):
+            rests = None
+        if results.pause_s is None:
+            if rests == self.paused_until:
+                return self
+            return replace(self, paused_until=None, reason="")
+        pause = min(max(timedelta(seconds=results.pause_s), _SHORTEST_PAUSE), _LONGEST_PAUSE)
+        until = max(now + pause, rests or now)
+        reason = self.reason if self.is_open(now) else "asked_for_a_pause"
+        return replace(self, paused_until=until, reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,15 +289,14 @@ class Choice:
     def pick(self, routes: Sequence[Route], *, key: str, last: str = "") -> Route | datetime:
         """Choose a route that takes something now, else say when one will.
 
-        What came back from `last` rather goes another way. A route on probation is only taken
-        where no other is left.
+        What came back from `last` rather goes another way. A route on probation gets its share
+        too, else nobody would learn that it has healed; the caller lets one message try.
         """
         open_now = [route for route in routes if self.rests_until(route.name) is None]
         if not open_now:
             ends = [self.rests_until(route.name) or self.now for route in routes]
             return min(ends)
-        sound = [r for r in open_now if not self.is_on_probation(r.name)] or open_now
-        others = [route for route in sound if route.name != last] or sound
+        others = [route for route in open_now if route.name != last] or open_now
         return by_weight(others, key)
 
     def rests_until(self, route: str) -> datetime | None:
