@@ -100,7 +100,7 @@ class Routes:
         parameters = {
             "name": route,
             "rate": rate,
-            "burst": max(1.0, rate * _WORTH_S),
+            "burst": 1.0 + rate * _WORTH_S,  # the one, so that no part of a token is lost
             "wanted": wanted,
             "at": self._clock.now(),
         }

@@ -73,8 +73,8 @@ def test_a_table_says_what_is_written_in_it(tmp_path: Path) -> None:
     assert (str(route.price.amount), route.price.currency) == ("0.0500", "USD")
     assert route.longest_validity is not None
     assert route.longest_validity.total_seconds() == 36_000
-    assert (turkey.countries, turkey.urls, turkey.reserved) == ({"TR", "AZ"}, False, 5)
-    assert (others.countries, others.urls, others.reserved) == (set(), True, 0)
+    assert (turkey.countries, turkey.urls, turkey.reserved) == (frozenset({"TR", "AZ"}), False, 5)
+    assert (others.countries, others.urls, others.reserved) == (frozenset(), True, 0)
 
 
 @pytest.mark.parametrize(
