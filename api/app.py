@@ -17,6 +17,7 @@ from api.routes import (
     cases,
     customers,
     decisions,
+    delivery_routes,
     events,
     health,
     hooks,
@@ -95,7 +96,10 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     problems.install(app)
     app.add_middleware(Measuring)
     v1 = APIRouter(prefix="/v1")
-    for module in (customers, events, cases, outages, messages, decisions, rulebook, keys, hooks):
+    for module in (
+        customers, events, cases, outages, messages, decisions, rulebook, delivery_routes, keys,
+        hooks,
+    ):  # fmt: skip
         v1.include_router(module.router)
     app.include_router(v1)
     app.include_router(health.router)
@@ -115,13 +119,14 @@ async def _open(
     await engine.start()
     held.push_async_callback(engine.close)
     engine.prepare(books.current)
+    routes = load_routes(settings.routes)
     house = furnish(
         sessions=sessions,
         books=books,
         decider=Decider(engine),
         renderer=JinjaRenderer(),
         clock=clock,
-        routes=load_routes(settings.routes).with_providers(settings.providers),
+        routes=routes.with_providers(settings.providers),
         speed=settings.rehearsal_speed,
     )
     rereading = asyncio.create_task(reread(books, asyncio.Event()))
@@ -131,6 +136,8 @@ async def _open(
         clock=clock,
         key_uses=key_uses,
         books=books,
+        routes=routes,
+        providers=settings.providers,
         house=house,
         customers=Customers(books, clock),
         receipts=Receipts(clock, house.progress),

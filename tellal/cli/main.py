@@ -2,7 +2,7 @@
 
 import typer
 
-from tellal.cli import brands, measure, rehearse, rulebook, serve
+from tellal.cli import brands, measure, rehearse, rulebook, serve, texts, ways
 from tellal.cli.sentences import PlainSpeaking
 
 app = typer.Typer(
@@ -21,7 +21,9 @@ app.command()(serve.worker)
 app.command()(serve.carrier)
 app.command()(serve.mailbox)
 app.command()(measure.bench)
+app.command()(ways.routes)
 app.add_typer(serve.database, name="db")
 app.add_typer(rulebook.rules, name="rules")
+app.add_typer(texts.templates, name="templates")
 app.add_typer(brands.brands, name="brands")
 app.add_typer(brands.keys, name="keys")

@@ -119,6 +119,20 @@ class RouteTable:
             return f"no route for {load.channel} is set up"
         return "" if "" in reasons else "; ".join(reasons)
 
+    def refuses_link(self, load: Load) -> str:
+        """Say why no route carries a load with a link, empty when one does or none needs to.
+
+        What nobody carries even without its link is not stopped by the link.
+        """
+        with_link = replace(load, has_link=True)
+        without = replace(load, has_link=False)
+        return self.why_not(with_link) if self.carrying(without) else ""
+
+    @property
+    def countries(self) -> tuple[str, ...]:
+        """The countries that any route names, sorted."""
+        return tuple(sorted({c for r in self.routes for one in r.carries for c in one.countries}))
+
     @property
     def channels(self) -> frozenset[Channel]:
         """The channels that any route carries."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Float, Row, bindparam, cast, extract, func, select, update
@@ -100,7 +101,7 @@ class Routes:
         parameters = {
             "name": route,
             "rate": rate,
-            "burst": 1.0 + rate * _WORTH_S,  # the one, so that no part of a token is lost
+            "burst": _burst(rate),
             "wanted": wanted,
             "at": self._clock.now(),
         }
@@ -145,6 +146,25 @@ class Routes:
 async def health_of_routes(tx: AsyncSession) -> dict[str, Health]:
     """Read how the routes are doing of which anything is known."""
     return {row.route: _health(row) for row in await tx.execute(select(_states))}
+
+
+async def tokens_of_routes(tx: AsyncSession, table: RouteTable, now: datetime) -> dict[str, int]:
+    """Return how many tokens each route that has a rate would give now."""
+    rows = {row.route: row for row in await tx.execute(select(_states))}
+    found = {}
+    for route in table.routes:
+        if route.rate is None:
+            continue
+        row = rows.get(route.name)
+        since = timedelta() if row is None else max(timedelta(), now - row.refilled_at)
+        left = 0.0 if row is None else row.tokens
+        found[route.name] = int(min(_burst(route.rate), left + route.rate * since.total_seconds()))
+    return found
+
+
+def _burst(rate: float) -> float:
+    """Return how many tokens come together at most; the one, so that no part of one is lost."""
+    return 1.0 + rate * _WORTH_S
 
 
 async def _write(tx: AsyncSession, health: Health) -> None:
