@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tellal.domain.routes import Health, Route, RouteTable
+from tellal.domain.route_health import Health
+from tellal.domain.routes import Route, RouteTable
 from tellal.services.routes import health_of_routes, tokens_of_routes
 
 

@@ -14,7 +14,8 @@ from tellal import metrics
 from tellal.clock import Clock
 from tellal.domain.handover import Answered
 from tellal.domain.messages import NOT_CALLED
-from tellal.domain.routes import Choice, Health, Route, RouteTable, results_of
+from tellal.domain.route_health import Health, results_of
+from tellal.domain.routes import Choice, Route, RouteTable
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.delivery import RouteStateRow

@@ -8,17 +8,15 @@ import pytest
 
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.messages import Answer, HandOver, Remedy
+from tellal.domain.route_health import Health, Results, results_of
 from tellal.domain.routes import (
     Carriage,
     Choice,
-    Health,
     Load,
-    Results,
     Route,
     RouteTable,
     by_weight,
     has_link,
-    results_of,
 )
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
