@@ -18,6 +18,7 @@ from api.routes import (
     cases,
     customers,
     decisions,
+    delivery_routes,
     events,
     health,
     holds,
@@ -110,6 +111,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         holds,
         blocks,
         rulebook,
+        delivery_routes,
         keys,
         hooks,
     ):
@@ -133,13 +135,14 @@ async def _open(
     held.push_async_callback(engine.close)
     engine.prepare(books.current)
     renderer = JinjaRenderer()
+    routes = load_routes(settings.routes)
     house = furnish(
         sessions=sessions,
         books=books,
         decider=Decider(engine),
         renderer=renderer,
         clock=clock,
-        routes=load_routes(settings.routes).with_providers(settings.providers),
+        routes=routes.with_providers(settings.providers),
         speed=settings.rehearsal_speed,
     )
     rereading = asyncio.create_task(reread(books, asyncio.Event()))
@@ -150,6 +153,8 @@ async def _open(
         clock=clock,
         key_uses=key_uses,
         books=books,
+        routes=routes,
+        providers=settings.providers,
         house=house,
         customers=Customers(books, clock),
         receipts=Receipts(clock, house.progress),

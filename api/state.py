@@ -1,6 +1,6 @@
 """What a process of the API holds for its requests."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Protocol, cast
@@ -11,6 +11,7 @@ from api.key_uses import KeyUses
 from rules.holder import RulebookHolder
 from tellal.clock import Clock
 from tellal.domain.messages import Receipt
+from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
 from tellal.services.blocks import Blocks
 from tellal.services.customers import Customers
@@ -38,13 +39,18 @@ class Callbacks(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The services that routes call; `singles` are sessions without a transaction."""
+    """The services that routes call; `singles` are sessions without a transaction.
+
+    `routes` are all of the table, `providers` are at hand.
+    """
 
     sessions: Sessions
     singles: Sessions
     clock: Clock
     key_uses: KeyUses
     books: RulebookHolder
+    routes: RouteTable
+    providers: Collection[str]
     house: House
     customers: Customers
     receipts: Receipts

@@ -6,6 +6,7 @@ from datetime import date, time, timedelta
 from enum import StrEnum
 
 from rules.ir import Ir
+from rules.source import Place
 from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.domain.decisions import Fired, Reason, Value
 from tellal.domain.sms.folding import Folding
@@ -123,9 +124,13 @@ class Suppression(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelPlan(Rule):
-    """Chooses channels in their order, each with the patience it is given."""
+    """Chooses channels in their order, each with the patience it is given.
+
+    `places` says where each channel of `steps` stands.
+    """
 
     steps: tuple[tuple[Channel, timedelta], ...]
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

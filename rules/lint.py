@@ -1,15 +1,26 @@
 """Checks rule files before anybody depends on them."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from rules.rulebook import load_rulebook
+from rules.unsendable import unsendable
 from tellal.domain.errors import Finding, RulebookError
+from tellal.domain.routes import RouteTable
 
 
-def check(folder: Path | None = None) -> tuple[Finding, ...]:
-    """Return every mistake of a folder of rule files, in reading order; none if all is well."""
+def check(
+    folder: Path | None = None,
+    routes: RouteTable | None = None,
+    providers: Collection[str] = (),
+) -> tuple[Finding, ...]:
+    """Return every mistake of a folder of rule files, in reading order; none if all is well.
+
+    With a table of routes, what they may not carry is found as well; `providers` are set up, all
+    of the table if none is named.
+    """
     try:
-        load_rulebook(folder)
+        book = load_rulebook(folder)
     except RulebookError as error:
         return error.findings
-    return ()
+    return () if routes is None else unsendable(book, routes, providers)

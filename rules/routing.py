@@ -7,7 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from rules.entries import Entry, entries_of
-from rules.source import Report, SourceFile, parse
+from rules.source import Place, Report, SourceFile, parse, place_of_node
+from tellal.addresses import is_country
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.errors import RulebookError
 from tellal.domain.routes import Carriage, Price, Route, RouteTable
@@ -15,7 +16,9 @@ from tellal.domain.sms.alphabets import EVERYWHERE, Alphabet
 
 SHIPPED = Path(__file__).parent / "routes.yaml"
 
-_COUNTRY = re.compile(r"[A-Z]{2}")
+_VERSION = 1
+_MEANT = {"UK": "the United Kingdom is GB", "EL": "Greece is GR"}
+"""Codes that are often written for countries and are not theirs (ISO 3166-1)."""
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _AMOUNT = re.compile(r"\d{1,6}(\.\d{1,6})?")
 _MOST_PER_SECOND = 1_000_000
@@ -28,15 +31,32 @@ def load_routes(path: Path | None = None) -> RouteTable:
         RulebookError: It is not a table of routes; all mistakes are listed with their places.
     """
     chosen = path or SHIPPED
-    file = SourceFile(name=chosen.name, text=chosen.read_text(encoding="utf-8-sig"))
     report = Report()
-    root: Mapping[object, object] = parse(file, report) or {}
+    try:
+        file = SourceFile(name=chosen.name, text=chosen.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not written in UTF-8"
+        report.add(Place(file=str(chosen)), f"the table of routes cannot be read: {reason}")
+        raise RulebookError(report.in_order()) from error
+    root = parse(file, report)
+    if root is None:
+        raise RulebookError(report.in_order())
+    _check_head(root, file.name, report)
     entries = entries_of(root, "routes", file.name, report)
     routes = [_route(entry) for entry in entries]
     _refuse_twins(entries, report)
     if report.findings:
         raise RulebookError(report.in_order())
     return RouteTable(routes=tuple(routes))
+
+
+def _check_head(root: Mapping[object, object], file: str, report: Report) -> None:
+    head = Entry(raw=root, file=file, report=report, start=place_of_node(root, file))
+    head.only(("version", "routes"), required=("version", "routes"))
+    if "version" in root and root["version"] != _VERSION:
+        head.wrong("version", f"a table of routes says 'version: {_VERSION}'")
+    if root.get("routes", "") in (None, []):
+        head.wrong("routes", "there is no route, so nothing would ever leave")
 
 
 def _route(entry: Entry) -> Route:
@@ -47,15 +67,18 @@ def _route(entry: Entry) -> Route:
         ),
         required=("id", "provider", "channel", "carries"),
     )  # fmt: skip
-    alphabets = frozenset(entry.choices("alphabets", Alphabet)) | EVERYWHERE
+    carries = entries_of(entry.raw, "carries", entry.file, entry.report)
+    if entry.raw.get("carries", "") in (None, []):
+        entry.wrong("carries", f"{entry.raw.get('id')!s} carries nothing", "name the classes")
+    _refuse_unreached(carries)
     return Route(
         name=entry.id(),
         provider=entry.id("provider"),
         channel=entry.choice("channel", Channel, Channel.SMS),
-        carries=tuple(_carriage(one) for one in _listed(entry, "carries")),
+        carries=tuple(_carriage(one) for one in carries),
         weight=entry.number("weight", 100, most=10_000),
         rate=_rate(entry),
-        alphabets=alphabets,
+        alphabets=frozenset(entry.choices("alphabets", Alphabet)) or EVERYWHERE,
         two_way=_flag(entry, "two_way"),
         price=_price(entry),
         longest_validity=_validity(entry),
@@ -66,8 +89,11 @@ def _carriage(entry: Entry) -> Carriage:
     entry.only(("countries", "classes", "urls", "reserved"), required=("classes",))
     countries = entry.texts("countries")
     for place, code in countries:
-        if not _COUNTRY.fullmatch(code):
-            entry.report.add(place, f"{code!r} is no country", "two capital letters, as in TR")
+        if not is_country(code):
+            hint = _MEANT.get(code, "two capital letters, as in TR")
+            entry.report.add(place, f"{code!r} is no country", hint)
+    if "countries" in entry.raw and entry.raw["countries"] in (None, []):
+        entry.wrong("countries", "'countries' names none", "leave it out to mean all others")
     return Carriage(
         countries=frozenset(code for _, code in countries),
         classes=frozenset(entry.choices("classes", MessageClass)),
@@ -76,8 +102,21 @@ def _carriage(entry: Entry) -> Carriage:
     )
 
 
-def _listed(entry: Entry, key: str) -> list[Entry]:
-    return entries_of(entry.raw, key, entry.file, entry.report)
+def _refuse_unreached(carries: list[Entry]) -> None:
+    """Report what no message comes to, because an entry before it takes its countries."""
+    taken: set[object] = set()
+    all_taken = False
+    for entry in carries:
+        countries = entry.raw.get("countries")
+        if all_taken:
+            message = "this is never reached: the entry before it is for all countries"
+            entry.report.add(entry.start, message, "put the entry without countries last")
+        elif isinstance(countries, list):
+            for place, code in entry.items("countries"):
+                if code in taken:
+                    entry.report.add(place, f"{code!r} has its entry already")
+                taken.add(str(code))
+        all_taken = all_taken or "countries" not in entry.raw
 
 
 def _rate(entry: Entry) -> float | None:
@@ -99,13 +138,13 @@ def _price(entry: Entry) -> Price | None:
         return None
     price = entry.within("price")
     price.only(("amount", "currency"), required=("amount", "currency"))
-    amount, currency = price.text("amount"), price.text("currency")
-    if not _AMOUNT.fullmatch(amount):
-        price.wrong("amount", f"'amount' is a sum, found {amount!r}", "write '0.0500' in quotes")
-        amount = "0"
-    if not _CURRENCY.fullmatch(currency):
+    amount, currency = (str(price.raw.get(key, "")) for key in ("amount", "currency"))
+    is_sum = isinstance(price.raw.get("amount"), str) and _AMOUNT.fullmatch(amount)
+    if "amount" in price.raw and not is_sum:
+        price.wrong("amount", f"'amount' is a sum, found {amount}", "write '0.0500', in quotes")
+    if "currency" in price.raw and not _CURRENCY.fullmatch(currency):
         price.wrong("currency", f"{currency!r} is no currency", "three capital letters, as in TRY")
-    return Price(amount=Decimal(amount), currency=currency)
+    return Price(amount=Decimal(amount) if is_sum else Decimal(0), currency=currency)
 
 
 def _validity(entry: Entry) -> timedelta | None:
@@ -118,6 +157,6 @@ def _refuse_twins(entries: list[Entry], report: Report) -> None:
     seen: set[str] = set()
     for entry in entries:
         name = str(entry.raw.get("id", ""))
-        if name in seen:
+        if name and name in seen:
             report.add(entry.place, f"a second route is called {name!r}")
         seen.add(name)

@@ -184,6 +184,7 @@ class SectionReader:
         return ChannelPlan(
             **self._common(entry, Section.CHANNELS),
             steps=tuple((channel, patience.get(channel, _PATIENCE)) for channel in channels),
+            places=tuple(place for place, _ in entry.items("send")),
         )
 
     def _law(self, entry: Entry) -> Law:

@@ -2,7 +2,18 @@
 
 import typer
 
-from tellal.cli import brands, holds, imports, measure, rehearse, rulebook, serve, upset
+from tellal.cli import (
+    brands,
+    holds,
+    imports,
+    measure,
+    rehearse,
+    rulebook,
+    serve,
+    texts,
+    upset,
+    ways,
+)
 from tellal.cli.sentences import PlainSpeaking
 
 app = typer.Typer(
@@ -22,8 +33,10 @@ app.command()(serve.carrier)
 app.command()(serve.mailbox)
 app.command()(measure.bench)
 app.command()(upset.chaos)
+app.command()(ways.routes)
 app.add_typer(serve.database, name="db")
 app.add_typer(rulebook.rules, name="rules")
+app.add_typer(texts.templates, name="templates")
 app.add_typer(brands.brands, name="brands")
 app.add_typer(brands.keys, name="keys")
 app.add_typer(holds.hold, name="hold")

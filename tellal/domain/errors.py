@@ -44,18 +44,23 @@ class RefusedTransitionError(ConflictError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One mistake in a rule file, where it stands (1-based) and how to mend it."""
+    """One mistake in a rule file, where it stands (1-based) and how to mend it.
+
+    `warns` says that it may be meant: what stands there works, but not for everybody.
+    """
 
     file: str
     line: int
     column: int
     message: str
     hint: str = ""
+    warns: bool = False
 
     def __str__(self) -> str:
         """Write it as editors and compilers do, so that a click leads to the place."""
         tail = f" ({self.hint})" if self.hint else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.message}{tail}"
+        kind = "warning: " if self.warns else ""
+        return f"{self.file}:{self.line}:{self.column}: {kind}{self.message}{tail}"
 
 
 class RulebookError(TellalError):

@@ -1,4 +1,4 @@
-"""Routes: which provider may carry what, which one takes a message, and when one is left alone.
+"""Routes: which provider may carry what, and which one takes a message.
 
 What a route may carry is data, how it is doing is a row that all workers share; here is what
 follows from both.
@@ -12,14 +12,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tellal.domain.channels import Channel, MessageClass
-from tellal.domain.messages import Answer, HandOver, Remedy
+from tellal.domain.route_health import Health
 from tellal.domain.sms.alphabets import EVERYWHERE, Alphabet
 
 _LINK = re.compile(
-    r"\b(?:https?://|www\.)\S|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|info|gov|edu|io|co|me|ly"
-    r"|eu|pl|tr)\b(?!\.\w)",
+    r"\w://\S|\bwww\.\S|(?<=[\w-])\.(?:"
+    r"(?:com|net|org|info|gov|edu|io|co|me|ly|eu|pl|tr|app|biz|gl|gle|link|ru|uk|xyz)\b"
+    r"|[a-z]{2,}/\w)",
     re.IGNORECASE,
 )
+"""A scheme, a `www.`, one of the common ends of a domain, or any end with a path behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,10 @@ class Load:
 
 
 def has_link(text: str) -> bool:
-    """Say whether a text holds what carriers filter as a link: an address or a bare domain."""
+    """Say whether a text holds what carriers filter as a link: an address or a bare domain.
+
+    The domain of a mail address counts too, because filters look for domains.
+    """
     return _LINK.search(text) is not None
 
 
@@ -121,6 +126,20 @@ class RouteTable:
             return f"no route for {load.channel} is set up"
         return "" if "" in reasons else "; ".join(reasons)
 
+    def refuses_link(self, load: Load) -> str:
+        """Say why no route carries a load with a link, empty when one does or none needs to.
+
+        What nobody carries even without its link is not stopped by the link.
+        """
+        with_link = replace(load, has_link=True)
+        without = replace(load, has_link=False)
+        return self.why_not(with_link) if self.carrying(without) else ""
+
+    @property
+    def countries(self) -> tuple[str, ...]:
+        """The countries that any route names, sorted."""
+        return tuple(sorted({c for r in self.routes for one in r.carries for c in one.countries}))
+
     @property
     def channels(self) -> frozenset[Channel]:
         """The channels that any route carries."""
@@ -138,108 +157,6 @@ def by_weight(routes: Sequence[Route], key: str) -> Route:
     return routes[-1]
 
 
-_OPENS_AT = 20
-_FAILURE, _SUCCESS = 2, -1
-"""A leaky bucket: it fills while more than a third of the answers are failures."""
-_FIRST_OPEN = timedelta(seconds=10)
-_LONGEST_OPEN = timedelta(minutes=5)
-_MOST_DOUBLINGS = 5
-_SHORTEST_PAUSE = timedelta(milliseconds=100)
-_LONGEST_PAUSE = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
-    """What came of the hand-overs of one route in one batch.
-
-    `failures` are answers that speak against the route: none, an error of its server, no
-    connection. `pause_s` is the longest pause that it asked for, `halted` the code with which it
-    said that our own settings are wrong.
-    """
-
-    successes: int = 0
-    failures: int = 0
-    pause_s: float | None = None
-    halted: str = ""
-    code: str = ""
-
-
-def results_of(answers: Sequence[HandOver]) -> Results:
-    """Sum up the answers of one route."""
-    failed = [one for one in answers if _speaks_against(one)]
-    pauses = [one.retry_after_s for one in answers if one.retry_after_s is not None]
-    halted = [one.code for one in answers if one.remedy is Remedy.HALT]
-    return Results(
-        successes=sum(one.answer is Answer.ACCEPTED for one in answers),
-        failures=len(failed),
-        pause_s=max(pauses, default=None),
-        halted=halted[-1] if halted else "",
-        code=failed[-1].code if failed else "",
-    )
-
-
-def _speaks_against(answer: HandOver) -> bool:
-    if answer.answer is Answer.AMBIGUOUS:
-        return True
-    return answer.remedy is Remedy.RETRY and answer.retry_after_s is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """How a route is doing. Its breaker is open until `open_until`; after that it is tried.
-
-    `opened_times` counts how often it opened without a success between.
-    """
-
-    route: str
-    paused_until: datetime | None = None
-    failures: int = 0
-    open_until: datetime | None = None
-    opened_times: int = 0
-    reason: str = ""
-
-    def rests_until(self, now: datetime) -> datetime | None:
-        """Say until when nothing may leave, None when something may."""
-        ends = [at for at in (self.paused_until, self.open_until) if at is not None and at > now]
-        return max(ends, default=None)
-
-    @property
-    def on_probation(self) -> bool:
-        """Whether it opened and nobody knows yet whether it has healed."""
-        return self.opened_times > 0
-
-    def after(self, results: Results, now: datetime) -> "Health":
-        """Return how it is doing after a batch of answers."""
-        health = self
-        if results.pause_s is not None:
-            pause = min(max(timedelta(seconds=results.pause_s), _SHORTEST_PAUSE), _LONGEST_PAUSE)
-            until = max(now + pause, self.paused_until or now)
-            health = replace(health, paused_until=until, reason="asked_for_a_pause")
-        if results.halted:
-            times = self.opened_times + 1
-            return replace(
-                health, open_until=now + _LONGEST_OPEN, opened_times=times, reason=results.halted
-            )
-        if results.successes and self.on_probation:
-            health = replace(health, failures=0, open_until=None, opened_times=0, reason="")
-        level = health.failures + _FAILURE * results.failures + _SUCCESS * results.successes
-        health = replace(health, failures=max(0, level))
-        if self.open_until is not None and now < self.open_until:
-            # Stragglers of before it opened; what they say of it is known.
-            return health
-        still_bad = self.on_probation and results.failures and not results.successes
-        if health.failures < _OPENS_AT and not still_bad:
-            return health
-        doubled = _FIRST_OPEN * (1 << min(health.opened_times, _MOST_DOUBLINGS))
-        return replace(
-            health,
-            failures=0,
-            open_until=now + min(doubled, _LONGEST_OPEN),
-            opened_times=health.opened_times + 1,
-            reason=results.code,
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """Chooses routes for a batch of messages as things stand at one instant."""
@@ -255,15 +172,14 @@ class Choice:
     def pick(self, routes: Sequence[Route], *, key: str, last: str = "") -> Route | datetime:
         """Choose a route that takes something now, else say when one will.
 
-        What came back from `last` rather goes another way. A route on probation is only taken
-        where no other is left.
+        What came back from `last` rather goes another way. A route on probation gets its share
+        too, else nobody would learn that it has healed; the caller lets one message try.
         """
         open_now = [route for route in routes if self.rests_until(route.name) is None]
         if not open_now:
             ends = [self.rests_until(route.name) or self.now for route in routes]
             return min(ends)
-        sound = [r for r in open_now if not self.is_on_probation(r.name)] or open_now
-        others = [route for route in sound if route.name != last] or sound
+        others = [route for route in open_now if route.name != last] or open_now
         return by_weight(others, key)
 
     def rests_until(self, route: str) -> datetime | None:

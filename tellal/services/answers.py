@@ -115,7 +115,9 @@ def _after_rejection(answer: HandOver, message: OutgoingMessage, now: datetime) 
     elif remedy is Remedy.RETRY:
         pause = _pause(message.attempt)
         if answer.retry_after_s is not None:
-            pause = timedelta(seconds=answer.retry_after_s)
+            # The pause is the route's; another may take the message sooner.
+            asked = timedelta(seconds=answer.retry_after_s)
+            pause = min(asked, pause) if message.has_other_route else asked
         again_at = now + pause
     if again_at is not None and _has_time(message, again_at):
         return Move(

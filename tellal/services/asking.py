@@ -107,11 +107,12 @@ def unroutable(
 ) -> Mapping[Channel, str]:
     """Say of each channel that the customer has an address on why nothing may go that way."""
     words = {}
-    for point in customer.contact_points:
-        country = country_of(point.address) if point.channel in BY_NUMBER else ""
-        load = Load(channel=point.channel, country=country, message_class=message_class)
-        if point.channel not in words:
-            words[point.channel] = routes.why_not(load)
+    for channel in {point.channel for point in customer.contact_points}:
+        point = customer.usable(channel)
+        if point is not None:
+            country = country_of(point.address) if channel in BY_NUMBER else ""
+            load = Load(channel=channel, country=country, message_class=message_class)
+            words[channel] = routes.why_not(load)
     return {channel: why for channel, why in words.items() if why}
 
 

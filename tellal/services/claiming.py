@@ -271,8 +271,10 @@ class Claiming:
                 )
         chosen: list[tuple[_Wish, Route]] = []
         for name, carried in by_route.items():
-            most = 1 if choice.is_on_probation(name) else len(carried)
-            tokens = await self._routes.take_tokens(carried[0][1], most)
+            route, on_probation = carried[0][1], choice.is_on_probation(name)
+            tokens = await self._routes.take_tokens(route, 1 if on_probation else len(carried))
+            if on_probation and tokens and not await self._routes.may_probe(route):
+                tokens = 0
             chosen += carried[:tokens]
         return chosen
 

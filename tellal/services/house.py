@@ -1,10 +1,12 @@
 """Puts the services of one process together; the API and the worker share everything but hands."""
 
+import logging
 from dataclasses import dataclass
 
 from rules.decide import Decider
 from rules.holder import RulebookHolder
 from rules.profiles import load_profiles
+from rules.unsendable import unsendable
 from tellal.clock import Clock
 from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
@@ -19,6 +21,8 @@ from tellal.services.outage_audience import OutageAudience
 from tellal.services.outages import Outages
 from tellal.services.posting import Posts
 from tellal.services.progress import Progress
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,8 @@ def furnish(
     speed: float = 1.0,
 ) -> House:
     """Wire the services; `routes` are those set up here, `speed` is a rehearsal's."""
+    for finding in unsendable(books.current, routes):
+        _log.warning("%s", finding)
     progress = Progress(clock)
     asking = Asking(books, decider, routes)
     deciding = Deciding(asking, Posts(renderer), clock, speed=speed)
@@ -63,6 +69,6 @@ def furnish(
         journeys=Journeys(sessions, deciding, progress),
         cases=Cases(profiles, clock),
         case_notices=CaseNotices(sessions, deciding, profiles, speed=speed),
-        outages=Outages(books, progress, renderer, clock),
+        outages=Outages(books, progress, renderer, clock, routes),
         outage_audience=OutageAudience(sessions, deciding),
     )

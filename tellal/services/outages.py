@@ -11,11 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rules.holder import RulebookHolder
 from rules.language import parse_condition
 from tellal.clock import Clock
+from tellal.domain.channels import BY_NUMBER
 from tellal.domain.customers import Brand
 from tellal.domain.errors import InvalidInputError, NotFoundError
 from tellal.domain.messages import UNSENT, MessageState, OutcomeState
 from tellal.domain.outages import OutageCommand, OutageState, next_state
 from tellal.domain.outbox import OutboxKind
+from tellal.domain.routes import Load, RouteTable, has_link
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.delivery import CauseCountRow
@@ -61,12 +63,18 @@ class Outages:
     """Declares outages and applies commands; nothing goes to customers while one is suspected."""
 
     def __init__(
-        self, books: RulebookHolder, progress: Progress, renderer: Renderer, clock: Clock
+        self,
+        books: RulebookHolder,
+        progress: Progress,
+        renderer: Renderer,
+        clock: Clock,
+        routes: RouteTable,
     ) -> None:
         self._books = books
         self._progress = progress
         self._renderer = renderer
         self._clock = clock
+        self._routes = routes
 
     async def declare(
         self,
@@ -83,7 +91,8 @@ class Outages:
 
         Raises:
             InvalidInputError: The segment is no condition, there is no such topic, or its texts
-                need a variable that is missing (what people can do meanwhile, B12).
+                need a variable that is missing (what people can do meanwhile, B12), or hold a link
+                that no route carries to the brand's country.
         """
         book = self._books.current
         if topic not in book.topics:
@@ -191,9 +200,10 @@ class Outages:
 
     def _check_texts(self, brand: Brand, topic: str, variables: Mapping[str, object]) -> None:
         """Write every text that could be sent: better refused now than found out at three a.m."""
-        plans = self._books.current.shards[topic].channels
+        book = self._books.current
+        plans = book.shards[topic].channels
         for channel in sorted({channel for plan in plans for channel, _ in plan.rule.steps}):
-            self._renderer.render(
+            rendered = self._renderer.render(
                 topic=topic,
                 channel=channel,
                 language=brand.country.lower(),
@@ -203,6 +213,17 @@ class Outages:
                     "outage": variables,
                 },
             )
+            load = Load(
+                channel=channel,
+                country=brand.country if channel in BY_NUMBER else "",
+                message_class=book.topics[topic].message_class,
+            )
+            if has_link(rendered.text) and (why := self._routes.refuses_link(load)):
+                raise InvalidInputError(
+                    f"the {channel} text would hold a link, and {why}",
+                    field="variables",
+                    hint="name a phone number instead of an address of the web",
+                )
 
     async def _apply(
         self, tx: AsyncSession, brand_id: str, outage_id: str, command: OutageCommand

@@ -3,16 +3,19 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Float, Row, bindparam, cast, extract, func, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tellal import metrics
 from tellal.clock import Clock
 from tellal.domain.handover import Answered
 from tellal.domain.messages import NOT_CALLED
-from tellal.domain.routes import Choice, Health, Route, RouteTable, results_of
+from tellal.domain.route_health import Health, results_of
+from tellal.domain.routes import Choice, Route, RouteTable
 from tellal.domain.simulation import SIMULATED
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.session import Sessions
@@ -37,15 +40,14 @@ class Routes:
         self._health: dict[str, Health] = {}
         self._read_at = -_LOOK_EVERY_S
         self._tokens: dict[str, tuple[int, float]] = {}
-        self._known: set[str] = set()
 
     async def choice(self) -> Choice:
         """Return how to choose a route now."""
         if time.monotonic() - self._read_at >= _LOOK_EVERY_S:
             async with self._sessions() as tx, tx.begin():
-                rows = (await tx.execute(select(_states))).all()
-            self._health = {row.route: _health(row) for row in rows}
+                self._health = await health_of_routes(tx)
             self._read_at = time.monotonic()
+            self._show()
         return Choice(table=self.routes, health=self._health, now=self._clock.now())
 
     async def take_tokens(self, route: Route, wanted: int) -> int:
@@ -55,16 +57,29 @@ class Routes:
         """
         if route.rate is None:
             return wanted
-        held, leased_at = self._tokens.pop(route.name, (0, 0.0))
-        if time.monotonic() - leased_at > _TOKENS_KEEP_S:
-            held = 0
+        held = self._held(route.name)
         if held < wanted:
             worth = max(1, int(route.rate * _WORTH_S))
-            held += await self._lease(route.name, route.rate, max(wanted - held, worth))
-            leased_at = time.monotonic()
+            leased = await self._lease(route.name, route.rate, max(wanted - held, worth))
+            held = self._held(route.name) + leased  # other lanes were here meanwhile
+            self._tokens[route.name] = (held, time.monotonic())
         taken = min(held, wanted)
-        self._tokens[route.name] = (held - taken, leased_at)
+        if taken:
+            self._tokens[route.name] = (held - taken, self._tokens[route.name][1])
         return taken
+
+    async def may_probe(self, route: Route) -> bool:
+        """Say whether one message may try a route on probation; of all workers, one may."""
+        now = self._clock.now()
+        async with self._sessions() as tx, tx.begin():
+            health = await self._locked(tx, route.name)
+            may = health.on_probation and health.rests_until(now) is None
+            if may:
+                health = health.probing(now)
+                await _write(tx, health)
+        self._health[route.name] = health
+        self._show()
+        return may
 
     async def learn(self, tx: AsyncSession, answered: Sequence[Answered]) -> None:
         """Draw from answers how their routes are doing; all is well costs nothing."""
@@ -80,35 +95,86 @@ class Routes:
             believed = self._health.get(route, Health(route=route))
             if believed.after(results, now) == believed:
                 continue
-            await self._know(tx, route)
-            query = select(_states).where(_states.c.route == route)
-            row = (await tx.execute(query.with_for_update(key_share=True))).one()
-            health = _health(row).after(results, now)
-            values = asdict(health)
-            values.pop("route")
-            await tx.execute(update(_states).where(_states.c.route == route).values(**values))
+            health = (await self._locked(tx, route)).after(results, now)
+            await _write(tx, health)
             self._health[route] = health
+        self._show()
 
     async def _lease(self, route: str, rate: float, wanted: int) -> int:
         """Take from the route's row what has come in since it was last asked, up to `wanted`."""
         parameters = {
             "name": route,
             "rate": rate,
-            "burst": max(1.0, rate * _WORTH_S),
+            "burst": _burst(rate),
             "wanted": wanted,
             "at": self._clock.now(),
         }
         async with self._sessions() as tx, tx.begin():
-            await self._know(tx, route)
-            return int((await tx.execute(_LEASE, parameters)).scalar_one())
+            leased = (await tx.execute(_LEASE, parameters)).scalar_one_or_none()
+            if leased is None:
+                await self._begin(tx, route)
+            return int(leased or 0)
 
-    async def _know(self, tx: AsyncSession, route: str) -> None:
-        """See to it that the route has a row."""
-        if route in self._known:
-            return
+    def _held(self, route: str) -> int:
+        """Return how many leased tokens are left and still good."""
+        held, leased_at = self._tokens.get(route, (0, 0.0))
+        return held if time.monotonic() - leased_at <= _TOKENS_KEEP_S else 0
+
+    async def _locked(self, tx: AsyncSession, route: str) -> Health:
+        """Lock a route's row, which is made if there is none."""
+        query = select(_states).where(_states.c.route == route).with_for_update(key_share=True)
+        row = (await tx.execute(query)).one_or_none()
+        if row is None:
+            await self._begin(tx, route)
+            row = (await tx.execute(query)).one()
+        return _health(row)
+
+    async def _begin(self, tx: AsyncSession, route: str) -> None:
+        """Give a route its row."""
         row = {"tokens": 0.0, "refilled_at": self._clock.now(), **asdict(Health(route=route))}
         await tx.execute(pg_insert(_states).values(**row).on_conflict_do_nothing())
-        self._known.add(route)
+
+    def _show(self) -> None:
+        """Let the metrics say how routes stand."""
+        now = self._clock.now()
+        for route in self.routes.routes:
+            health = self._health.get(route.name, Health(route=route.name))
+            rests = health.rests_until(now)
+            metrics.route_is_open(
+                route.name,
+                is_open=health.is_open(now),
+                paused_until=rests.timestamp() if rests else 0.0,
+            )
+
+
+async def health_of_routes(tx: AsyncSession) -> dict[str, Health]:
+    """Read how the routes are doing of which anything is known."""
+    return {row.route: _health(row) for row in await tx.execute(select(_states))}
+
+
+async def tokens_of_routes(tx: AsyncSession, table: RouteTable, now: datetime) -> dict[str, int]:
+    """Return how many tokens each route that has a rate would give now."""
+    rows = {row.route: row for row in await tx.execute(select(_states))}
+    found = {}
+    for route in table.routes:
+        if route.rate is None:
+            continue
+        row = rows.get(route.name)
+        since = timedelta() if row is None else max(timedelta(), now - row.refilled_at)
+        left = 0.0 if row is None else row.tokens
+        found[route.name] = int(min(_burst(route.rate), left + route.rate * since.total_seconds()))
+    return found
+
+
+def _burst(rate: float) -> float:
+    """Return how many tokens come together at most; the one, so that no part of one is lost."""
+    return 1.0 + rate * _WORTH_S
+
+
+async def _write(tx: AsyncSession, health: Health) -> None:
+    values = asdict(health)
+    route = values.pop("route")
+    await tx.execute(update(_states).where(_states.c.route == route).values(**values))
 
 
 def _health(row: Row[Any]) -> Health:

@@ -1,5 +1,7 @@
 """Outages: an audience by rule, a stop that holds, and a ledger that adds up."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select, update
 
@@ -184,3 +186,38 @@ async def test_a_segment_that_is_no_condition_is_refused(house: House, brand: Br
             )
 
     assert "customer.district" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "workaround", ["https://ornek.example/kesinti", "Bkz. porsukedas.com.tr", "bit.ly/3xYz"]
+)
+async def test_a_text_with_a_link_that_no_route_carries_is_refused_when_it_is_declared(
+    house: House, brand: Brand, workaround: str
+) -> None:
+    async with house.sessions() as tx, tx.begin():
+        with pytest.raises(InvalidInputError, match="twilio carries no links to TR") as refused:
+            await house.outages.declare(
+                tx,
+                brand=brand,
+                title="Transformer",
+                topic="outage_notice",
+                segment={"customer.district": "tepebasi"},
+                variables={**VARIABLES, "workaround": workaround},
+            )
+
+    assert refused.value.field == "variables"
+    assert "phone number" in refused.value.hint
+
+
+async def test_a_link_is_taken_where_a_route_carries_it(house: House, brand: Brand) -> None:
+    async with house.sessions() as tx, tx.begin():
+        outage = await house.outages.declare(
+            tx,
+            brand=replace(brand, country="PL"),
+            title="Transformer",
+            topic="outage_notice",
+            segment={"customer.district": "tepebasi"},
+            variables={**VARIABLES, "workaround": "https://ornek.example/kesinti"},
+        )
+
+    assert outage.state == "suspected"

@@ -21,6 +21,8 @@ from tellal.services.routes import Routes
 CARRIERS: Mapping[str, Carrier] = {
     "fake": Carrier(provider="fake", receipts=Receipts.DELIVERY, looks_up=True),
     "fake-mail": Carrier(provider="fake-mail", receipts=Receipts.BOUNCE_ONLY, looks_up=False),
+    "twilio": Carrier(provider="twilio", receipts=Receipts.DELIVERY, looks_up=True),
+    "netgsm": Carrier(provider="netgsm", receipts=Receipts.DELIVERY, looks_up=True),
 }
 EVERYWHERE = (Carriage(countries=frozenset(), classes=frozenset(MessageClass), urls=True),)
 ROUTES = RouteTable(
@@ -29,6 +31,24 @@ ROUTES = RouteTable(
         Route(name="letter", provider="fake-mail", channel=Channel.EMAIL, carries=EVERYWHERE),
     )
 )
+_SERVICE = frozenset({MessageClass.SERVICE, MessageClass.MANDATORY})
+ABROAD = Route(
+    name="abroad",
+    provider="twilio",
+    channel=Channel.SMS,
+    carries=(
+        Carriage(countries=frozenset({"TR"}), classes=_SERVICE, urls=False),
+        *EVERYWHERE,
+    ),
+)
+TURKISH = Route(
+    name="turkish",
+    provider="netgsm",
+    channel=Channel.SMS,
+    carries=(Carriage(countries=frozenset({"TR"}), classes=frozenset(MessageClass), urls=True),),
+)
+TWO_WAYS = RouteTable(routes=(ABROAD, TURKISH))
+"""A text to Turkey can go by either; a promotion or a link there only by the Turkish one."""
 ACCEPTED = HandOver(answer=Answer.ACCEPTED, provider="fake", reference="ref")
 NOT_THERE = HandOver(answer=Answer.REJECTED, provider="fake", code="not_there", remedy=Remedy.RETRY)
 UNANSWERED = HandOver(
@@ -37,7 +57,7 @@ UNANSWERED = HandOver(
 
 
 class PlainRenderer:
-    """Writes the topic's name; the variable `broken` stands for a broken template."""
+    """Writes the topic's name, or the variable `text`; `broken` stands for a broken template."""
 
     def text_name(self, *, topic: str, channel: Channel, language: str) -> str:
         return f"{topic}/{channel}.{language}"
@@ -47,7 +67,8 @@ class PlainRenderer:
     ) -> Rendered:
         if "broken" in variables:
             raise InvalidInputError("a variable is missing", field="variables")
-        return Rendered(subject=topic, text=f"{topic}/{channel}/{language}")
+        text = variables.get("text", f"{topic}/{channel}/{language}")
+        return Rendered(subject=topic, text=str(text))
 
 
 class FakeSender:

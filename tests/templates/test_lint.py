@@ -1,0 +1,149 @@
+"""Texts are checked with their examples before anybody gets them."""
+
+from pathlib import Path
+
+import pytest
+
+from rules.routing import load_routes
+from tellal.domain.channels import MessageClass
+from tellal.domain.routes import RouteTable
+from templates.lint import Checked, Ways, check
+
+TABLE = load_routes()
+SERVICE = {"note": MessageClass.SERVICE}
+
+
+def a_text(
+    folder: Path, text: str, *providers: str, file: str = "sms.tr.j2", table: RouteTable = TABLE
+) -> Checked:
+    """Check one text of the topic `note`, which is a service."""
+    (folder / "note").mkdir(exist_ok=True)
+    (folder / "note" / file).write_text(text, encoding="utf-8")
+    (folder / "note" / "example.json").write_text('{"case": {"number": "7"}}', encoding="utf-8")
+    [checked] = check(Ways(table=table, providers=providers, classes=SERVICE), folder)
+    return checked
+
+
+def told(checked: Checked) -> list[str]:
+    return [str(finding) for finding in checked.findings]
+
+
+def test_the_texts_that_ship_are_in_order() -> None:
+    checked = check(Ways(table=TABLE, providers=(), classes={}))
+
+    assert len(checked) > 30
+    assert [finding for one in checked for finding in one.findings] == []
+
+
+def test_a_missing_variable_is_told_at_its_line(tmp_path: Path) -> None:
+    checked = a_text(tmp_path, "Kayit\n{{ case.nummer }}\n")
+
+    assert told(checked) == [
+        (
+            "note/sms.tr.j2:2:1: note/sms.tr.j2 needs case.nummer, which is missing "
+            "(did you mean 'number'?)"
+        )
+    ]
+
+
+def test_a_text_that_is_no_template_is_told(tmp_path: Path) -> None:
+    [finding] = a_text(tmp_path, "{% if case %}").findings
+
+    assert "note/sms.tr.j2" in finding.message
+
+
+def test_a_topic_without_an_example_is_told(tmp_path: Path) -> None:
+    (tmp_path / "note").mkdir()
+    (tmp_path / "note" / "sms.tr.j2").write_text("x", encoding="utf-8")
+
+    [checked] = check(Ways(table=TABLE, providers=(), classes=SERVICE), tmp_path)
+
+    assert told(checked) == ["note/sms.tr.j2:1:1: there is no note/example.json"]
+
+
+def test_a_broken_declaration_is_told_where_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "note").mkdir()
+    (tmp_path / "note" / "sms.tr.j2").write_text("x", encoding="utf-8")
+    (tmp_path / "note" / "topic.json").write_text("{}", encoding="utf-8")
+
+    [checked] = check(Ways(table=TABLE, providers=(), classes=SERVICE), tmp_path)
+
+    assert told(checked) == ["note/topic.json:1:1: note/topic.json names no languages"]
+
+
+LINKED = "Kayit {{ case.number }}\nAyrintilar ornek.com.tr adresinde\n"
+
+
+def test_a_link_that_does_not_reach_a_country_is_a_warning(tmp_path: Path) -> None:
+    checked = a_text(tmp_path, LINKED, "twilio")
+
+    assert told(checked) == [
+        "note/sms.tr.j2:2:1: warning: its link does not reach TR: twilio carries no links to TR"
+    ]
+    assert a_text(tmp_path, LINKED).findings == ()
+
+
+def test_a_link_that_comes_out_of_a_variable_is_found(tmp_path: Path) -> None:
+    (tmp_path / "note").mkdir()
+    (tmp_path / "note" / "sms.tr.j2").write_text("Bkz. {{ where }}", encoding="utf-8")
+    (tmp_path / "note" / "example.json").write_text('{"where": "www.x.pl"}', encoding="utf-8")
+
+    [checked] = check(Ways(table=TABLE, providers={"twilio"}, classes=SERVICE), tmp_path)
+
+    assert [(one.line, one.warns) for one in checked.findings] == [(1, True)]
+
+
+def test_a_link_that_nobody_carries_anywhere_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "routes.yaml"
+    path.write_text(
+        "version: 1\nroutes:\n"
+        "  - {id: r, provider: p, channel: sms, carries: [{classes: [service]}]}\n",
+        encoding="utf-8",
+    )
+    folder = tmp_path / "texts"
+    folder.mkdir()
+
+    checked = a_text(folder, LINKED, table=load_routes(path))
+
+    assert told(checked) == [
+        (
+            "note/sms.tr.j2:2:1: no route carries its link: "
+            "r carries no links to an unknown country (take the link out)"
+        )
+    ]
+
+
+def test_a_mail_may_hold_links(tmp_path: Path) -> None:
+    assert a_text(tmp_path, "Subject: s\n\nornek.com", file="email.tr.j2").findings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        pytest.param("Kayit acildi", "1 segment (gsm7) over twilio to TR, twilio", id="plain"),
+        pytest.param(
+            "Kayıt açıldı",
+            "1 segment (ucs2) for ı ç over twilio to TR, twilio",
+            id="letters that cost",
+        ),
+        pytest.param(
+            "ş" * 66,
+            "2 segments (ucs2) for ş over twilio to TR; 1 segment (ucs2) for ş over twilio",
+            id="what operators append",
+        ),
+    ],
+)
+def test_an_sms_says_what_it_takes_on_the_air(tmp_path: Path, text: str, note: str) -> None:
+    assert a_text(tmp_path, text, "twilio").note == note
+
+
+def test_a_turkish_operator_writes_turkish_for_less(tmp_path: Path) -> None:
+    assert a_text(tmp_path, "Kayıt açıldı", "netgsm").note == (
+        "1 segment (turkish_single) over netgsm to TR"
+    )
+
+
+def test_a_text_that_no_sms_can_hold_is_a_mistake(tmp_path: Path) -> None:
+    [finding] = a_text(tmp_path, "ş" * 20_000).findings
+
+    assert "an SMS has at most 255" in finding.message
