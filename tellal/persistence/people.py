@@ -17,6 +17,7 @@ from tellal.domain.customers import (
 )
 from tellal.domain.decisions import Value
 from tellal.domain.errors import NotFoundError
+from tellal.persistence.bulk import among
 from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
@@ -27,6 +28,14 @@ _consent_table = table(ConsentRow)
 _customers = _customer_table.c
 _points = _point_table.c
 _consent = _consent_table.c
+
+_CUSTOMERS_OF = select(_customer_table).where(among(_customers.id))
+_POINTS_OF = select(_point_table).where(among(_points.customer_id)).order_by(_points.id.desc())
+_CONSENTS_OF = (
+    select(_consent_table)
+    .where(among(_consent.customer_id))
+    .order_by(_consent.recorded_at, _consent.id)
+)
 
 
 def to_brand(row: BrandRow) -> Brand:
@@ -101,8 +110,7 @@ async def find_customer(tx: AsyncSession, brand_id: str, ref: str) -> Customer:
 
 async def read_customers(tx: AsyncSession, ids: Collection[str]) -> dict[str, Customer]:
     """Read customers by our own ids without locking them."""
-    query = select(_customer_table).where(_customers.id.in_(ids))
-    rows = (await tx.execute(query)).all()
+    rows = (await tx.execute(_CUSTOMERS_OF, {"among": list(ids)})).all()
     return {customer.id: customer for customer in await _complete(tx, rows)}
 
 
@@ -136,8 +144,7 @@ async def lock_page(
 async def _complete(tx: AsyncSession, rows: Sequence[Row[Any]]) -> list[Customer]:
     ids = [row.id for row in rows]
     points: dict[str, list[ContactPoint]] = {}
-    query = select(_point_table).where(_points.customer_id.in_(ids)).order_by(_points.id.desc())
-    for point in await tx.execute(query):
+    for point in await tx.execute(_POINTS_OF, {"among": ids}):
         points.setdefault(point.customer_id, []).append(
             ContactPoint(
                 id=point.id,
@@ -152,12 +159,7 @@ async def _complete(tx: AsyncSession, rows: Sequence[Row[Any]]) -> list[Customer
 
 async def _consents(tx: AsyncSession, ids: Sequence[str]) -> dict[str, dict[Channel, Consent]]:
     found: dict[str, dict[Channel, Consent]] = {}
-    query = (
-        select(_consent_table)
-        .where(_consent.customer_id.in_(ids))
-        .order_by(_consent.recorded_at, _consent.id)
-    )
-    for row in await tx.execute(query):
+    for row in await tx.execute(_CONSENTS_OF, {"among": list(ids)}):
         found.setdefault(row.customer_id, {})[Channel(row.channel)] = Consent(
             channel=Channel(row.channel),
             state=ConsentState(row.state),
