@@ -143,13 +143,10 @@ class _Broadcast:
         }
 
     async def _queued(self, size: int) -> Batch:
-        """Write a round's messages; their cause waits, and PostgreSQL knows the tables' sizes."""
+        """Write a round's messages; their cause waits."""
         async with self._sessions() as tx, tx.begin():
             cause_id = await open_cause(tx, self._crowd, running=False)
-            batch = await queue(tx, self._crowd, cause_id, Lane.BULK, first=1, last=size)
-        async with self._sessions() as tx, tx.begin():
-            await tx.execute(text("ANALYZE customers, contact_points, causes, outcomes, messages"))
-        return batch
+            return await queue(tx, self._crowd, cause_id, Lane.BULK, first=1, last=size)
 
     async def _accepted(self, batch: Batch) -> float:
         """Let a cause run and wait until the last message is accepted; return the seconds."""

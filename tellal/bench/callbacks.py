@@ -150,8 +150,6 @@ async def _taken(sessions: Sessions, crowd: Crowd, size: int) -> Batch:
         cause_id = await open_cause(tx, crowd, running=True)
         batch = await queue(tx, crowd, cause_id, Lane.BULK, first=1, last=size)
         await mark_taken(tx, batch, SystemClock().now())
-    async with sessions() as tx, tx.begin():
-        await tx.execute(text("ANALYZE causes, outcomes, messages"))
     return batch
 
 

@@ -74,6 +74,8 @@ SET state = 'accepted', provider = 'twilio', receipts = 'delivery', attempt = 1,
     reference = 'SM' || md5(id), text = 'bench', route = 'twilio'
 WHERE cause_id = :cause
 """)
+_ANALYSE = text("ANALYZE causes, outcomes, messages")
+_MANY = 400
 _RING = text("SELECT pg_notify(:channel, :lane)")
 _BEGIN = text("UPDATE causes SET state = 'running' WHERE id = :cause")
 
@@ -101,6 +103,11 @@ class Batch:
     first: int
     last: int
 
+    @property
+    def size(self) -> int:
+        """How many messages they are."""
+        return self.last - self.first + 1
+
     def message_id(self, number: int) -> str:
         """Return the id of the message to a customer."""
         return f"{self.ids}{number:010}"
@@ -126,6 +133,7 @@ async def gather_crowd(tx: AsyncSession, size: int) -> Crowd:
     rows = {"ids": crowd.ids, "brand": brand.id, "size": size, "now": now}
     await tx.execute(_CUSTOMERS, rows)
     await tx.execute(_POINTS, rows)
+    await tx.execute(text("ANALYZE customers, contact_points"))
     return crowd
 
 
@@ -163,8 +171,14 @@ async def queue(
         "now": now,
     }
     await tx.execute(_OUTCOMES, {**rows, "plan": json.dumps(_plan(lane))})
+    if batch.size >= _MANY:
+        # PostgreSQL finds out within a minute how large a table has become. Until then it may check
+        # every new row's references by reading the whole of it, as was good for a small one.
+        await tx.execute(_ANALYSE)
     more = {"lane": lane.value, "variables": json.dumps(VARIABLES), "end": now + _EXPIRES}
     await tx.execute(_MESSAGES, {**rows, **more})
+    if batch.size >= _MANY:
+        await tx.execute(_ANALYSE)
     await tx.execute(_RING, {"channel": LANE_CHANNEL, "lane": lane.value})
     return batch
 

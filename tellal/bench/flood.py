@@ -57,7 +57,6 @@ async def measure(stack: Stack, messages: int, watched: int = WATCHED) -> dict[s
         sessions = make_sessions(engine)
         async with sessions() as tx, tx.begin():
             crowd = await gather_crowd(tx, max(messages, watched))
-        await _analyse(sessions)
         await _waits(sessions, carrier, crowd, _WARM_UP)
         idle = await _waits(sessions, carrier, crowd, watched)
         flood = await _flood(sessions, crowd, messages)
@@ -84,7 +83,6 @@ async def _flood(sessions: Sessions, crowd: Crowd, messages: int) -> Batch:
     async with sessions() as tx, tx.begin():
         cause_id = await open_cause(tx, crowd, running=True)
         batch = await queue(tx, crowd, cause_id, Lane.BULK, first=1, last=messages)
-    await _analyse(sessions)
     await asyncio.sleep(_SETTLE_S)
     return batch
 
@@ -114,12 +112,6 @@ async def _waits(sessions: Sessions, carrier: Carrier, crowd: Crowd, count: int)
         taken_at = datetime.fromisoformat(entry["at"])
         waits.append((taken_at - queued[message_id]).total_seconds())
     return waits
-
-
-async def _analyse(sessions: Sessions) -> None:
-    """Let PostgreSQL know the tables' sizes, as it finds out by itself within a minute."""
-    async with sessions() as tx, tx.begin():
-        await tx.execute(text("ANALYZE customers, contact_points, causes, outcomes, messages"))
 
 
 async def _count(sessions: Sessions, question: TextClause, cause_id: str) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, bindparam, column, func
+from sqlalchemy import ARRAY, ColumnElement, String, any_, bindparam, column, func
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
@@ -16,6 +16,15 @@ def given(**columns: TypeEngine[Any]) -> TableValuedAlias:
     parameters = [bindparam(f"given_{name}", type_=ARRAY(kind)) for name, kind in columns.items()]
     named = [column(name, kind) for name, kind in columns.items()]
     return func.unnest(*parameters).table_valued(*named, name="given").render_derived()
+
+
+def among(id_column: ColumnElement[str]) -> ColumnElement[bool]:
+    """Ask whether an id is one of those that come with the statement as `among`, a list.
+
+    The statement's text does not depend on how many they are, as that of `in_` does: it is built
+    and compiled once, and PostgreSQL plans it once.
+    """
+    return id_column == any_(bindparam("among", type_=ARRAY(String())))
 
 
 def arrays(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:

@@ -33,6 +33,7 @@ from tellal.domain.customers import (
 )
 from tellal.domain.decisions import Value
 from tellal.domain.errors import NotFoundError
+from tellal.persistence.bulk import among
 from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
@@ -45,6 +46,8 @@ _block_table = table(BlockRow)
 _customers = _customer_table.c
 _points = _point_table.c
 _consent = _consent_table.c
+
+_CUSTOMERS_OF = select(_customer_table).where(among(_customers.id))
 
 
 def to_brand(row: BrandRow | Row[Any]) -> Brand:
@@ -129,8 +132,7 @@ async def find_customer_id(tx: AsyncSession, brand_id: str, ref: str) -> str:
 
 async def read_customers(tx: AsyncSession, ids: Collection[str]) -> dict[str, Customer]:
     """Read customers by our own ids without locking them."""
-    query = select(_customer_table).where(_customers.id.in_(ids))
-    rows = (await tx.execute(query)).all()
+    rows = (await tx.execute(_CUSTOMERS_OF, {"among": list(ids)})).all()
     return {customer.id: customer for customer in await _complete(tx, rows)}
 
 

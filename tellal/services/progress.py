@@ -40,7 +40,7 @@ from tellal.domain.messages import (
 )
 from tellal.domain.outbox import OutboxKind
 from tellal.ids import new_id
-from tellal.persistence.bulk import arrays, given
+from tellal.persistence.bulk import among, arrays, given
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow
 from tellal.persistence.tables.ledger import CapUseRow, CauseRow, MessageRow, OutcomeRow
@@ -81,6 +81,20 @@ _OF_MESSAGES: tuple[ColumnElement[Any], ...] = (
     ),
 )
 """What moving needs; plans and texts stay where they are."""
+
+_LOCK_OUTCOMES = (
+    select(*_OF_OUTCOMES)
+    .where(_outcomes.c.id.in_(select(_messages.c.outcome_id).where(among(_messages.c.id))))
+    .order_by(_outcomes.c.id)
+    .with_for_update(key_share=True)
+)
+_LOCK_MESSAGES = (
+    select(*_OF_MESSAGES)
+    .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
+    .where(among(_messages.c.id))
+    .order_by(_messages.c.id)
+    .with_for_update(key_share=True, of=_messages)
+)
 
 _NEW = given(
     id=String(),
@@ -220,20 +234,8 @@ class Progress:
     async def _lock(
         self, tx: AsyncSession, ids: Sequence[str]
     ) -> tuple[dict[str, Row[Any]], dict[str, Row[Any]]]:
-        of_messages = select(_messages.c.outcome_id).where(_messages.c.id.in_(ids))
-        outcomes = await tx.execute(
-            select(*_OF_OUTCOMES)
-            .where(_outcomes.c.id.in_(of_messages))
-            .order_by(_outcomes.c.id)
-            .with_for_update(key_share=True)
-        )
-        messages = await tx.execute(
-            select(*_OF_MESSAGES)
-            .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
-            .where(_messages.c.id.in_(ids))
-            .order_by(_messages.c.id)
-            .with_for_update(key_share=True, of=_messages)
-        )
+        outcomes = await tx.execute(_LOCK_OUTCOMES, {"among": ids})
+        messages = await tx.execute(_LOCK_MESSAGES, {"among": ids})
         return {row.id: row for row in outcomes}, {row.id: row for row in messages}
 
     async def _write_states(

@@ -7,7 +7,7 @@ logged: addresses of requests and forms name people.
 
 import json
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 from twilio.http.response import Response
@@ -62,7 +62,7 @@ class Transport:
             method,
             self._at_our_host(uri),
             params={name: str(value) for name, value in (params or {}).items()},
-            data={name: str(value) for name, value in (data or {}).items()} or None,
+            data=urlencode(data).encode() if data else None,
             headers=login,
             allow_redirects=False,
         ) as answer:
