@@ -388,7 +388,7 @@ def test_a_plan_from_before_there_were_rehearsals_is_in_earnest() -> None:
     plan = Plan.from_json(stored)
 
     assert not plan.simulated
-    assert plan.to_json() == {**stored, "simulated": False}
+    assert plan.to_json() == {**stored, "simulated": False, "fold": "never"}
 
 
 SIMULATOR = {SIMULATED: Carrier(provider=SIMULATED, receipts=Receipts.DELIVERY, looks_up=True)}
