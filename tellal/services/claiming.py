@@ -6,7 +6,7 @@ acknowledged no intent commits: an intent shares the cause's row and finds it `r
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,6 +64,8 @@ _DUE = (
 )
 
 _FOR_TOKENS_S = 0.05
+_AT_A_STRETCH = 16
+"""How many texts are filled in before others may go on: a few milliseconds."""
 
 _DEFERRED = (
     select(_messages.c.id)
@@ -196,7 +198,7 @@ class Claiming:
                 choice=choice,
                 now=choice.now,
             )
-            found = [self._examine(row, batch) for row in rows]
+            found = [one async for one in self._examined(rows, batch)]
             await self._progress.move(tx, [one for one in found if isinstance(one, Move)])
             wishes = [one for one in found if isinstance(one, _Wish)]
             chosen = await self._choose(tx, wishes, choice)
@@ -230,6 +232,15 @@ class Claiming:
             tokens = await self._routes.take_tokens(carried[0][1], most)
             chosen += carried[:tokens]
         return chosen
+
+    async def _examined(
+        self, rows: Sequence[Row[Any]], batch: _Batch
+    ) -> AsyncIterator[_Wish | Move]:
+        """Examine a batch, letting others have the processor now and then."""
+        for number, row in enumerate(rows, start=1):
+            yield self._examine(row, batch)
+            if number % _AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
 
     def _examine(self, row: Row[Any], batch: _Batch) -> _Wish | Move:
         """Say what may leave, or why it may not; consent and address count as they are now."""
