@@ -27,7 +27,7 @@ from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.posting import LANE_CHANNEL
 from tellal.services.upkeep import upkeep
 from tellal.settings import Settings
-from tellal.supervision import persist, stop_on_signals, supervise
+from tellal.supervision import persist, spare_what_is_loaded, stop_on_signals, supervise
 from tellal.temporal import connect
 from templates.environment import JinjaRenderer
 from workflows.registry import activities, lane_activities
@@ -71,7 +71,8 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)
         kept = upkeep(house, deliver, bell, stop) | _seen_from_outside(settings, stop)
-        await supervise({**parts, **kept}, stop)
+        spared = {"memory": partial(spare_what_is_loaded, stop)}
+        await supervise({**parts, **kept, **spared}, stop)
 
 
 def senders_of(settings: Settings) -> dict[str, Sender]:

@@ -34,6 +34,8 @@ _LOOK_UPS = 8
 _AHEAD_S = 0.4
 _LONGEST_AHEAD_S = 1.0
 _LARGEST_BATCH = 500
+_LARGEST_CLAIM = 100
+"""A larger one is hardly cheaper, and keeps the lanes above waiting while it is put together."""
 _GATHER_S = 0.03
 _GATHER_MANY_S = 0.12
 _MANY_A_SECOND = 100.0
@@ -326,7 +328,7 @@ class _Shift:
         self._calls.moved.clear()
         await self._way.wait(self._lane)
         seen = self._desk.rings(self._lane)
-        room = self._calls.room if claims else 0
+        room = min(self._calls.room, _LARGEST_CLAIM) if claims else 0
         claimed = await self._desk.claim(self._lane, room) if room else ()
         self._calls.take(claimed)
         self._way.looked(self._lane, seen)
