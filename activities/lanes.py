@@ -5,20 +5,22 @@ that was killed is soon taken over by another. What it had in its hands then is 
 looked up before anything is sent again: an attempt is made at most once.
 
 Claims and answers go to the ledger in batches, because a transaction per message would cost more
-than the call. A batch is what the lane calls within a quarter of a second at the speed that it has
-just shown; what could not be called within a second is given back.
+than the call. A batch is what the lane calls within four tenths of a second at the speed that it
+has just shown; what could not be called within a second is given back.
 """
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from temporalio import activity
 
+from activities.right_of_way import LOOK_AGAIN_S, RightOfWay
 from tellal import metrics
 from tellal.domain.channels import Lane
 from tellal.domain.handover import Answered, Doubt
@@ -31,10 +33,15 @@ _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 _MOST_FAILURES = 30
 _LOOK_UPS = 8
-_AHEAD_S = 0.25
+_AHEAD_S = 0.4
 _LONGEST_AHEAD_S = 1.0
 _LARGEST_BATCH = 500
+_LARGEST_CLAIM = 100
+"""A larger one is hardly cheaper, and keeps the lanes above waiting while it is put together."""
 _GATHER_S = 0.03
+_GATHER_MANY_S = 0.12
+_MANY_A_SECOND = 100.0
+"""From this speed on answers are gathered for longer: transactions cost more than the wait."""
 _WINDOW_S = 0.25
 
 
@@ -112,24 +119,32 @@ class LaneActivities:
         self._desk = desk
         self._senders = senders
         self._side_by_side = side_by_side
+        self._way = RightOfWay(desk.rings)
 
     @activity.defn(name="tellal.work_lane")
     async def work(self, order: WorkLane) -> ShiftReport:
         """Work for a shift, or until the worker shuts down; tried again, it goes on."""
-        shift = _Shift(self._desk, self._senders, order.lane, self._side_by_side[order.lane])
-        return await shift.run(order.shift_s)
+        slots, way = self._side_by_side[order.lane], self._way
+        with way.at_work(order.lane):
+            return await _Shift(self._desk, self._senders, order.lane, slots, way).run(
+                order.shift_s
+            )
 
 
 class _Calls:
     """Hands messages over side by side, and counts how fast that goes."""
 
-    def __init__(self, senders: Mapping[str, Sender], slots: int) -> None:
+    def __init__(
+        self, senders: Mapping[str, Sender], slots: int, is_free: Callable[[], bool]
+    ) -> None:
         self.answered: list[Answered] = []
         self.counts = dict.fromkeys(Answer, 0)
         self.moved = asyncio.Event()
         self.has_answers = asyncio.Event()
         self._senders = senders
         self._slots = slots
+        self._is_free = is_free
+        self._put_off: asyncio.TimerHandle | None = None
         self._waiting: deque[tuple[float, OutgoingMessage]] = deque()
         self._calls: dict[asyncio.Task[HandOver], OutgoingMessage] = {}
         self._speed = 0.0
@@ -151,6 +166,16 @@ class _Calls:
     def room(self) -> int:
         """How many more messages can be called within the time for which it claims ahead."""
         return max(0, self._capacity - len(self._calls) - len(self._waiting))
+
+    @property
+    def has_much_room(self) -> bool:
+        """Whether a claim is worth its transaction: half of what may be in hand is not."""
+        return self.idle or self.room >= self._capacity // 2
+
+    @property
+    def gather_s(self) -> float:
+        """How long to gather answers before they are recorded."""
+        return _GATHER_MANY_S if self._speed >= _MANY_A_SECOND else _GATHER_S
 
     @property
     def _capacity(self) -> int:
@@ -187,15 +212,32 @@ class _Calls:
 
     def cancel(self) -> None:
         """Give up; whoever was being called is in doubt."""
+        if self._put_off is not None:
+            self._put_off.cancel()
         for task in self._calls:
             task.cancel()
 
     def _call_next(self) -> None:
         while self._waiting and len(self._calls) < self._slots:
+            if self._gives_way():
+                return
             _, message = self._waiting.popleft()
             task = asyncio.create_task(self._call(message))
             self._calls[task] = message
             task.add_done_callback(self._called)
+
+    def _gives_way(self) -> bool:
+        """Put off further calls while a lane above is about to look."""
+        if self._is_free():
+            return False
+        if self._put_off is None:
+            loop = asyncio.get_running_loop()
+            self._put_off = loop.call_later(LOOK_AGAIN_S, self._call_what_was_put_off)
+        return True
+
+    def _call_what_was_put_off(self) -> None:
+        self._put_off = None
+        self._call_next()
 
     def _called(self, task: asyncio.Task[HandOver]) -> None:
         message = self._calls.pop(task)
@@ -205,7 +247,7 @@ class _Calls:
         self.counts[task.result().answer] += 1
         self._call_next()
         self._answer(message, task.result())
-        if self.idle or self.room >= self._capacity // 4:
+        if self.has_much_room:
             self.moved.set()
 
     def _answer(self, message: OutgoingMessage, answer: HandOver) -> None:
@@ -246,12 +288,18 @@ class _Shift:
     """One run of one lane: claims, has called, brings answers back, looks up what is in doubt."""
 
     def __init__(
-        self, desk: HandOverDesk, senders: Mapping[str, Sender], lane: Lane, slots: int
+        self,
+        desk: HandOverDesk,
+        senders: Mapping[str, Sender],
+        lane: Lane,
+        slots: int,
+        way: RightOfWay,
     ) -> None:
         self._desk = desk
         self._senders = senders
         self._lane = lane
-        self._calls = _Calls(senders, slots)
+        self._way = way
+        self._calls = _Calls(senders, slots, partial(way.is_free, lane))
         self._bringing: list[Answered] = []
 
     async def run(self, seconds: float) -> ShiftReport:
@@ -292,11 +340,13 @@ class _Shift:
     async def _round(self, *, claims: bool) -> None:
         self._calls.measure()
         self._calls.moved.clear()
+        await self._way.wait(self._lane)
         seen = self._desk.rings(self._lane)
-        room = self._calls.room if claims else 0
+        room = min(self._calls.room, _LARGEST_CLAIM) if claims else 0
         claimed = await self._desk.claim(self._lane, room) if room else ()
         self._calls.take(claimed)
-        if claims and room and len(claimed) == room and self._calls.room:
+        self._way.looked(self._lane, seen)
+        if claims and room and len(claimed) == room and self._calls.has_much_room:
             return
         await self._wait(seen, listens=claims and len(claimed) < room)
 
@@ -317,7 +367,8 @@ class _Shift:
         while True:
             await calls.has_answers.wait()
             if not calls.idle and len(calls.answered) < _LARGEST_BATCH:
-                await asyncio.sleep(_GATHER_S)
+                await asyncio.sleep(calls.gather_s)
+            await self._way.wait(self._lane)
             calls.has_answers.clear()
             self._bringing, calls.answered = calls.answered, []
             try:

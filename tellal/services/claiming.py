@@ -6,7 +6,7 @@ acknowledged no intent commits: an intent shares the cause's row and finds it `r
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,6 +87,8 @@ _DUE = (
 _FOR_TOKENS_S = 0.05
 _LONGEST_TEXT = 1600
 """Characters: what Twilio takes, and more than anybody reads in a text message."""
+_AT_A_STRETCH = 16
+"""How many texts are filled in before others may go on: a few milliseconds."""
 
 _DEFERRED = (
     select(_messages.c.id)
@@ -237,7 +239,7 @@ class Claiming:
                 choice=choice,
                 now=choice.now,
             )
-            found = [self._examine(row, batch) for row in rows]
+            found = [one async for one in self._examined(rows, batch)]
             await self._progress.move(tx, [one for one in found if isinstance(one, Move)])
             await _keep_back(tx, [one for one in found if isinstance(one, _Held)])
             wishes = [one for one in found if isinstance(one, _Wish)]
@@ -277,6 +279,15 @@ class Claiming:
                 tokens = 0
             chosen += carried[:tokens]
         return chosen
+
+    async def _examined(
+        self, rows: Sequence[Row[Any]], batch: _Batch
+    ) -> AsyncIterator[_Wish | _Held | Move]:
+        """Examine a batch, letting others have the processor now and then."""
+        for number, row in enumerate(rows, start=1):
+            yield self._examine(row, batch)
+            if number % _AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
 
     def _examine(self, row: Row[Any], batch: _Batch) -> _Wish | _Held | Move:
         """Say what may leave, or why it may not; consent and address count as they are now."""
