@@ -9,8 +9,6 @@ from typing import TypeVar
 _log = logging.getLogger(__name__)
 
 _REST_S = 1.0
-_LOADED_S = 3.0
-"""By then a process has loaded what it will ever load."""
 
 Made = TypeVar("Made")
 

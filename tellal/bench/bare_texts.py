@@ -62,7 +62,7 @@ def _messages(count: int) -> Iterator[OutgoingMessage]:
             message_class=MessageClass.SERVICE,
             lane=Lane.BULK,
             sender="PORSUKEDAS",
-            address=f"+90533{number:07}",
+            address=f"+48602{number:06}",
             subject="",
             text=text,
             html="",

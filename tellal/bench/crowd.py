@@ -43,7 +43,7 @@ FROM generate_series(1, :size) AS n
 _POINTS = text("""
 INSERT INTO contact_points (id, brand_id, customer_id, channel, address, bad_reason, created_at)
 SELECT :ids || lpad(n::text, 10, '0'), :brand, :ids || lpad(n::text, 10, '0'), 'sms',
-       '+90532' || lpad(n::text, 7, '0'), '', :now
+       '+48601' || lpad(n::text, 6, '0'), '', :now
 FROM generate_series(1, :size) AS n
 """)
 _CAUSE = text("""
@@ -90,7 +90,7 @@ class Crowd:
 
     def address(self, number: int) -> str:
         """Return where a customer's texts go."""
-        return f"+90532{number:07}"
+        return f"+48601{number:06}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
