@@ -11,6 +11,7 @@ from functools import partial
 import uvloop
 
 from activities.providers.fcm_push import FcmPush
+from activities.providers.netgsm.reports import NetgsmReports
 from activities.providers.netgsm.sms import NetgsmSms
 from activities.providers.simulated import Simulated
 from activities.providers.smtp.email import SmtpEmail
@@ -30,11 +31,13 @@ from tellal.persistence.session import Sessions, make_engine, make_sessions
 from tellal.ports import Sender
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
+from tellal.services.leases import Leases
 from tellal.services.posting import LANE_CHANNEL
 from tellal.services.receipt_inbox import ReceiptInbox
+from tellal.services.report_polling import ReportPolling
 from tellal.services.upkeep import upkeep
 from tellal.settings import Settings
-from tellal.supervision import persist, stop_on_signals, supervise
+from tellal.supervision import persist, stop_on_signals, supervise, until_stopped
 from tellal.temporal import connect
 from templates.environment import JinjaRenderer
 from workflows.registry import activities, lane_activities
@@ -80,7 +83,9 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)
         kept = upkeep(house, deliver, bell, renderer, stop)
-        await supervise({**parts, **kept, **_seen_from_outside(settings, stop)}, stop)
+        asked = _asked_for_reports(held, settings, house, inbox, stop)
+        seen = _seen_from_outside(settings, stop)
+        await supervise({**parts, **kept, **asked, **seen}, stop)
 
 
 def senders_of(settings: Settings) -> dict[str, Sender]:
@@ -97,6 +102,25 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
     if settings.fcm.project:
         senders.append(FcmPush(settings.fcm))
     return {sender.provider: sender for sender in senders}
+
+
+def _asked_for_reports(
+    held: AsyncExitStack, settings: Settings, house: House, inbox: ReceiptInbox, stop: asyncio.Event
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return what asks NetGSM for its reports, if it is set up; others tell by themselves."""
+    if not settings.netgsm.usercode:
+        return {}
+    reports = NetgsmReports(settings.netgsm, house.clock)
+    held.push_async_callback(reports.close)
+    polling = ReportPolling(
+        "netgsm",
+        reports,
+        sessions=house.sessions,
+        clock=house.clock,
+        inbox=inbox,
+        leases=Leases(house.sessions, house.clock),
+    )
+    return {"netgsm_reports": partial(until_stopped, polling.run, stop)}
 
 
 def _seen_from_outside(

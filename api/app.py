@@ -9,6 +9,7 @@ from datetime import datetime
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 
+from activities.providers.netgsm.reports import receipt_of, secret_is_valid
 from activities.providers.twilio.callbacks import parse_status, signature_is_valid
 from api import problems
 from api.key_uses import KeyUses
@@ -44,7 +45,7 @@ from tellal.services.house import furnish
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.rereading import reread
-from tellal.settings import Settings, TwilioSettings
+from tellal.settings import NetgsmSettings, Settings, TwilioSettings
 from templates.environment import JinjaRenderer
 
 STATUS_CALLBACK = "/v1/hooks/twilio/status"
@@ -76,6 +77,26 @@ class TwilioCallbacks:
     def receipt(self, form: Mapping[str, str], message_id: str, received_at: datetime) -> Receipt:
         """Read a callback."""
         return parse_status(form, message_id, received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class NetgsmPushes:
+    """NetGSM's pushes, which nothing signs: whoever knows the address is believed."""
+
+    settings: NetgsmSettings
+
+    @property
+    def expected(self) -> bool:
+        """Whether a secret is set."""
+        return bool(self.settings.callback_secret.get_secret_value())
+
+    def genuine(self, secret: str) -> bool:
+        """Say whether the secret is ours."""
+        return secret_is_valid(self.settings, secret)
+
+    def receipt(self, form: Mapping[str, str], received_at: datetime) -> Receipt:
+        """Read a report."""
+        return receipt_of(form, received_at)
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> FastAPI:
@@ -162,6 +183,7 @@ async def _open(
         holds=Holds(books, renderer, clock),
         blocks=Blocks(clock),
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
+        netgsm=NetgsmPushes(settings.netgsm),
         engine_counters=lambda: asdict(engine.counters),
     )
 

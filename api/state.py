@@ -37,6 +37,27 @@ class Callbacks(Protocol):
         ...
 
 
+class Pushes(Protocol):
+    """How reports are trusted and read that a provider pushes to a secret address."""
+
+    @property
+    def expected(self) -> bool:
+        """Whether there is such an address at all."""
+        ...
+
+    def genuine(self, secret: str) -> bool:
+        """Say whether it was the address that only the provider knows."""
+        ...
+
+    def receipt(self, form: Mapping[str, str], received_at: datetime) -> Receipt:
+        """Read a report.
+
+        Raises:
+            InvalidInputError: It is none.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """The services that routes call; `singles` are sessions without a transaction.
@@ -58,6 +79,7 @@ class Desk:
     holds: Holds
     blocks: Blocks
     twilio: Callbacks
+    netgsm: Pushes
     engine_counters: Callable[[], Mapping[str, int]]
 
 

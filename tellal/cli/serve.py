@@ -4,6 +4,7 @@ import gc
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -60,8 +61,9 @@ def carrier(
 ) -> None:
     """Simulate Twilio, NetGSM and Firebase, for rehearsals.
 
-    It knows the accounts, the token and the project that the settings name. With --book it forgets
-    nothing that it accepted, even if it is killed.
+    It knows the accounts, the token and the project that the settings name, and pushes NetGSM's
+    reports to our hook if that has a secret. With --book it forgets nothing that it accepted, even
+    if it is killed.
     """
     from tellal.carrier.server import serve
     from tellal.carrier.settings import CarrierSettings
@@ -72,6 +74,7 @@ def carrier(
         auth_token=settings.twilio.auth_token.get_secret_value() or plain.auth_token,
         netgsm_usercode=settings.netgsm.usercode or plain.netgsm_usercode,
         netgsm_password=settings.netgsm.password.get_secret_value() or plain.netgsm_password,
+        netgsm_push_url=_push_url(settings),
         fcm_project=settings.fcm.project or plain.fcm_project,
         fcm_bearer=settings.fcm.bearer_token.get_secret_value() or plain.fcm_bearer,
         book_file=book,
@@ -117,6 +120,12 @@ def _begin() -> "Settings":
     settings = Settings()
     configure(settings.log_level, form=settings.log_format)
     return settings
+
+
+def _push_url(settings: "Settings") -> str:
+    """Return where the simulated NetGSM pushes its reports to; nowhere without a secret."""
+    secret = settings.netgsm.callback_secret.get_secret_value()
+    return f"{settings.public_url}/v1/hooks/netgsm/{quote(secret, safe='')}" if secret else ""
 
 
 def _spare_the_collector() -> None:

@@ -79,7 +79,7 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
             header=settings.netgsm.header,
             base_url=blueprint.url_of("carrier"),
             timeout_s=settings.netgsm.timeout_s,
-            callback_secret=settings.netgsm.callback_secret,
+            callback_secret=settings.netgsm.callback_secret or _secret(),
         )
     if blueprint.fcm:
         changes["fcm"] = FcmSettings(

@@ -1,6 +1,8 @@
-"""Twilio's callbacks: believed when signed over the public address, and harmless otherwise."""
+"""Callbacks: believed when signed, or sent to the secret address, and harmless otherwise."""
 
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -8,10 +10,20 @@ import pytest
 from sqlalchemy import update
 from twilio.request_validator import RequestValidator
 
+from api.app import NetgsmPushes, create_app
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import MessageRow
-from tests.support.api import PUBLIC_URL, TWILIO_TOKEN, Served, Tenant, log_in, put_customer
+from tellal.settings import NetgsmSettings, Settings
+from tests.support.api import (
+    NETGSM_SECRET,
+    PUBLIC_URL,
+    TWILIO_TOKEN,
+    Served,
+    Tenant,
+    log_in,
+    put_customer,
+)
 
 PATH = "/v1/hooks/twilio/status"
 _messages = table(MessageRow)
@@ -137,3 +149,93 @@ async def test_a_status_that_twilio_does_not_have_is_refused(served: Served, acc
 
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "MessageStatus"
+
+
+# ---------------------------------------------------------------- NetGSM
+
+JOB = "17377215342605050417149344"
+
+
+async def push(
+    served: Served, form: Mapping[str, str], secret: str = NETGSM_SECRET
+) -> httpx.Response:
+    async with served.client() as client:
+        answer = await client.post(f"/v1/hooks/netgsm/{secret}", data=dict(form))
+    await served.work_receipts_in()
+    return answer
+
+
+def reports(message_id: str, status: int) -> dict[str, str]:
+    return {"jobid": JOB, "number": "5320000101", "status": str(status), "referansID": message_id}
+
+
+@pytest.fixture
+async def taken_by_netgsm(served: Served, accepted: str) -> str:
+    """A message that NetGSM has taken."""
+    async with served.sessions() as tx, tx.begin():
+        change = update(_messages).where(_messages.c.id == accepted)
+        await tx.execute(change.values(provider="netgsm", reference=JOB))
+    return accepted
+
+
+async def test_a_report_to_the_secret_address_moves_its_message(
+    bank: Tenant, served: Served, taken_by_netgsm: str
+) -> None:
+    for status in (0, 1, 1):
+        answer = await push(served, reports(f"{taken_by_netgsm}-1", status))
+        assert answer.status_code == 204
+
+    found = await read(bank, taken_by_netgsm)
+    assert found["message"]["state"] == "delivered"
+    assert sorted(one["state"] for one in found["receipts"]) == ["accepted", "delivered"]
+
+
+async def test_a_report_without_our_id_is_known_by_its_job(
+    bank: Tenant, served: Served, taken_by_netgsm: str
+) -> None:
+    assert (await push(served, reports("", 3))).status_code == 204
+
+    assert (await read(bank, taken_by_netgsm))["message"]["state"] == "failed"
+
+
+async def test_a_report_to_another_address_is_refused_and_the_address_told_to_nobody(
+    bank: Tenant, served: Served, taken_by_netgsm: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        answer = await push(served, reports(f"{taken_by_netgsm}-1", 1), "a-guess")
+        async with served.client() as client:
+            measured = (await client.get("/metrics")).text
+
+    ours = [record for record in caplog.records if not record.name.startswith("http")]
+    assert answer.status_code == 403
+    assert "a-guess" not in answer.text
+    assert not [record for record in ours if "a-guess" in str(record.__dict__)]
+    assert 'route="/v1/hooks/netgsm/{secret}"' in measured
+    assert "a-guess" not in measured
+    assert (await read(bank, taken_by_netgsm))["message"]["state"] == "accepted"
+
+
+@pytest.mark.parametrize("secret", ["", NETGSM_SECRET, "a-guess"])
+async def test_without_a_secret_there_is_no_address(served: Served, secret: str) -> None:
+    unset = Served(app=create_app(Settings()), clock=served.clock)
+    unset.app.state.desk = replace(served.desk, netgsm=NetgsmPushes(NetgsmSettings()))
+
+    answer = await push(unset, reports("", 1), secret)
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        pytest.param({"jobid": JOB, "status": "99"}, "status", id="status"),
+        pytest.param({"status": "1"}, "jobid", id="job"),
+    ],
+)
+async def test_what_is_no_report_is_refused(
+    served: Served, form: dict[str, str], field: str
+) -> None:
+    answer = await push(served, form)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field

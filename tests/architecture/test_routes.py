@@ -20,6 +20,8 @@ OPEN = {
     ("GET", "/metrics"),
     # Signed by the carrier instead.
     ("POST", "/v1/hooks/twilio/status"),
+    # Told by a secret in its address.
+    ("POST", "/v1/hooks/netgsm/{secret}"),
 }
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 

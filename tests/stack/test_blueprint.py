@@ -102,6 +102,7 @@ def test_without_a_real_gateway_for_texts_all_of_them_are_simulated() -> None:
     assert furnished.twilio.base_url == furnished.netgsm.base_url == plan.url_of("carrier")
     assert furnished.netgsm.usercode
     assert furnished.netgsm.password.get_secret_value()
+    assert furnished.netgsm.callback_secret.get_secret_value()
     assert (furnished.netgsm.header, furnished.netgsm.timeout_s) == ("BANKA", 3)
 
 

@@ -41,6 +41,19 @@ def left_in(folder: Path) -> list[object]:
     return [*folder.iterdir(), *processes_in(folder)]
 
 
+def send_over_netgsm(stack: Stack, text: str) -> None:
+    account = stack.settings.netgsm
+    httpx.post(
+        f"{stack.carrier_url}/sms/rest/v2/send",
+        json={
+            "msgheader": "BANKA",
+            "iysfilter": "0",
+            "messages": [{"no": "5321112233", "msg": text}],
+        },
+        auth=(account.usercode, account.password.get_secret_value()),
+    ).raise_for_status()
+
+
 def test_every_part_answers(stack: Stack) -> None:
     pages = (
         f"{stack.api_url}/healthz",
@@ -66,16 +79,7 @@ def test_api_and_worker_show_what_they_count(stack: Stack) -> None:
 
 
 def test_the_carrier_comes_back_with_its_book(stack: Stack) -> None:
-    account = stack.settings.netgsm
-    httpx.post(
-        f"{stack.carrier_url}/sms/rest/v2/send",
-        json={
-            "msgheader": "BANKA",
-            "iysfilter": "0",
-            "messages": [{"no": "5321112233", "msg": "x"}],
-        },
-        auth=(account.usercode, account.password.get_secret_value()),
-    ).raise_for_status()
+    send_over_netgsm(stack, "x")
     assert stack.carrier is not None
 
     stack.carrier.kill()
@@ -84,6 +88,20 @@ def test_the_carrier_comes_back_with_its_book(stack: Stack) -> None:
     book = httpx.get(f"{stack.carrier_url}/_carrier/book").json()["entries"]
     assert revived == ("carrier",)
     assert [entry["text"] for entry in book] == ["x"]
+
+
+def test_reports_are_pushed_to_the_api_and_the_secret_is_nowhere_to_be_read(stack: Stack) -> None:
+    secret = stack.settings.netgsm.callback_secret.get_secret_value()
+    pushed = 'route="/v1/hooks/netgsm/{secret}",status="204"'
+    send_over_netgsm(stack, "pushed")
+
+    assert until(lambda: pushed in httpx.get(f"{stack.api_url}/metrics").text)
+    assert secret
+    for text in (
+        httpx.get(f"{stack.api_url}/metrics").text,
+        *(log.read_text(errors="replace") for log in stack.logs().values()),
+    ):
+        assert secret not in text
 
 
 @pytest.mark.parametrize("part", ["worker", "api", "postgres", "temporal"])

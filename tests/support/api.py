@@ -20,12 +20,13 @@ from tellal.persistence.session import Sessions
 from tellal.services.brands import create_brand
 from tellal.services.keys import ApiKey, Scope, create_key
 from tellal.services.receipt_inbox import InboxWork
-from tellal.settings import FcmSettings, Settings, SmtpSettings, TwilioSettings
+from tellal.settings import FcmSettings, NetgsmSettings, Settings, SmtpSettings, TwilioSettings
 from tellal.stack.postgres import Postgres
 from tests.support.house import SetClock
 
 PUBLIC_URL = "https://tellal.example"
 TWILIO_TOKEN = "the-account's-token"
+NETGSM_SECRET = "known-to-netgsm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ async def _application(postgres: Postgres) -> AsyncIterator[Served]:
             database_url=SecretStr(postgres.url_of("served")),
             public_url=PUBLIC_URL,
             twilio=TwilioSettings(account_sid="AC1", auth_token=SecretStr(TWILIO_TOKEN)),
+            netgsm=NetgsmSettings(callback_secret=SecretStr(NETGSM_SECRET)),
             smtp=SmtpSettings(host="localhost"),
             fcm=FcmSettings(project="deneme"),
         ),

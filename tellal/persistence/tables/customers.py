@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -32,7 +32,10 @@ class ContactPointRow(SQLModel, table=True):
     """An address on a channel; `bad_reason` says why it is unusable, empty when it is good."""
 
     __tablename__ = "contact_points"
-    __table_args__ = (UniqueConstraint("customer_id", "channel", "address"),)
+    __table_args__ = (
+        UniqueConstraint("customer_id", "channel", "address"),
+        Index("contact_points_by_address", "brand_id", text("lower(address)")),
+    )
 
     id: str = Field(primary_key=True)
     brand_id: str = Field(foreign_key="brands.id")

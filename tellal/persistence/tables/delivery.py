@@ -1,4 +1,4 @@
-"""What steers delivery: how routes do, what is held, whom nobody writes to, receipts to work in."""
+"""What steers delivery: routes, holds, blocks, leases, and receipts to work in."""
 
 from datetime import datetime
 
@@ -86,6 +86,16 @@ class ReceiptInboxRow(SQLModel, table=True):
     received_at: datetime = Field(sa_type=Instant)
     due_at: datetime = Field(sa_type=Instant)
     tries: int
+
+
+class LeaseRow(SQLModel, table=True):
+    """Something that one process at a time does; until `until` it is the holder's."""
+
+    __tablename__ = "leases"
+
+    name: str = Field(primary_key=True)
+    holder: str
+    until: datetime = Field(sa_type=Instant)
 
 
 class CauseCountRow(SQLModel, table=True):

@@ -41,6 +41,11 @@ class OutcomeRow(SQLModel, table=True):
         UniqueConstraint("cause_id", "customer_id"),
         Index("outcomes_of_topic", "customer_id", "topic"),
         Index("outcomes_due", "check_at", postgresql_where=text("state = 'open'")),
+        Index(
+            "outcomes_of_workflow",
+            "workflow_id",
+            postgresql_where=text("workflow_id IS NOT NULL"),
+        ),
     )
 
     id: str = Field(primary_key=True)
@@ -103,6 +108,12 @@ class MessageRow(SQLModel, table=True):
         Index("messages_of_cause", "cause_id", "state"),
         Index("messages_of_customer", "customer_id", "id"),
         Index("messages_by_reference", "provider", "reference"),
+        Index(
+            "messages_outstanding",
+            "provider",
+            "handed_at",
+            postgresql_where=text("state IN ('accepted', 'sent')"),
+        ),
     )
 
     id: str = Field(primary_key=True)
