@@ -13,7 +13,8 @@ from tellal.persistence.bulk import arrays, given
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import AttemptRow
-from tellal.services.progress import Move, Progress
+from tellal.services.moves import Move
+from tellal.services.progress import Progress
 from tellal.services.routes import Routes
 
 _attempts = table(AttemptRow)

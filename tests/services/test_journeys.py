@@ -18,7 +18,7 @@ from tellal.persistence.tables.ledger import (
     OutcomeRow,
 )
 from tellal.services.house import House
-from tellal.services.progress import Move
+from tellal.services.moves import Move
 from tests.support.builders import a_brand, a_customer
 from tests.support.house import SetClock
 
