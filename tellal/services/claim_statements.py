@@ -1,6 +1,6 @@
 """The claim's statements, each built and compiled once.
 
-Whatever they lock they lock without waiting, in the order cause, customer, outcome, message.
+None of them waits for a row: what somebody else has locked is left for the next round.
 """
 
 from sqlalchemy import Integer, Numeric, String, bindparam, insert, literal, select, text, update
@@ -8,7 +8,6 @@ from sqlalchemy import Integer, Numeric, String, bindparam, insert, literal, sel
 from tellal.domain.messages import MessageState
 from tellal.persistence.bulk import given
 from tellal.persistence.columns import Instant, table
-from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.ledger import AttemptRow, CauseRow, MessageRow, OutcomeRow
 
@@ -17,14 +16,12 @@ _outcomes = table(OutcomeRow)
 _causes = table(CauseRow)
 _customers = table(CustomerRow)
 _attempts = table(AttemptRow)
-_brands = table(BrandRow)
 
 DUE = (
     select(_messages, _outcomes.c.plan["fold"].as_string().label("fold"))
     .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
     .join(_causes, _causes.c.id == _messages.c.cause_id)
     .join(_customers, _customers.c.id == _messages.c.customer_id)
-    .join(_brands, _brands.c.id == _messages.c.brand_id)
     .where(
         _messages.c.lane == bindparam("of_lane"),
         _messages.c.state == MessageState.QUEUED.value,
@@ -38,7 +35,7 @@ DUE = (
     .suffix_with(
         text(
             "FOR UPDATE OF messages, outcomes SKIP LOCKED "
-            "FOR SHARE OF causes, customers, brands SKIP LOCKED"
+            "FOR SHARE OF causes, customers SKIP LOCKED"
         )
     )
 )

@@ -1,8 +1,10 @@
 """Commits intents to send: what is due, wanted, allowed and rendered, in one transaction.
 
-Everything that it locks it locks without waiting. So a stop that holds the cause is never waited
-for, two lanes never claim the same message, and no dead-lock is possible. After a stop is
-acknowledged no intent commits: an intent shares the cause's row and finds it `running`.
+Rows it locks without waiting: a stop that holds the cause is never waited for, two lanes never
+claim the same message, and no dead-lock is possible. After a stop is acknowledged no intent
+commits: an intent shares the cause's row and finds it `running`. It waits for one thing only, the
+table of holds while one is being placed; from then on it shares that table, so that after a hold is
+acknowledged no intent commits for what it covers.
 """
 
 import asyncio
@@ -89,7 +91,7 @@ class Claiming:
             batch = Batch(
                 brands={b: await read_brand(tx, b) for b in sorted({r.brand_id for r in rows})},
                 customers=await read_customers(tx, {row.customer_id for row in rows}),
-                # Read when the brands are shared: a hold that is placed later waits for this.
+                # Shares the table until the intents commit: a hold placed later waits for them.
                 holds=await in_force(tx, {row.brand_id for row in rows}),
                 choice=choice,
                 now=choice.now,
