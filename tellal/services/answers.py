@@ -109,6 +109,10 @@ class Answers:
 
 
 def _after_rejection(answer: HandOver, message: OutgoingMessage, now: datetime) -> Move:
+    """Queue the message again, or fail it; a failure goes on along the plan whatever its remedy.
+
+    What the remedy decides of a failure is what is learned of the person and of the route.
+    """
     remedy = answer.remedy
     again_at = None
     if remedy in _OF_THE_ROUTE and message.has_other_route:
