@@ -79,7 +79,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         )
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)
-        kept = upkeep(house, deliver, bell, renderer, stop)
+        kept = upkeep(house, deliver, bell, renderer, stop, keep=settings.keep)
         await supervise({**parts, **kept, **_seen_from_outside(settings, stop)}, stop)
 
 
