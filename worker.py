@@ -82,7 +82,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         )
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)
-        kept = upkeep(house, deliver, bell, renderer, stop)
+        kept = upkeep(house, deliver, bell, renderer, stop, keep=settings.keep)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         seen = _seen_from_outside(settings, stop)
         await supervise({**parts, **kept, **asked, **seen}, stop)

@@ -75,6 +75,14 @@ class Entry:
         self.wrong(key, f"'{key}' is a whole number from {least} to {most}, found {value!r}")
         return default
 
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Read yes or no."""
+        value = self.raw.get(key, default)
+        if isinstance(value, bool):
+            return value
+        self.wrong(key, f"'{key}' is true or false, found {value!r}")
+        return default
+
     def choice(self, key: str, kind: type[Choice], default: Choice) -> Choice:
         """Read one of a closed set."""
         value = self.raw.get(key, default)

@@ -1,23 +1,21 @@
 """Reads intake profiles: one YAML file per channel over which cases come in."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError
-
+from rules.entries import Entry
+from rules.source import Report, parse, place_of_node, read_file
 from tellal.domain.cases import CaseState
-from tellal.domain.errors import Finding, RulebookError
+from tellal.domain.errors import RulebookError
 
 SHIPPED = Path(__file__).parent / "intake"
-_DURATION = re.compile(r"(\d+)([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+_SHAPE = "a profile is a mapping with 'id', 'name' and 'notices'"
+_REQUIRED = ("id", "name", "notices")
+_ALLOWED = (*_REQUIRED, "enabled", "source_system", "call_before_close", "remind_after")
 
 
 class CallBeforeClose(StrEnum):
@@ -41,86 +39,54 @@ class IntakeProfile:
     remind_after: Mapping[CaseState, timedelta]
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    name: str
-    enabled: bool = True
-    source_system: str = ""
-    notices: dict[CaseState, list[str]]
-    call_before_close: CallBeforeClose = CallBeforeClose.WHEN_ROUTED
-    remind_after: dict[CaseState, timedelta] = Field(default_factory=dict)
-
-    @field_validator("remind_after", mode="before")
-    @classmethod
-    def _durations(cls, value: object) -> object:
-        if not isinstance(value, Mapping):
-            return value
-        return {state: _duration(str(text)) for state, text in value.items()}
-
-
 def load_profiles(folder: Path | None = None) -> Mapping[str, IntakeProfile]:
     """Read every profile of a folder, by default those that ship with Tellal.
 
     Raises:
-        RulebookError: A file is not a valid profile; all mistakes are listed.
+        RulebookError: A file is not a valid profile; all mistakes are listed with their places.
     """
     profiles: dict[str, IntakeProfile] = {}
-    findings: list[Finding] = []
+    report = Report()
     for path in sorted((folder or SHIPPED).glob("*.yaml")):
-        try:
-            loaded = _read(path)
-        except RulebookError as error:
-            findings.extend(error.findings)
+        entry = _entry(path, report)
+        if entry is None:
             continue
-        if loaded.id in profiles:
-            findings.append(_finding(path, 1, 1, f"a second profile is called {loaded.id!r}"))
-        profiles[loaded.id] = loaded
-    if findings:
-        raise RulebookError(findings)
+        profile = _profile(entry)
+        if profile.id and profile.id in profiles:
+            entry.wrong("id", f"a second profile is called {profile.id!r}")
+        profiles.setdefault(profile.id, profile)
+    if report.findings:
+        raise RulebookError(report.in_order())
     return profiles
 
 
-def _read(path: Path) -> IntakeProfile:
-    yaml = YAML()
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise RulebookError([_finding(path, line, column, str(error.problem))]) from error
-    try:
-        file = _File.model_validate(raw)
-    except ValidationError as error:
-        raise RulebookError([_from_pydantic(path, raw, item) for item in error.errors()]) from error
+def _entry(path: Path, report: Report) -> Entry | None:
+    file = read_file(path, "the profile", report)
+    root = parse(file, report, _SHAPE) if file else None
+    if file is None or root is None:
+        return None
+    return Entry(raw=root, file=file.name, report=report, start=place_of_node(root, file.name))
+
+
+def _profile(entry: Entry) -> IntakeProfile:
+    entry.only(_ALLOWED, required=_REQUIRED)
     return IntakeProfile(
-        id=file.id,
-        name=file.name,
-        enabled=file.enabled,
-        source_system=file.source_system,
-        notices={state: tuple(topics) for state, topics in file.notices.items()},
-        call_before_close=file.call_before_close,
-        remind_after=file.remind_after,
+        id=entry.id(),
+        name=entry.text("name"),
+        enabled=entry.flag("enabled", default=True),
+        source_system=entry.text("source_system"),
+        notices=_notices(entry.within("notices")),
+        call_before_close=entry.choice(
+            "call_before_close", CallBeforeClose, CallBeforeClose.WHEN_ROUTED
+        ),
+        remind_after=entry.durations("remind_after", CaseState),
     )
 
 
-def _from_pydantic(path: Path, raw: object, item: Mapping[str, object]) -> Finding:
-    where = item["loc"]
-    line, column = 1, 1
-    keys = where if isinstance(where, tuple) else ()
-    if keys and isinstance(raw, CommentedMap) and keys[0] in raw:
-        line, column = (number + 1 for number in raw.lc.key(keys[0]))
-    dotted = ".".join(str(key) for key in keys)
-    return _finding(path, line, column, f"{dotted}: {item['msg']}")
-
-
-def _finding(path: Path, line: int, column: int, message: str) -> Finding:
-    return Finding(file=path.name, line=line, column=column, message=message)
-
-
-def _duration(text: str) -> timedelta:
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no duration; write 30m, 8h or 2d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+def _notices(entry: Entry) -> Mapping[CaseState, tuple[str, ...]]:
+    entry.only([state.value for state in CaseState])
+    return {
+        state: tuple(topic for _, topic in entry.texts(state.value))
+        for state in CaseState
+        if state.value in entry.raw
+    }

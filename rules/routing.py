@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from rules.entries import Entry, entries_of
-from rules.source import Place, Report, SourceFile, parse, place_of_node
+from rules.source import Report, parse, place_of_node, read_file
 from tellal.addresses import is_country
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.errors import RulebookError
@@ -17,6 +17,7 @@ from tellal.domain.sms.alphabets import EVERYWHERE, Alphabet
 SHIPPED = Path(__file__).parent / "routes.yaml"
 
 _VERSION = 1
+_SHAPE = "a table of routes is a mapping with 'version' and 'routes'"
 _MEANT = {"UK": "the United Kingdom is GB", "EL": "Greece is GR"}
 """Codes that are often written for countries and are not theirs (ISO 3166-1)."""
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -32,14 +33,9 @@ def load_routes(path: Path | None = None) -> RouteTable:
     """
     chosen = path or SHIPPED
     report = Report()
-    try:
-        file = SourceFile(name=chosen.name, text=chosen.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not written in UTF-8"
-        report.add(Place(file=str(chosen)), f"the table of routes cannot be read: {reason}")
-        raise RulebookError(report.in_order()) from error
-    root = parse(file, report)
-    if root is None:
+    file = read_file(chosen, "the table of routes", report)
+    root = parse(file, report, _SHAPE) if file else None
+    if file is None or root is None:
         raise RulebookError(report.in_order())
     _check_head(root, file.name, report)
     entries = entries_of(root, "routes", file.name, report)
@@ -79,7 +75,7 @@ def _route(entry: Entry) -> Route:
         weight=entry.number("weight", 100, most=10_000),
         rate=_rate(entry),
         alphabets=frozenset(entry.choices("alphabets", Alphabet)) or EVERYWHERE,
-        two_way=_flag(entry, "two_way"),
+        two_way=entry.flag("two_way"),
         price=_price(entry),
         longest_validity=_validity(entry),
     )
@@ -97,7 +93,7 @@ def _carriage(entry: Entry) -> Carriage:
     return Carriage(
         countries=frozenset(code for _, code in countries),
         classes=frozenset(entry.choices("classes", MessageClass)),
-        urls=_flag(entry, "urls"),
+        urls=entry.flag("urls"),
         reserved=entry.number("reserved", 0, least=0, most=100),
     )
 
@@ -123,14 +119,6 @@ def _rate(entry: Entry) -> float | None:
     if "rate" not in entry.raw:
         return None
     return float(entry.number("rate", 1, most=_MOST_PER_SECOND))
-
-
-def _flag(entry: Entry, key: str) -> bool:
-    value = entry.raw.get(key, False)
-    if isinstance(value, bool):
-        return value
-    entry.wrong(key, f"'{key}' is true or false, found {value!r}")
-    return False
 
 
 def _price(entry: Entry) -> Price | None:

@@ -75,6 +75,16 @@ def read_folder(folder: Path | None) -> tuple[SourceFile, ...]:
     )
 
 
+def read_file(path: Path, what: str, report: Report) -> SourceFile | None:
+    """Read a single file; one that cannot be read is reported and gives None."""
+    try:
+        return SourceFile(name=path.name, text=path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not written in UTF-8"
+        report.add(Place(file=str(path)), f"{what} cannot be read: {reason}")
+        return None
+
+
 def revision_of(files: Sequence[SourceFile]) -> str:
     """Name a rulebook by its content: the same files have the same revision anywhere."""
     digest = hashlib.sha256()
@@ -85,8 +95,11 @@ def revision_of(files: Sequence[SourceFile]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def parse(file: SourceFile, report: Report) -> CommentedMap | None:
-    """Read one file; a mistake of form is reported and gives None."""
+RULE_FILE = "a rule file is a mapping with 'version', 'package' and sections"
+
+
+def parse(file: SourceFile, report: Report, shape: str = RULE_FILE) -> CommentedMap | None:
+    """Read one file; a mistake of form is reported and gives None. `shape` says what it must be."""
     place = Place(file=file.name)
     try:
         raw = YAML().load(file.text)
@@ -103,7 +116,7 @@ def parse(file: SourceFile, report: Report) -> CommentedMap | None:
     if isinstance(raw, CommentedMap):
         _plain(raw, set())
         return raw
-    report.add(place, "a rule file is a mapping with 'version', 'package' and sections")
+    report.add(place, shape)
     return None
 
 

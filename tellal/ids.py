@@ -6,6 +6,7 @@ name a person. Layout after RFC 9562 section 5.7 (48 bits of milliseconds, 74 ra
 
 import secrets
 import time
+from datetime import datetime
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LENGTH = 26
@@ -20,6 +21,11 @@ def new_id() -> str:
     chance = secrets.randbits(74)
     value = (millis << 80) | _VERSION | (chance >> 62 << 64) | _VARIANT
     return encode(value | chance & _TAIL)
+
+
+def first_id(at: datetime) -> str:
+    """Return what sorts before every id that is made at an instant or later."""
+    return encode(int(at.timestamp() * 1000) << 80)
 
 
 def encode(value: int) -> str:

@@ -88,6 +88,17 @@ class LaneSettings(_Part):
     concurrency: int = 16
 
 
+class KeepSettings(_Part):
+    """For how many days the worker keeps what has done its work.
+
+    `idempotency_days`: the answers under Idempotency-Keys; a repeat that comes later is taken for a
+    new request. `outbox_days`: what workflows have been told.
+    """
+
+    idempotency_days: Annotated[int, Field(ge=1)] = 30
+    outbox_days: Annotated[int, Field(ge=1)] = 7
+
+
 class Settings(BaseSettings):
     """Everything that a deployment may change; unknown names are refused."""
 
@@ -114,6 +125,7 @@ class Settings(BaseSettings):
     critical_lane: LaneSettings = LaneSettings()
     journeys_lane: LaneSettings = LaneSettings()
     bulk_lane: LaneSettings = LaneSettings()
+    keep: KeepSettings = KeepSettings()
 
     engine_deadline_s: float = 0.1
     """How long the rule engine may take for one decision before the reference answers."""

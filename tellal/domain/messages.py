@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from tellal.domain.channels import Channel, Lane, MessageClass, RecipientType
+from tellal.domain.channels import Channel, Lane, MessageClass, Receipts, RecipientType
 
 
 class MessageState(StrEnum):
@@ -81,6 +81,13 @@ LOST = frozenset({_S.UNDELIVERED, _S.FAILED, _S.EXPIRED, _S.CANCELLED})
 def may_become(current: MessageState, new: MessageState) -> bool:
     """Say whether the table allows the step; a status never goes backwards."""
     return new in TRANSITIONS[current]
+
+
+def tells(state: str, receipts: str) -> bool:
+    """Say whether a person counts as told: on delivery, or when no receipt of it can come."""
+    return state == MessageState.DELIVERED or (
+        state in HANDED_OVER and receipts != Receipts.DELIVERY
+    )
 
 
 class OutcomeState(StrEnum):

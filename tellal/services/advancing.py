@@ -9,19 +9,19 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.reference import derive, holds
-from tellal.domain.channels import Receipts
 from tellal.domain.customers import Brand, Customer
 from tellal.domain.decisions import Decision, PlanStep, Verdict
 from tellal.domain.journeys import Step
-from tellal.domain.messages import HANDED_OVER, LOST, UNSENT, MessageState, OutcomeState
+from tellal.domain.messages import HANDED_OVER, LOST, UNSENT, MessageState, OutcomeState, tells
 from tellal.domain.plans import Plan
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import DecisionRow, MessageRow, OutcomeRow
 from tellal.services.asking import document
 from tellal.services.deciding import Deciding
 from tellal.services.history import Journey
+from tellal.services.moves import Move
 from tellal.services.posting import Posting
-from tellal.services.progress import Move, Progress
+from tellal.services.progress import Progress
 from tellal.services.recording import decision_row
 
 _decisions = table(DecisionRow)
@@ -67,7 +67,11 @@ class Look:
             .order_by(_messages.c.try_no, _messages.c.step)
         )
         messages = (await self.tx.execute(query)).all()
-        if any(_told(message) for message in messages if message.try_no == messages[-1].try_no):
+        if any(
+            tells(message.state, message.receipts)
+            for message in messages
+            if message.try_no == messages[-1].try_no
+        ):
             return await self._after_told(messages)
         return await self._after_silence(messages)
 
@@ -262,9 +266,3 @@ class Look:
             topic=self.outcome.topic,
             brand=self.brand.name,
         )
-
-
-def _told(message: Row[Any]) -> bool:
-    if message.state == MessageState.DELIVERED:
-        return True
-    return message.state in HANDED_OVER and message.receipts != Receipts.DELIVERY

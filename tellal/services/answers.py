@@ -13,7 +13,8 @@ from tellal.persistence.bulk import arrays, given
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import AttemptRow
-from tellal.services.progress import Move, Progress
+from tellal.services.moves import Move
+from tellal.services.progress import Progress
 from tellal.services.routes import Routes
 
 _attempts = table(AttemptRow)
@@ -108,6 +109,10 @@ class Answers:
 
 
 def _after_rejection(answer: HandOver, message: OutgoingMessage, now: datetime) -> Move:
+    """Queue the message again, or fail it; a failure goes on along the plan whatever its remedy.
+
+    What the remedy decides of a failure is what is learned of the person and of the route.
+    """
     remedy = answer.remedy
     again_at = None
     if remedy in _OF_THE_ROUTE and message.has_other_route:

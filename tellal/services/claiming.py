@@ -1,189 +1,49 @@
 """Commits intents to send: what is due, wanted, allowed and rendered, in one transaction.
 
-Everything that it locks it locks without waiting. So a stop that holds the cause is never waited
-for, two lanes never claim the same message, and no dead-lock is possible. After a stop is
-acknowledged no intent commits: an intent shares the cause's row and finds it `running`.
+Rows it locks without waiting: a stop that holds the cause is never waited for, two lanes never
+claim the same message, and no dead-lock is possible. After a stop is acknowledged no intent
+commits: an intent shares the cause's row and finds it `running`. It waits for one thing only, the
+table of holds while one is being placed; from then on it shares that table, so that after a hold is
+acknowledged no intent commits for what it covers.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Integer,
-    Numeric,
-    Row,
-    String,
-    bindparam,
-    insert,
-    literal,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Row, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal import metrics
-from tellal.addresses import country_of
 from tellal.clock import Clock
-from tellal.domain.channels import BY_NUMBER, Channel, Lane, MessageClass, RecipientType
-from tellal.domain.customers import Brand, ConsentState, ContactPoint, Customer
-from tellal.domain.errors import InvalidInputError
+from tellal.domain.channels import Channel, Lane, MessageClass, RecipientType
+from tellal.domain.customers import Brand
 from tellal.domain.handover import Carrier
-from tellal.domain.holds import Hold
-from tellal.domain.messages import MessageState, OutgoingMessage
-from tellal.domain.routes import Choice, Load, Route, has_link
-from tellal.domain.simulation import is_magic, simulated_route
+from tellal.domain.messages import OutgoingMessage
+from tellal.domain.routes import Choice, Route
 from tellal.domain.sms.cost import price_of
 from tellal.domain.sms.folding import Folding
 from tellal.domain.sms.segments import segmented
 from tellal.ids import new_id
-from tellal.persistence.bulk import arrays, given
-from tellal.persistence.columns import Instant, table
+from tellal.persistence.bulk import arrays
+from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand, read_customers
 from tellal.persistence.session import Sessions
-from tellal.persistence.tables.brands import BrandRow
-from tellal.persistence.tables.customers import CustomerRow
-from tellal.persistence.tables.ledger import AttemptRow, CauseRow, MessageRow, OutcomeRow
-from tellal.ports import Rendered, Renderer
+from tellal.persistence.tables.ledger import MessageRow
+from tellal.ports import Renderer
+from tellal.services.claim_statements import ATTEMPTS, DUE, HAND_OVER, PROMOTE
+from tellal.services.examining import Batch, Examiner, Held, Wish
 from tellal.services.holds import in_force
-from tellal.services.posting import template_variables
-from tellal.services.progress import Move, Progress
+from tellal.services.moves import Move
+from tellal.services.progress import Progress
 from tellal.services.routes import Routes
 
 _messages = table(MessageRow)
-_outcomes = table(OutcomeRow)
-_causes = table(CauseRow)
-_customers = table(CustomerRow)
-_attempts = table(AttemptRow)
-_brands = table(BrandRow)
-
-_DUE = (
-    select(_messages, _outcomes.c.plan["fold"].as_string().label("fold"))
-    .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
-    .join(_causes, _causes.c.id == _messages.c.cause_id)
-    .join(_customers, _customers.c.id == _messages.c.customer_id)
-    .join(_brands, _brands.c.id == _messages.c.brand_id)
-    .where(
-        _messages.c.lane == bindparam("of_lane"),
-        _messages.c.state == MessageState.QUEUED.value,
-        _messages.c.held_by.is_(None),
-        _messages.c.not_before <= bindparam("now", type_=Instant()),
-        _messages.c.channel.not_in(bindparam("resting", expanding=True)),
-        _causes.c.state == "running",
-    )
-    .order_by(_messages.c.priority, _messages.c.id)
-    .limit(bindparam("most", type_=Integer()))
-    .suffix_with(
-        text(
-            "FOR UPDATE OF messages, outcomes SKIP LOCKED "
-            "FOR SHARE OF causes, customers, brands SKIP LOCKED"
-        )
-    )
-)
 
 _FOR_TOKENS_S = 0.05
-_LONGEST_TEXT = 1600
-"""Characters: what Twilio takes, and more than anybody reads in a text message."""
 _AT_A_STRETCH = 16
 """How many texts are filled in before others may go on: a few milliseconds."""
-
-_DEFERRED = (
-    select(_messages.c.id)
-    .where(
-        _messages.c.state == MessageState.DEFERRED.value,
-        _messages.c.lane == bindparam("of_lane"),
-        _messages.c.not_before <= bindparam("now", type_=Instant()),
-    )
-    .order_by(_messages.c.not_before)
-    .limit(1000)
-    .with_for_update(skip_locked=True, key_share=True)
-)
-_PROMOTE = (
-    update(_messages)
-    .where(_messages.c.id.in_(_DEFERRED))
-    .values(state=MessageState.QUEUED.value, state_at=bindparam("now", type_=Instant()))
-)
-
-_INTENT = given(
-    attempt_id=String(),
-    message=String(),
-    attempt=Integer(),
-    route=String(),
-    provider=String(),
-    receipts=String(),
-    subject=String(),
-    text=String(),
-    segments=Integer(),
-    cost=Numeric(12, 6),
-    currency=String(),
-)
-_HAND_OVER = (
-    update(_messages)
-    .where(_messages.c.id == _INTENT.c.message)
-    .values(
-        state=MessageState.HANDING_OVER.value,
-        state_at=bindparam("now", type_=Instant()),
-        lease_until=bindparam("until", type_=Instant()),
-        attempt=_INTENT.c.attempt,
-        route=_INTENT.c.route,
-        provider=_INTENT.c.provider,
-        receipts=_INTENT.c.receipts,
-        subject=_INTENT.c.subject,
-        text=_INTENT.c.text,
-        segments=_INTENT.c.segments,
-        cost=_INTENT.c.cost,
-        currency=_INTENT.c.currency,
-        code="",
-    )
-)
-
-_ATTEMPTS = insert(_attempts).from_select(
-    ["id", "message_id", "n", "route", "provider", "intended_at", "answer", "code", "reference"],
-    select(
-        _INTENT.c.attempt_id,
-        _INTENT.c.message,
-        _INTENT.c.attempt,
-        _INTENT.c.route,
-        _INTENT.c.provider,
-        bindparam("now", type_=Instant()),
-        literal(""),
-        literal(""),
-        literal(""),
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Batch:
-    """What is known of everybody in a batch, and how routes stand."""
-
-    brands: Mapping[str, Brand]
-    customers: Mapping[str, Customer]
-    holds: Sequence[Hold]
-    choice: Choice
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
-    """A message that may leave, and the routes that may carry it."""
-
-    row: Row[Any]
-    point: ContactPoint
-    country: str
-    rendered: Rendered
-    routes: Sequence[Route]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
-    """A message that a hold keeps back until it is released."""
-
-    message_id: str
-    hold_id: str
 
 
 class Claiming:
@@ -203,7 +63,7 @@ class Claiming:
         self._sessions = sessions
         self._clock = clock
         self._progress = progress
-        self._renderer = renderer
+        self._examiner = Examiner(renderer)
         self._carriers = carriers
         self._routes = routes
         self._lease = lease
@@ -212,7 +72,7 @@ class Claiming:
         """Queue deferred messages whose time has come; return how many."""
         async with self._sessions() as tx, tx.begin():
             parameters = {"of_lane": lane.value, "now": self._clock.now()}
-            promoted = await (await tx.connection()).execute(_PROMOTE, parameters)
+            promoted = await (await tx.connection()).execute(PROMOTE, parameters)
             return promoted.rowcount
 
     async def claim(self, lane: Lane, limit: int) -> tuple[OutgoingMessage, ...]:
@@ -220,7 +80,7 @@ class Claiming:
         choice = await self._routes.choice()
         async with self._sessions() as tx, tx.begin():
             due = await tx.execute(
-                _DUE,
+                DUE,
                 {
                     "of_lane": lane.value,
                     "now": choice.now,
@@ -231,18 +91,18 @@ class Claiming:
             rows = due.all()
             if not rows:
                 return ()
-            batch = _Batch(
+            batch = Batch(
                 brands={b: await read_brand(tx, b) for b in sorted({r.brand_id for r in rows})},
                 customers=await read_customers(tx, {row.customer_id for row in rows}),
-                # Read when the brands are shared: a hold that is placed later waits for this.
+                # Shares the table until the intents commit: a hold placed later waits for them.
                 holds=await in_force(tx, {row.brand_id for row in rows}),
                 choice=choice,
                 now=choice.now,
             )
             found = [one async for one in self._examined(rows, batch)]
             await self._progress.move(tx, [one for one in found if isinstance(one, Move)])
-            await _keep_back(tx, [one for one in found if isinstance(one, _Held)])
-            wishes = [one for one in found if isinstance(one, _Wish)]
+            await _keep_back(tx, [one for one in found if isinstance(one, Held)])
+            wishes = [one for one in found if isinstance(one, Wish)]
             chosen = await self._choose(tx, wishes, choice)
             intents = [_intent(wish, route, batch) for wish, route in chosen]
             await self._commit(tx, intents, choice.now)
@@ -254,14 +114,23 @@ class Claiming:
             metrics.begun_late(intent.lane.value, late.total_seconds())
         return tuple(intents)
 
+    async def _examined(
+        self, rows: Sequence[Row[Any]], batch: Batch
+    ) -> AsyncIterator[Wish | Held | Move]:
+        """Examine a batch, letting others have the processor now and then."""
+        for number, row in enumerate(rows, start=1):
+            yield self._examiner.examine(row, batch)
+            if number % _AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
+
     async def _choose(
-        self, tx: AsyncSession, wishes: Sequence[_Wish], choice: Choice
-    ) -> list[tuple[_Wish, Route]]:
+        self, tx: AsyncSession, wishes: Sequence[Wish], choice: Choice
+    ) -> list[tuple[Wish, Route]]:
         """Give each message its route; what finds all of them resting is put off.
 
         What a route has no tokens for is left as it is: the next claim finds it.
         """
-        by_route: dict[str, list[tuple[_Wish, Route]]] = {}
+        by_route: dict[str, list[tuple[Wish, Route]]] = {}
         for wish in wishes:
             row = wish.row
             picked = choice.pick(wish.routes, key=f"{row.id}:{row.attempt}", last=row.route)
@@ -271,7 +140,7 @@ class Claiming:
                 await tx.execute(
                     update(_messages).where(_messages.c.id == row.id).values(not_before=picked)
                 )
-        chosen: list[tuple[_Wish, Route]] = []
+        chosen: list[tuple[Wish, Route]] = []
         for name, carried in by_route.items():
             route, on_probation = carried[0][1], choice.is_on_probation(name)
             tokens = await self._routes.take_tokens(route, 1 if on_probation else len(carried))
@@ -279,95 +148,6 @@ class Claiming:
                 tokens = 0
             chosen += carried[:tokens]
         return chosen
-
-    async def _examined(
-        self, rows: Sequence[Row[Any]], batch: _Batch
-    ) -> AsyncIterator[_Wish | _Held | Move]:
-        """Examine a batch, letting others have the processor now and then."""
-        for number, row in enumerate(rows, start=1):
-            yield self._examine(row, batch)
-            if number % _AT_A_STRETCH == 0:
-                await asyncio.sleep(0)
-
-    def _examine(self, row: Row[Any], batch: _Batch) -> _Wish | _Held | Move:
-        """Say what may leave, or why it may not; consent and address count as they are now."""
-        hold = self._hold_on(row, batch, "")
-        if hold is not None and row.expires_at > batch.now:
-            return _Held(message_id=row.id, hold_id=hold.id)
-        customer = batch.customers[row.customer_id]
-        channel = Channel(row.channel)
-        if row.expires_at <= batch.now:
-            return Move(message_id=row.id, state=MessageState.EXPIRED, code="expired")
-        if row.message_class == MessageClass.COMMERCIAL and not _agreed(customer, channel):
-            return Move(message_id=row.id, state=MessageState.CANCELLED, code="no_consent")
-        point = _point(customer, row.contact_point_id)
-        code = ""
-        simulated = _is_simulated(row, point)
-        if channel not in batch.choice.table.channels and not simulated:
-            code = "no_carrier"
-        elif point is None:
-            code = "no_address"
-        elif point.bad_reason:
-            code = "bad_address"
-        if code or point is None:
-            return Move(message_id=row.id, state=MessageState.FAILED, code=code)
-        if point.block(MessageClass(row.message_class), batch.now) is not None:
-            return Move(message_id=row.id, state=MessageState.CANCELLED, code="blocked")
-        return self._wish(row, point, batch)
-
-    def _hold_on(self, row: Row[Any], batch: _Batch, route: str) -> Hold | None:
-        """Return a hold that covers the message, if it goes by a route (empty: by any)."""
-        if not batch.holds:
-            return None
-        channel = Channel(row.channel)
-        template = self._renderer.text_name(topic=row.topic, channel=channel, language=row.language)
-        covering = (
-            hold
-            for hold in batch.holds
-            if hold.covers(
-                brand_id=row.brand_id,
-                topic=row.topic,
-                template=template,
-                message_class=row.message_class,
-                channel=row.channel,
-                route=route,
-            )
-        )
-        return next(covering, None)
-
-    def _wish(self, row: Row[Any], point: ContactPoint, batch: _Batch) -> _Wish | _Held | Move:
-        channel = Channel(row.channel)
-        customer = batch.customers[row.customer_id]
-        try:
-            rendered = self._renderer.render(
-                topic=row.topic,
-                channel=channel,
-                language=row.language,
-                variables=template_variables(batch.brands[row.brand_id], customer, row.variables),
-            )
-        except InvalidInputError:
-            return Move(message_id=row.id, state=MessageState.FAILED, code="template")
-        if channel is Channel.SMS and len(rendered.text) > _LONGEST_TEXT:
-            return Move(message_id=row.id, state=MessageState.FAILED, code="too_long")
-        country = country_of(point.address) if channel in BY_NUMBER else ""
-        load = Load(
-            channel=channel,
-            country=country,
-            message_class=MessageClass(row.message_class),
-            has_link=has_link(rendered.text),
-        )
-        out = set(row.routes_out.split(","))
-        routes = [route for route in batch.choice.among(load) if route.name not in out]
-        if _is_simulated(row, point):
-            routes = [simulated_route(channel)]
-        if not routes:
-            return Move(message_id=row.id, state=MessageState.FAILED, code="no_route")
-        holds = {route.name: self._hold_on(row, batch, route.name) for route in routes}
-        free = [route for route in routes if holds[route.name] is None]
-        hold = holds[routes[0].name]
-        if not free and hold is not None:
-            return _Held(message_id=row.id, hold_id=hold.id)
-        return _Wish(row=row, point=point, country=country, rendered=rendered, routes=free)
 
     async def _commit(
         self, tx: AsyncSession, intents: Sequence[OutgoingMessage], now: datetime
@@ -391,11 +171,11 @@ class Claiming:
             for one in intents
         ]
         given_rows = arrays(rows)
-        await tx.execute(_HAND_OVER, {**given_rows, "now": now, "until": now + self._lease})
-        await tx.execute(_ATTEMPTS, {**given_rows, "now": now})
+        await tx.execute(HAND_OVER, {**given_rows, "now": now, "until": now + self._lease})
+        await tx.execute(ATTEMPTS, {**given_rows, "now": now})
 
 
-def _intent(wish: _Wish, route: Route, batch: _Batch) -> OutgoingMessage:
+def _intent(wish: Wish, route: Route, batch: Batch) -> OutgoingMessage:
     row, rendered = wish.row, wish.rendered
     channel = Channel(row.channel)
     left = row.expires_at - batch.now
@@ -437,13 +217,7 @@ def _intent(wish: _Wish, route: Route, batch: _Batch) -> OutgoingMessage:
     )
 
 
-def _is_simulated(row: Row[Any], point: ContactPoint | None) -> bool:
-    """Say whether the message is to end with the simulator: set off by a rehearsal, or magic."""
-    magic = point is not None and is_magic(Channel(row.channel), point.address)
-    return bool(row.simulated) or magic
-
-
-async def _keep_back(tx: AsyncSession, held: Sequence[_Held]) -> None:
+async def _keep_back(tx: AsyncSession, held: Sequence[Held]) -> None:
     """Mark what holds cover, so that the next claim looks past it."""
     by_hold: dict[str, list[str]] = {}
     for one in held:
@@ -465,12 +239,3 @@ def sender_of(brand: Brand, channel: Channel) -> str:
             return brand.whatsapp_sender
         case Channel.PUSH | Channel.BANNER:
             return ""
-
-
-def _agreed(customer: Customer, channel: Channel) -> bool:
-    consent = customer.consents.get(channel)
-    return consent is not None and consent.state is ConsentState.GRANTED
-
-
-def _point(customer: Customer, contact_point_id: str | None) -> ContactPoint | None:
-    return next((one for one in customer.contact_points if one.id == contact_point_id), None)

@@ -17,7 +17,8 @@ from tellal.persistence.people import brand as read_brand, read_customers
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import AttemptRow, CauseRow, MessageRow, OutcomeRow
 from tellal.services.claiming import sender_of
-from tellal.services.progress import Move, Progress
+from tellal.services.moves import Move
+from tellal.services.progress import Progress
 
 _causes = table(CauseRow)
 _messages = table(MessageRow)

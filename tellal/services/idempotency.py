@@ -22,7 +22,7 @@ from tellal.persistence.tables.brands import IdempotencyRow
 
 _rows = table(IdempotencyRow)
 KEPT = timedelta(days=30)
-"""How long answers are kept; after that the domain's own unique keys protect."""
+"""How long answers are kept if nobody says otherwise; then the domain's own keys protect."""
 PATIENCE = timedelta(milliseconds=250)
 """How long a repeat waits for the first to finish."""
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -119,9 +119,20 @@ async def complete(tx: AsyncSession, row_id: str, answer: Answer) -> None:
     )
 
 
-async def purge(tx: AsyncSession, *, now: datetime, limit: int = 10_000) -> int:
-    """Forget answers older than 30 days, at most `limit` of them; return how many went."""
-    old = select(_rows.c.id).where(_rows.c.created_at < now - KEPT).limit(limit)
+async def purge(
+    tx: AsyncSession, *, now: datetime, kept: timedelta = KEPT, limit: int = 1_000
+) -> int:
+    """Forget answers older than `kept`, at most `limit` of them; return how many went.
+
+    What another worker is forgetting at the moment is left to that one.
+    """
+    old = (
+        select(_rows.c.id)
+        .where(_rows.c.created_at < now - kept)
+        .order_by(_rows.c.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
     gone = await tx.execute(delete(_rows).where(_rows.c.id.in_(old)).returning(_rows.c.id))
     return len(gone.all())
 

@@ -16,8 +16,9 @@ from tellal.ids import new_id
 from tellal.persistence.bulk import arrays, given
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.tables.ledger import MessageRow, ReceiptRow
+from tellal.services.moves import Move
 from tellal.services.posting import SURFACE
-from tellal.services.progress import Move, Progress
+from tellal.services.progress import Progress
 
 _messages = table(MessageRow)
 _receipts = table(ReceiptRow)

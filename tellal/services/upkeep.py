@@ -13,14 +13,22 @@ from tellal.services.house import House
 from tellal.services.receipt_inbox import InboxWork
 from tellal.services.receipts import Receipts
 from tellal.services.rereading import reread
+from tellal.services.retention import Retention
 from tellal.services.sweeping import Sweeper
+from tellal.settings import KeepSettings
 from tellal.supervision import until_stopped
 
 
 def upkeep(
-    house: House, deliver: Deliver, bell: Bell, texts: Texts, stop: asyncio.Event
+    house: House,
+    deliver: Deliver,
+    bell: Bell,
+    texts: Texts,
+    stop: asyncio.Event,
+    *,
+    keep: KeepSettings,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
-    """Return the loops: outbox, receipts, due outcomes, holds, wake-up calls, rules, gauges."""
+    """Return the loops, each by the name under which it is begun again when it fails."""
     return {
         "dispatcher": partial(Dispatcher(house.sessions, house.clock, deliver).run, stop),
         "receipts": partial(_inbox(house).run, bell, stop),
@@ -28,6 +36,7 @@ def upkeep(
         "holds": partial(Marking(house.sessions, texts).run, stop),
         "bell": partial(until_stopped, bell.listen, stop),
         "rulebook": partial(reread, house.books, stop),
+        "retention": partial(Retention(house.sessions, house.clock, keep).run, stop),
         "gauges": partial(Gauges(house.sessions, house.clock).run, stop),
     }
 

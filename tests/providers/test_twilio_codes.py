@@ -6,15 +6,13 @@ from activities.providers.twilio.codes import CODES, remedy_for, remedy_of_recei
 from tellal.domain.messages import Remedy
 
 EXPECTED = {
-    Remedy.HALT: (
-        "20003 20005 20404 21408 21603 21606 21608 21609 21659 21660 21701 21703 21910 30002 30034"
-        " 63001 63002 63007 63008 63020 63022"
-    ),
+    Remedy.HALT: ("20003 20005 20404 21609 21701 21703 30002 63001 63007 63008 63020 63022"),
+    Remedy.NEXT_ROUTE: "21408 21603 21606 21608 21612 21659 21660 21910 30034 63002",
     Remedy.RETRY: "20429 21611 14107 63017 63018",
     Remedy.BAD_ADDRESS: "21211 21214 21217 21614 21635 30005 30006 63003",
     Remedy.OPTED_OUT: "21610 63014",
     Remedy.NEXT_CHANNEL: (
-        "21602 21604 21612 21617 21654 21655 21656 30001 30003 30004 30007 30008 30009 30010"
+        "21602 21604 21617 21654 21655 21656 30001 30003 30004 30007 30008 30009 30010"
         " 30036 63005 63013 63016 63024 63027 63028"
     ),
 }
@@ -53,4 +51,17 @@ def test_a_429_is_never_processed_whatever_its_code() -> None:
 
 @pytest.mark.parametrize("code", [pytest.param(code, id=code) for code in sorted(CODES)])
 def test_a_receipt_never_asks_for_the_same_message_again(code: str) -> None:
-    assert remedy_of_receipt(code) is not Remedy.RETRY
+    assert remedy_of_receipt(code) not in {Remedy.RETRY, Remedy.NEXT_ROUTE}
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        pytest.param("30034", Remedy.NEXT_CHANNEL, id="sender not registered"),
+        pytest.param("30008", Remedy.NEXT_CHANNEL, id="unknown error"),
+        pytest.param("30005", Remedy.BAD_ADDRESS, id="unknown subscriber"),
+        pytest.param("30002", Remedy.HALT, id="account suspended"),
+    ],
+)
+def test_a_receipt_says_what_follows_a_loss(code: str, remedy: Remedy) -> None:
+    assert remedy_of_receipt(code) is remedy

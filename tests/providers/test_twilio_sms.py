@@ -114,7 +114,7 @@ async def test_the_pause_that_a_429_asks_for_is_handed_on(
         pytest.param("21211", Remedy.BAD_ADDRESS, id="invalid number"),
         pytest.param("21614", Remedy.BAD_ADDRESS, id="not mobile"),
         pytest.param("21610", Remedy.OPTED_OUT, id="opted out"),
-        pytest.param("21606", Remedy.HALT, id="sender not ours"),
+        pytest.param("21606", Remedy.NEXT_ROUTE, id="sender not ours"),
         pytest.param("20003", Remedy.HALT, id="not authenticated"),
         pytest.param("21611", Remedy.RETRY, id="queue full"),
         pytest.param("29999", Remedy.NEXT_CHANNEL, id="unheard of"),

@@ -175,7 +175,7 @@ async def test_a_later_failure_says_what_to_do_next(
 @pytest.mark.parametrize(
     ("changes", "code", "remedy"),
     [
-        pytest.param({"sender": ""}, "21603", Remedy.HALT, id="no sender"),
+        pytest.param({"sender": ""}, "21603", Remedy.NEXT_ROUTE, id="no sender"),
         pytest.param({"address": "0532"}, "21211", Remedy.BAD_ADDRESS, id="no number"),
         pytest.param({"content": "HX1"}, "21655", Remedy.NEXT_CHANNEL, id="no such text"),
         pytest.param(

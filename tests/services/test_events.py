@@ -16,7 +16,7 @@ from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.ledger import MessageRow, OutboxRow, OutcomeRow
 from tellal.services.events import RecordedEvent
 from tellal.services.house import House
-from tellal.services.progress import Move
+from tellal.services.moves import Move
 from tests.support.builders import a_brand, a_customer
 from tests.support.house import SetClock
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from tellal.domain.channels import Channel, Lane, MessageClass, Receipts
 from tellal.domain.handover import Answered, Carrier
@@ -403,3 +403,14 @@ async def test_a_claim_during_a_decision_about_the_customer_does_not_wait(
 
     assert meanwhile == ()
     assert afterwards.id == message_id
+
+
+async def test_a_change_of_the_brands_keys_holds_up_no_message(sessions: Sessions) -> None:
+    [message_id] = await messages_of_a_brand(sessions, 1)
+    desk = a_desk(sessions, SetClock())
+
+    async with sessions() as tx, tx.begin():
+        await tx.execute(text("SELECT id FROM brands FOR NO KEY UPDATE"))
+        claimed = await asyncio.wait_for(desk.claim(Lane.JOURNEYS, 10), 5)
+
+    assert [one.id for one in claimed] == [message_id]

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from tellal.domain.channels import Channel
+from tellal.domain.channels import Channel, Lane
 from tellal.domain.customers import Brand
-from tellal.domain.messages import MessageState, OutcomeState, Remedy
+from tellal.domain.handover import Answered
+from tellal.domain.messages import Answer, HandOver, MessageState, OutcomeState, Remedy
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow
 from tellal.persistence.tables.ledger import (
@@ -18,8 +19,9 @@ from tellal.persistence.tables.ledger import (
     OutcomeRow,
 )
 from tellal.services.house import House
-from tellal.services.progress import Move
+from tellal.services.moves import Move
 from tests.support.builders import a_brand, a_customer
+from tests.support.desk import a_desk
 from tests.support.house import SetClock
 
 _messages = table(MessageRow)
@@ -205,6 +207,32 @@ async def test_an_opt_out_at_the_carrier_becomes_a_refusal(house: House, brand: 
             .limit(1)
         )
         assert tuple((await tx.execute(newest)).one()) == ("refused", "carrier:smtp")
+
+
+@pytest.mark.parametrize(
+    "remedy",
+    [
+        pytest.param(Remedy.HALT, id="our settings are wrong"),
+        pytest.param(Remedy.NEXT_ROUTE, id="this route does not reach him"),
+    ],
+)
+async def test_without_another_route_a_refused_message_goes_on_along_the_plan(
+    house: House, brand: Brand, clock: SetClock, remedy: Remedy
+) -> None:
+    await happens(house, brand, method="password")
+    desk = a_desk(house.sessions, clock)
+    refusal = HandOver(answer=Answer.REJECTED, provider="fake", code="refused", remedy=remedy)
+
+    claimed = await desk.claim(Lane.JOURNEYS, 10)
+    [text] = [one for one in claimed if one.topic == AWARENESS]
+    await desk.record([Answered(message=text, answer=refusal)])
+    async with house.sessions() as tx:
+        query = select(_outcomes.c.id).where(_outcomes.c.topic == AWARENESS)
+        outcome_id = (await tx.execute(query)).scalar_one()
+    step = await house.journeys.advance(outcome_id)
+
+    assert (step.state, step.stage) == (OutcomeState.OPEN, "trying email")
+    assert await of_topic(house, AWARENESS) == [(1, "sms", "failed"), (1, "email", "queued")]
 
 
 async def test_a_status_never_goes_backwards(house: House, brand: Brand) -> None:

@@ -12,8 +12,8 @@ from tellal.domain.messages import MessageState
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.services.house import House
+from tellal.services.moves import Move
 from tellal.services.outages import OutageView
-from tellal.services.progress import Move
 from tests.support.builders import a_brand, a_customer
 
 _messages = table(MessageRow)

@@ -28,8 +28,8 @@ from tellal.services.cases import CaseInput
 from tellal.services.events import RecordedEvent
 from tellal.services.history import cap_uses
 from tellal.services.house import House
+from tellal.services.moves import Move
 from tellal.services.outages import OutageView
-from tellal.services.progress import Move
 from tests.support.builders import a_brand, a_customer
 from tests.support.desk import a_desk
 from tests.support.house import SetClock

@@ -10,33 +10,37 @@ from collections.abc import Mapping
 from tellal.domain.messages import Remedy
 
 _RETRY, _NEXT, _BAD = Remedy.RETRY, Remedy.NEXT_CHANNEL, Remedy.BAD_ADDRESS
-_OUT, _HALT = Remedy.OPTED_OUT, Remedy.HALT
+_OUT, _ROUTE, _HALT = Remedy.OPTED_OUT, Remedy.NEXT_ROUTE, Remedy.HALT
 
 UNLISTED = Remedy.NEXT_CHANNEL
+_OF_HAND_OVERS = frozenset({Remedy.RETRY, Remedy.NEXT_ROUTE})
+"""Remedies that hand the same message over again."""
 
 CODES: Mapping[str, Remedy] = {
-    # The account or the route is not set up; no message of it will pass.
+    # The account is not set up; no message of it will pass.
     "20003": _HALT,  # authentication failed
     "20005": _HALT,  # account not active
     "20404": _HALT,  # no such account
-    "21408": _HALT,  # country not permitted for the account
-    "21603": _HALT,  # no sender given
-    "21606": _HALT,  # the sender is not ours or cannot send texts
-    "21608": _HALT,  # trial account, unverified recipient
     "21609": _HALT,  # status callback address refused
-    "21659": _HALT,  # the sender is not a Twilio number or short code
-    "21660": _HALT,  # the sender belongs to another account
     "21701": _HALT,  # no such messaging service
     "21703": _HALT,  # messaging service without senders
-    "21910": _HALT,  # the sender is of another channel than the recipient
     "30002": _HALT,  # account suspended
-    "30034": _HALT,  # sender not registered for A2P
     "63001": _HALT,  # WhatsApp does not know the account any more
-    "63002": _HALT,  # WhatsApp does not know the sender
     "63007": _HALT,  # the sender is no WhatsApp sender of the account
     "63008": _HALT,  # WhatsApp is not set up
     "63020": _HALT,  # Meta's account of the business is not in order
     "63022": _HALT,  # the certificate of the business's name is not valid
+    # One sender or one country is not set up; other messages of the account pass.
+    "21408": _ROUTE,  # country not permitted for the account
+    "21603": _ROUTE,  # no sender given
+    "21606": _ROUTE,  # the sender is not ours or cannot send texts
+    "21608": _ROUTE,  # trial account, unverified recipient
+    "21612": _ROUTE,  # no route between this sender and this recipient
+    "21659": _ROUTE,  # the sender is not a Twilio number or short code
+    "21660": _ROUTE,  # the sender belongs to another account
+    "21910": _ROUTE,  # the sender is of another channel than the recipient
+    "30034": _ROUTE,  # sender not registered for A2P
+    "63002": _ROUTE,  # WhatsApp does not know the sender
     # Not processed; later it may be.
     "20429": _RETRY,  # too many requests
     "21611": _RETRY,  # the sender's queue is full
@@ -58,7 +62,6 @@ CODES: Mapping[str, Remedy] = {
     # This text, or this phone now; another channel may reach the person.
     "21602": _NEXT,  # empty text
     "21604": _NEXT,  # no recipient
-    "21612": _NEXT,  # no route between this sender and this recipient
     "21617": _NEXT,  # text too long
     "21654": _NEXT,  # what fills an approved text, without the text
     "21655": _NEXT,  # no such approved text
@@ -95,7 +98,8 @@ def remedy_for(code: str, http_status: int = 0) -> Remedy:
 def remedy_of_receipt(code: str) -> Remedy:
     """Return what to do after a receipt with this code.
 
-    A message that the provider took and lost is not handed over again: the plan goes on.
+    A message that the provider took and lost is not handed over again, neither here nor by another
+    route: the plan goes on.
     """
     remedy = CODES.get(code, UNLISTED)
-    return Remedy.NEXT_CHANNEL if remedy is Remedy.RETRY else remedy
+    return Remedy.NEXT_CHANNEL if remedy in _OF_HAND_OVERS else remedy

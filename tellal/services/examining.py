@@ -1,0 +1,159 @@
+"""Says of a message that is due whether it may leave now, and by which routes.
+
+Holds, consent, blocks and the address count as they are at this moment, not as they were when the
+message was decided. Nothing is written here: what is found is a wish, a hold or an end.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from tellal.addresses import country_of
+from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
+from tellal.domain.customers import Brand, ConsentState, ContactPoint, Customer
+from tellal.domain.errors import InvalidInputError
+from tellal.domain.holds import Hold
+from tellal.domain.messages import MessageState
+from tellal.domain.routes import Choice, Load, Route, has_link
+from tellal.domain.simulation import is_magic, simulated_route
+from tellal.ports import Rendered, Renderer
+from tellal.services.moves import Move
+from tellal.services.posting import template_variables
+
+_LONGEST_TEXT = 1600
+"""Characters: what Twilio takes, and more than anybody reads in a text message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What is known of everybody in a batch, and how routes stand."""
+
+    brands: Mapping[str, Brand]
+    customers: Mapping[str, Customer]
+    holds: Sequence[Hold]
+    choice: Choice
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A message that may leave, and the routes that may carry it."""
+
+    row: Row[Any]
+    point: ContactPoint
+    country: str
+    rendered: Rendered
+    routes: Sequence[Route]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A message that a hold keeps back until it is released."""
+
+    message_id: str
+    hold_id: str
+
+
+class Examiner:
+    """Looks at the messages of a batch, one by one."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+
+    def examine(self, row: Row[Any], batch: Batch) -> Wish | Held | Move:
+        """Say by which routes a message may leave, what holds it back, or why it ends here."""
+        hold = self._hold_on(row, batch, "")
+        if hold is not None and row.expires_at > batch.now:
+            return Held(message_id=row.id, hold_id=hold.id)
+        customer = batch.customers[row.customer_id]
+        channel = Channel(row.channel)
+        if row.expires_at <= batch.now:
+            return Move(message_id=row.id, state=MessageState.EXPIRED, code="expired")
+        if row.message_class == MessageClass.COMMERCIAL and not _agreed(customer, channel):
+            return Move(message_id=row.id, state=MessageState.CANCELLED, code="no_consent")
+        point = _point(customer, row.contact_point_id)
+        code = ""
+        simulated = _is_simulated(row, point)
+        if channel not in batch.choice.table.channels and not simulated:
+            code = "no_carrier"
+        elif point is None:
+            code = "no_address"
+        elif point.bad_reason:
+            code = "bad_address"
+        if code or point is None:
+            return Move(message_id=row.id, state=MessageState.FAILED, code=code)
+        if point.block(MessageClass(row.message_class), batch.now) is not None:
+            return Move(message_id=row.id, state=MessageState.CANCELLED, code="blocked")
+        return self._wish(row, point, batch)
+
+    def _hold_on(self, row: Row[Any], batch: Batch, route: str) -> Hold | None:
+        """Return a hold that covers the message, if it goes by a route (empty: by any)."""
+        if not batch.holds:
+            return None
+        channel = Channel(row.channel)
+        template = self._renderer.text_name(topic=row.topic, channel=channel, language=row.language)
+        covering = (
+            hold
+            for hold in batch.holds
+            if hold.covers(
+                brand_id=row.brand_id,
+                topic=row.topic,
+                template=template,
+                message_class=row.message_class,
+                channel=row.channel,
+                route=route,
+            )
+        )
+        return next(covering, None)
+
+    def _wish(self, row: Row[Any], point: ContactPoint, batch: Batch) -> Wish | Held | Move:
+        channel = Channel(row.channel)
+        customer = batch.customers[row.customer_id]
+        try:
+            rendered = self._renderer.render(
+                topic=row.topic,
+                channel=channel,
+                language=row.language,
+                variables=template_variables(batch.brands[row.brand_id], customer, row.variables),
+            )
+        except InvalidInputError:
+            return Move(message_id=row.id, state=MessageState.FAILED, code="template")
+        if channel is Channel.SMS and len(rendered.text) > _LONGEST_TEXT:
+            return Move(message_id=row.id, state=MessageState.FAILED, code="too_long")
+        country = country_of(point.address) if channel in BY_NUMBER else ""
+        load = Load(
+            channel=channel,
+            country=country,
+            message_class=MessageClass(row.message_class),
+            has_link=has_link(rendered.text),
+        )
+        out = set(row.routes_out.split(","))
+        routes = [route for route in batch.choice.among(load) if route.name not in out]
+        if _is_simulated(row, point):
+            routes = [simulated_route(channel)]
+        if not routes:
+            return Move(message_id=row.id, state=MessageState.FAILED, code="no_route")
+        holds = {route.name: self._hold_on(row, batch, route.name) for route in routes}
+        free = [route for route in routes if holds[route.name] is None]
+        hold = holds[routes[0].name]
+        if not free and hold is not None:
+            return Held(message_id=row.id, hold_id=hold.id)
+        return Wish(row=row, point=point, country=country, rendered=rendered, routes=free)
+
+
+def _is_simulated(row: Row[Any], point: ContactPoint | None) -> bool:
+    """Say whether the message is to end with the simulator: set off by a rehearsal, or magic."""
+    magic = point is not None and is_magic(Channel(row.channel), point.address)
+    return bool(row.simulated) or magic
+
+
+def _agreed(customer: Customer, channel: Channel) -> bool:
+    consent = customer.consents.get(channel)
+    return consent is not None and consent.state is ConsentState.GRANTED
+
+
+def _point(customer: Customer, contact_point_id: str | None) -> ContactPoint | None:
+    return next((one for one in customer.contact_points if one.id == contact_point_id), None)

@@ -1,0 +1,80 @@
+"""Forgets what has done its work: answers to repeated requests, and items of the outbox.
+
+Every batch is a transaction of a moment that waits for nobody, so several workers may forget side
+by side, and requests go on meanwhile. Nothing that tells of a person goes here: messages, decisions
+and consents are evidence.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from sqlalchemy import Integer, bindparam, delete, select
+
+from tellal.clock import Clock
+from tellal.ids import first_id
+from tellal.persistence.columns import Instant, table
+from tellal.persistence.session import Sessions
+from tellal.persistence.tables.ledger import OutboxRow
+from tellal.services.idempotency import purge
+from tellal.settings import KeepSettings
+from tellal.supervision import rest
+
+_outbox = table(OutboxRow)
+
+_BATCH = 1_000
+_LOOK_EVERY_S = 300.0
+
+_DONE_LONG_AGO = (
+    select(_outbox.c.id)
+    .where(
+        _outbox.c.id < bindparam("made_before"),
+        _outbox.c.done_at < bindparam("done_before", type_=Instant()),
+    )
+    .order_by(_outbox.c.id)
+    .limit(bindparam("most", type_=Integer()))
+    .with_for_update(skip_locked=True)
+)
+"""Ids sort by the time of making, so the look ends at what is too young to have been done then."""
+_FORGET_DONE = delete(_outbox).where(_outbox.c.id.in_(_DONE_LONG_AGO)).returning(_outbox.c.id)
+
+
+class Retention:
+    """Removes, batch by batch, what is older than the settings want kept."""
+
+    def __init__(
+        self, sessions: Sessions, clock: Clock, keep: KeepSettings, *, batch: int = _BATCH
+    ) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self._answers_kept = timedelta(days=keep.idempotency_days)
+        self._outbox_kept = timedelta(days=keep.outbox_days)
+        self._batch = batch
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Forget every few minutes until told to stop."""
+        while not stop.is_set():
+            await self._all(self.forget_answers, stop)
+            await self._all(self.forget_delivered, stop)
+            await rest(stop, _LOOK_EVERY_S)
+
+    async def forget_answers(self) -> int:
+        """Forget one batch of answers under Idempotency-Keys; return how many went."""
+        async with self._sessions() as tx, tx.begin():
+            now = self._clock.now()
+            return await purge(tx, now=now, kept=self._answers_kept, limit=self._batch)
+
+    async def forget_delivered(self) -> int:
+        """Forget one batch of the outbox's delivered items; return how many went."""
+        before = self._clock.now() - self._outbox_kept
+        parameters = {
+            "made_before": first_id(before),
+            "done_before": before,
+            "most": self._batch,
+        }
+        async with self._sessions() as tx, tx.begin():
+            return len((await tx.execute(_FORGET_DONE, parameters)).all())
+
+    async def _all(self, forget: Callable[[], Awaitable[int]], stop: asyncio.Event) -> None:
+        while not stop.is_set() and await forget() == self._batch:
+            pass
