@@ -6,7 +6,6 @@ Google's own library posts again by itself after a 503, so the request is made h
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport.requests import Request
 from google.oauth2.service_account import Credentials
 
+from activities.retry_after import pause_of
 from tellal.clock import SystemClock
 from tellal.domain.channels import Channel, Lane, Receipts
 from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
@@ -195,7 +195,11 @@ def _classified(answer: httpx.Response) -> HandOver:
     code, details = _code_in(document)
     code = code or str(answer.status_code)
     if answer.status_code == _TOO_MANY:
-        return _rejected(code, Remedy.RETRY, _retry_after(answer) or _PAUSE_S)
+        return _rejected(
+            code,
+            Remedy.RETRY,
+            pause_of(answer.headers.get("Retry-After", ""), SystemClock().now()) or _PAUSE_S,
+        )
     if answer.status_code >= _FIRST_SERVER_ERROR or answer.is_redirect:
         return _ambiguous(code)
     if code == "INVALID_ARGUMENT" and (_BAD_REQUEST in details or _FCM_ERROR not in details):
@@ -224,19 +228,6 @@ def _code_in(document: Mapping[str, object]) -> tuple[str, frozenset[str]]:
         if detail.get("@type") == _FCM_ERROR and detail.get("errorCode"):
             return str(detail["errorCode"]), kinds
     return str(error.get("status", "")), kinds
-
-
-def _retry_after(answer: httpx.Response) -> float | None:
-    given = answer.headers.get("Retry-After", "")
-    try:
-        return max(float(given), 0.0)
-    except ValueError:
-        pass
-    try:
-        instant = parsedate_to_datetime(given)
-    except ValueError:
-        return None
-    return max((instant.astimezone(UTC) - SystemClock().now()).total_seconds(), 0.0)
 
 
 def _rejected(code: str, remedy: Remedy, retry_after_s: float | None = None) -> HandOver:

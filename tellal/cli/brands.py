@@ -39,9 +39,11 @@ def create_brand(
         str, typer.Option(help="The number, as in +905321234567, or MG… that writes on WhatsApp.")
     ] = "",
 ) -> None:
-    """Create a brand."""
+    """Create a brand, and say which texts cannot be sent for what it leaves out."""
     from tellal.clock import SystemClock
+    from tellal.services.brand_gaps import gaps_of
     from tellal.services.brands import create_brand as create
+    from templates.environment import JinjaRenderer
 
     brand = _do(
         lambda tx: create(
@@ -60,6 +62,9 @@ def create_brand(
         )
     )
     typer.echo(f"The brand {brand.name} exists now. Next: tellal keys create {brand.name} NAME")
+    for missing, topics in gaps_of(brand, JinjaRenderer()).items():
+        named = ", ".join(f"{topic} ({', '.join(of)})" for topic, of in topics.items())
+        typer.echo(f"It has no {missing}, so these texts cannot be sent: {named}.", err=True)
 
 
 @keys.command("create")

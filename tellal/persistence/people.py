@@ -140,12 +140,7 @@ async def page_of_customers(
     tx: AsyncSession, brand_id: str, *, after: str, limit: int
 ) -> Sequence[Customer]:
     """Read the brand's next customers in the order of their ids, without locking them."""
-    query = (
-        select(_customer_table)
-        .where(_customers.brand_id == brand_id, _customers.id > after)
-        .order_by(_customers.id)
-        .limit(limit)
-    )
+    query = _next_customers(brand_id, after, limit)
     return await _complete(tx, (await tx.execute(query)).all())
 
 
@@ -153,14 +148,17 @@ async def lock_page(
     tx: AsyncSession, brand_id: str, *, after: str, limit: int
 ) -> Sequence[Customer]:
     """Lock and read the brand's next customers in the order of their ids."""
-    query = (
+    query = _next_customers(brand_id, after, limit).with_for_update(key_share=True)
+    return await _complete(tx, (await tx.execute(query)).all())
+
+
+def _next_customers(brand_id: str, after: str, limit: int) -> Select[Any]:
+    return (
         select(_customer_table)
         .where(_customers.brand_id == brand_id, _customers.id > after)
         .order_by(_customers.id)
         .limit(limit)
-        .with_for_update(key_share=True)
     )
-    return await _complete(tx, (await tx.execute(query)).all())
 
 
 async def _complete(tx: AsyncSession, rows: Sequence[Row[Any]]) -> list[Customer]:

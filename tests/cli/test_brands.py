@@ -68,6 +68,35 @@ async def test_a_key_is_listed_rotated_and_revoked(
     assert old.strip() not in listed
 
 
+def test_a_brand_without_a_phone_is_told_which_texts_it_cannot_send(database_url: str) -> None:
+    said = run(
+        *("brands", "create", "mute-bank", "--trade-name", "Mute", "--email", "a@example.com"),
+        *("--mersis", "0123456789012345"),
+        TELLAL_DATABASE_URL=database_url,
+    )
+
+    assert said.code == 0
+    assert said.out.startswith("The brand mute-bank exists now.")
+    [sentence] = said.err.splitlines()
+    assert sentence.startswith(
+        "It has no phone, so these texts cannot be sent: case_opened (email)"
+    )
+    assert "phishing_awareness (banner, email, push, sms)" in sentence
+    assert "iscep_promo (email)" in sentence
+    assert "outage_notice (email)" in sentence
+    assert "_push" not in sentence
+
+
+def test_a_brand_that_says_all_is_told_nothing(database_url: str) -> None:
+    said = run(
+        *("brands", "create", "whole-bank", "--trade-name", "Whole", "--phone", "+908500000001"),
+        *("--email", "a@example.com", "--mersis", "0123456789012345"),
+        TELLAL_DATABASE_URL=database_url,
+    )
+
+    assert (said.code, said.err) == (0, "")
+
+
 def test_a_brand_that_exists_is_refused_in_a_sentence(brand: str, database_url: str) -> None:
     said = run("brands", "create", brand, "--trade-name", "X", TELLAL_DATABASE_URL=database_url)
 

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from activities.providers.netgsm.codes import ACCEPTED, CODES, PAUSES, UNLISTED
@@ -15,6 +14,7 @@ from activities.providers.netgsm.transport import (
     Reply,
     Transport,
 )
+from activities.retry_after import pause_of
 from tellal.clock import Clock, SystemClock
 from tellal.domain.channels import Channel, MessageClass, Receipts, RecipientType
 from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
@@ -134,17 +134,8 @@ class NetgsmSms:
         return _rejected(code, remedy, self._pause(reply) if remedy is Remedy.RETRY else None)
 
     def _pause(self, reply: Reply) -> float | None:
-        given = reply.headers.get("retry-after", "")
-        try:
-            return max(float(given), 0.0)
-        except ValueError:
-            pass
-        try:
-            instant = parsedate_to_datetime(given)
-        except ValueError:
-            return PAUSES.get(reply.code)
-        aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-        return max((aware - self._clock.now()).total_seconds(), 0.0)
+        asked = pause_of(reply.headers.get("retry-after", ""), self._clock.now())
+        return PAUSES.get(reply.code) if asked is None else asked
 
 
 def _iys_filter(message: OutgoingMessage) -> str:

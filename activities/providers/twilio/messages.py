@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 import aiohttp
@@ -14,6 +13,7 @@ from twilio.rest.api.v2010.account.message import MessageInstance
 from activities.providers.twilio.codes import remedy_for
 from activities.providers.twilio.names import is_service, provider_of
 from activities.providers.twilio.transport import ErrorAnswer, Transport
+from activities.retry_after import pause_of
 from tellal.clock import SystemClock
 from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
 from tellal.settings import TwilioSettings
@@ -152,22 +152,8 @@ def _classified(provider: str, error: ErrorAnswer) -> HandOver:
         provider=provider,
         code=code,
         remedy=remedy_for(error.code, error.status),
-        retry_after_s=_retry_after(error.headers),
+        retry_after_s=pause_of(error.headers.get("Retry-After", ""), SystemClock().now()),
     )
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    given = headers.get("Retry-After", "")
-    try:
-        return max(float(given), 0.0)
-    except ValueError:
-        pass
-    try:
-        instant = parsedate_to_datetime(given)
-    except ValueError:
-        return None
-    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return max((aware - SystemClock().now()).total_seconds(), 0.0)
 
 
 def _fits(candidate: MessageInstance, sender: str, earliest: datetime) -> bool:
