@@ -143,7 +143,7 @@ class ReportPolling:
         self._leases = leases
         self._holder = new_id()
         self._turn = 0
-        self._to_ask: deque[Row[Any]] = deque()
+        self._to_ask: deque[Row[Any, Any]] = deque()
 
     async def run(self) -> None:
         """Poll for ever; an error is left to who keeps us going."""
@@ -184,9 +184,10 @@ class ReportPolling:
             since = (await tx.execute(_LOST_SINCE, self._of_late())).scalar_one()
         return [] if since is None else await self._reports.poll(since - _EARLIER)
 
-    async def _read_outstanding(self) -> Sequence[Row[Any]]:
+    async def _read_outstanding(self) -> Sequence[Row[Any, Any]]:
         async with self._singles() as tx:
-            return (await tx.execute(OUTSTANDING, self._of_late())).all()
+            rows = await tx.execute(OUTSTANDING, self._of_late())
+            return rows.all()
 
     async def _news(self, receipts: Sequence[Receipt]) -> list[Receipt]:
         """Leave out what the ledger has (reports repeat), and what is none of its messages.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from pydantic import SecretStr
 
@@ -88,6 +89,16 @@ def test_the_carrier_comes_back_with_its_book(stack: Stack) -> None:
     book = httpx.get(f"{stack.carrier_url}/_carrier/book").json()["entries"]
     assert revived == ("carrier",)
     assert [entry["text"] for entry in book] == ["x"]
+
+
+def test_the_worker_asks_for_reports(stack: Stack) -> None:
+    def has_the_lease() -> bool:
+        with psycopg.connect(stack.database_url.replace("+psycopg", "")) as connection:
+            rows = connection.execute("SELECT name FROM leases WHERE until > now()").fetchall()
+        return rows == [("netgsm-reports",)]
+
+    assert until(has_the_lease)
+    assert "a part failed" not in stack.logs()["worker"].read_text(errors="replace")
 
 
 def test_reports_are_pushed_to_the_api_and_the_secret_is_nowhere_to_be_read(stack: Stack) -> None:
