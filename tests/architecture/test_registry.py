@@ -7,6 +7,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from activities.lanes import HandOverDesk
 from workflows import registry
 
 ROOT = Path(__file__).parent.parent.parent
@@ -57,7 +58,7 @@ def test_every_activity_is_offered_once() -> None:
     nobody = create_autospec(object)
     bound = [
         *registry.activities(journeys=nobody, cases=nobody, outages=nobody),
-        *registry.lane_activities(nobody, {}, {}),
+        *registry.lane_activities(create_autospec(HandOverDesk), {}, {}),
     ]
     offered = [one.__temporal_activity_definition.name for one in bound]  # type: ignore[attr-defined]  # set by the decorator
 
