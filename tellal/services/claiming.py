@@ -111,20 +111,35 @@ _HAND_OVER = (
     )
 )
 
-_ATTEMPTS = insert(_attempts).from_select(
-    ["id", "message_id", "n", "route", "provider", "intended_at", "answer", "code", "reference"],
-    select(
-        _INTENT.c.attempt_id,
-        _INTENT.c.message,
-        _INTENT.c.attempt,
-        _INTENT.c.route,
-        _INTENT.c.provider,
-        bindparam("now", type_=Instant()),
-        literal(""),
-        literal(""),
-        literal(""),
-    ),
+_COMMIT = (
+    insert(_attempts)
+    .from_select(
+        [
+            "id",
+            "message_id",
+            "n",
+            "route",
+            "provider",
+            "intended_at",
+            "answer",
+            "code",
+            "reference",
+        ],
+        select(
+            _INTENT.c.attempt_id,
+            _INTENT.c.message,
+            _INTENT.c.attempt,
+            _INTENT.c.route,
+            _INTENT.c.provider,
+            bindparam("now", type_=Instant()),
+            literal(""),
+            literal(""),
+            literal(""),
+        ),
+    )
+    .add_cte(_HAND_OVER.cte("handed_over"))
 )
+"""Messages and attempts in one statement: texts go over the wire once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,9 +345,7 @@ class Claiming:
             }
             for one in intents
         ]
-        given_rows = arrays(rows)
-        await tx.execute(_HAND_OVER, {**given_rows, "now": now, "until": now + self._lease})
-        await tx.execute(_ATTEMPTS, {**given_rows, "now": now})
+        await tx.execute(_COMMIT, {**arrays(rows), "now": now, "until": now + self._lease})
 
 
 def sender_of(brand: Brand, channel: Channel) -> str:
