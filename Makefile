@@ -7,7 +7,7 @@ SHELL := /bin/sh
 
 VENV := .venv
 READY := $(VENV)/.installed
-BENCHES ?= decide journeys
+BENCHES ?= decide journeys broadcast callbacks flood
 SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
@@ -42,7 +42,7 @@ check: $(READY) ## Format, lint, types, import contracts, tests
 	@lint-imports
 	@pytest
 
-bench: $(READY) ## Measure beside bare baselines (BENCHES="decide journeys")
+bench: $(READY) ## Measure beside bare baselines (BENCHES="decide flood")
 	@for name in $(BENCHES); do tellal bench $$name --json || exit 1; done
 
 clean: ## Remove .venv and what the tools left; the data in .tellal stay

@@ -1,5 +1,6 @@
 """How routes are doing, for all workers: pauses, breakers, and tokens of those that have a rate."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,7 +21,9 @@ from tellal.persistence.tables.delivery import RouteStateRow
 _states = table(RouteStateRow)
 
 _LOOK_EVERY_S = 0.2
-"""For how long a worker believes what it read of routes; its own news it knows at once."""
+_BELIEVED_S = 0.6
+"""When a worker reads anew how routes are doing, and for how long it believes what it has read
+while it does so: nobody waits for a reading but the first. Its own news it knows at once."""
 _WORTH_S = 0.2
 """How much of a rate a lane leases at a time."""
 _TOKENS_KEEP_S = 1.0
@@ -34,18 +37,26 @@ class Routes:
         self._sessions = sessions
         self._clock = clock
         self._health: dict[str, Health] = {}
-        self._read_at = -_LOOK_EVERY_S
+        self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
         self._tokens: dict[str, tuple[int, float]] = {}
         self._known: set[str] = set()
 
     async def choice(self) -> Choice:
         """Return how to choose a route now."""
-        if time.monotonic() - self._read_at >= _LOOK_EVERY_S:
-            async with self._sessions() as tx, tx.begin():
-                rows = (await tx.execute(select(_states))).all()
-            self._health = {row.route: _health(row) for row in rows}
-            self._read_at = time.monotonic()
+        age = time.monotonic() - self._read_at
+        if age >= _LOOK_EVERY_S and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(_heard)
+        if age >= _BELIEVED_S and self._reading is not None:
+            await asyncio.shield(self._reading)
         return Choice(table=self.routes, health=self._health, now=self._clock.now())
+
+    async def _read(self) -> None:
+        async with self._sessions() as tx, tx.begin():
+            rows = (await tx.execute(select(_states))).all()
+        self._health = {row.route: _health(row) for row in rows}
+        self._read_at = time.monotonic()
 
     async def take_tokens(self, route: Route, wanted: int) -> int:
         """Take tokens for up to `wanted` messages; a route without a rate has any number.
@@ -106,6 +117,12 @@ class Routes:
         row = {"tokens": 0.0, "refilled_at": self._clock.now(), **asdict(Health(route=route))}
         await tx.execute(pg_insert(_states).values(**row).on_conflict_do_nothing())
         self._known.add(route)
+
+
+def _heard(reading: asyncio.Task[None]) -> None:
+    """Take note of a failed reading: the next one tries again, and who waits for it is told."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _health(row: Row[Any]) -> Health:
