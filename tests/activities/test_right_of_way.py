@@ -43,7 +43,7 @@ def test_lanes_below_wait_from_the_ring_until_the_lane_above_has_looked(
     assert meanwhile == {Lane.CRITICAL: True, Lane.JOURNEYS: True, Lane.BULK: False}
 
 
-def test_a_ring_during_the_look_counts(way: RightOfWay, rings: Counter[Lane]) -> None:
+def test_a_ring_during_the_look_counts(way: RightOfWay, bell: Bell) -> None:
     with way.at_work(Lane.CRITICAL):
         bell.rung[Lane.CRITICAL] += 2
         way.looked(Lane.CRITICAL, 1)
