@@ -7,7 +7,7 @@ SHELL := /bin/sh
 
 VENV := .venv
 READY := $(VENV)/.installed
-BENCHES ?= decide journeys
+BENCHES ?= decide journeys broadcast callbacks flood
 CHAOS ?= --messages 5000 --kills 20 --json
 SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -43,7 +43,7 @@ check: $(READY) ## Format, lint, types, import contracts, tests
 	@lint-imports
 	@pytest
 
-bench: $(READY) ## Measure beside bare baselines (BENCHES="decide journeys")
+bench: $(READY) ## Measure beside bare baselines (BENCHES="decide flood")
 	@for name in $(BENCHES); do tellal bench $$name --json || exit 1; done
 
 chaos: $(READY) ## Kill processes while providers misbehave, and compare the books

@@ -36,10 +36,10 @@ _LOOK_UPS = 8
 _AHEAD_S = 0.4
 _LONGEST_AHEAD_S = 1.0
 _LARGEST_BATCH = 500
-_LARGEST_CLAIM = 100
+_LARGEST_CLAIM = 64
 """A larger one is hardly cheaper, and keeps the lanes above waiting while it is put together."""
 _GATHER_S = 0.03
-_GATHER_MANY_S = 0.12
+_GATHER_MANY_S = 0.06
 _MANY_A_SECOND = 100.0
 """From this speed on answers are gathered for longer: transactions cost more than the wait."""
 _WINDOW_S = 0.25
@@ -119,7 +119,7 @@ class LaneActivities:
         self._desk = desk
         self._senders = senders
         self._side_by_side = side_by_side
-        self._way = RightOfWay(desk.rings)
+        self._way = RightOfWay(desk)
 
     @activity.defn(name="tellal.work_lane")
     async def work(self, order: WorkLane) -> ShiftReport:

@@ -8,9 +8,10 @@ above has looked and its calls are on their way: some milliseconds, and at most 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tellal.domain.channels import Lane
 
@@ -24,6 +25,14 @@ _ABOVE: Mapping[Lane, Sequence[Lane]] = {
     Lane.JOURNEYS: (Lane.CRITICAL,),
     Lane.BULK: (Lane.CRITICAL, Lane.JOURNEYS),
 }
+
+
+class Rings(Protocol):
+    """What counts how often somebody rang for a lane."""
+
+    def rings(self, lane: Lane) -> int:
+        """Count the calls for a lane."""
+        ...
 
 
 @dataclass(slots=True)
@@ -47,9 +56,9 @@ class _Patience:
 class RightOfWay:
     """Knows for which lanes at work here somebody has rung who was not looked after yet."""
 
-    def __init__(self, rings: Callable[[Lane], int]) -> None:
-        """Take what counts the rings for a lane."""
-        self._rings = rings
+    def __init__(self, bell: Rings) -> None:
+        """Take what counts the rings."""
+        self._bell = bell
         self._at_work: Counter[Lane] = Counter()
         self._seen: dict[Lane, int] = {}
         self._patience = {lane: _Patience() for lane in Lane}
@@ -58,7 +67,7 @@ class RightOfWay:
     def at_work(self, lane: Lane) -> Iterator[None]:
         """Count a lane among those that are looked after here; nobody waits for the others."""
         self._at_work[lane] += 1
-        self.looked(lane, self._rings(lane))
+        self.looked(lane, self._bell.rings(lane))
         try:
             yield
         finally:
@@ -71,7 +80,7 @@ class RightOfWay:
     def is_free(self, lane: Lane) -> bool:
         """Say whether a lane may begin something."""
         is_hurried = any(
-            self._at_work[above] and self._rings(above) > self._seen[above]
+            self._at_work[above] and self._bell.rings(above) > self._seen[above]
             for above in _ABOVE[lane]
         )
         return not self._patience[lane].bears(is_hurried=is_hurried)

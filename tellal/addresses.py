@@ -14,6 +14,8 @@ _DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")
 _LIKE_A_NUMBER = re.compile(r"[\s\d+()/.-]+")
 _LOCAL_LIMIT = 64
+_LONGEST_CODE = 3
+_COUNTRIES = {str(code): of for code, of in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()}
 _EMAIL_LIMIT = 254
 _CARRIES_TEXTS = frozenset(
     {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.PAGER}
@@ -87,10 +89,26 @@ def mobile_number(raw: str, *, region: str) -> str:
 
 def country_of(number: str) -> str:
     """Return the ISO country of a number in E.164, empty when it belongs to none."""
+    alone = _sole_country(number)
+    if alone:
+        return alone
     simulated = number_range(number)
     if simulated is not None:
         return simulated.country
     return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
+
+
+def _sole_country(number: str) -> str:
+    """Return the country whose calling code a number begins with, empty if several share it.
+
+    No code is the beginning of another, and a code of one country says everything: a broadcast
+    need not have every number taken apart.
+    """
+    for end in range(2, min(len(number), _LONGEST_CODE + 1) + 1):
+        countries = _COUNTRIES.get(number[1:end])
+        if countries:
+            return countries[0] if len(countries) == 1 else ""
+    return ""
 
 
 def is_country(code: str) -> bool:

@@ -1,5 +1,6 @@
 """Addresses are written in one way."""
 
+import phonenumbers
 import pytest
 from hypothesis import given, strategies as st
 
@@ -82,3 +83,12 @@ def test_a_turkish_mobile_number_is_turkish_however_it_is_written(digits: int) -
 
     assert written == f"+90{national}" == mobile_number(written, region="PL")
     assert country_of(written) == "TR"
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_a_numbers_country_is_the_one_that_the_numbering_plan_names(region: str) -> None:
+    example = phonenumbers.example_number(region)
+    assert example is not None
+    written = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+
+    assert country_of(written) == phonenumbers.region_code_for_number(example)

@@ -72,7 +72,7 @@ _INTENT = given(
     cost=Numeric(12, 6),
     currency=String(),
 )
-HAND_OVER = (
+_HAND_OVER = (
     update(_messages)
     .where(_messages.c.id == _INTENT.c.message)
     .values(
@@ -93,18 +93,32 @@ HAND_OVER = (
 )
 """Writes intents into their messages; who hands them over has them until the lease ends."""
 
-ATTEMPTS = insert(_attempts).from_select(
-    ["id", "message_id", "n", "route", "provider", "intended_at", "answer", "code", "reference"],
-    select(
-        _INTENT.c.attempt_id,
-        _INTENT.c.message,
-        _INTENT.c.attempt,
-        _INTENT.c.route,
-        _INTENT.c.provider,
-        bindparam("now", type_=Instant()),
-        literal(""),
-        literal(""),
-        literal(""),
-    ),
+COMMIT = (
+    insert(_attempts)
+    .from_select(
+        [
+            "id",
+            "message_id",
+            "n",
+            "route",
+            "provider",
+            "intended_at",
+            "answer",
+            "code",
+            "reference",
+        ],
+        select(
+            _INTENT.c.attempt_id,
+            _INTENT.c.message,
+            _INTENT.c.attempt,
+            _INTENT.c.route,
+            _INTENT.c.provider,
+            bindparam("now", type_=Instant()),
+            literal(""),
+            literal(""),
+            literal(""),
+        ),
+    )
+    .add_cte(_HAND_OVER.cte("handed_over"))
 )
-"""Opens the attempt that belongs to each intent."""
+"""Commits intents, and opens the attempt of each, in one statement: texts go over the wire once."""

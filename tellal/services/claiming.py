@@ -32,7 +32,7 @@ from tellal.persistence.people import brand as read_brand, read_customers
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.ports import Renderer
-from tellal.services.claim_statements import ATTEMPTS, DUE, HAND_OVER, PROMOTE
+from tellal.services.claim_statements import COMMIT, DUE, PROMOTE
 from tellal.services.examining import Batch, Examiner, Held, Wish
 from tellal.services.holds import in_force
 from tellal.services.moves import Move
@@ -170,9 +170,7 @@ class Claiming:
             }
             for one in intents
         ]
-        given_rows = arrays(rows)
-        await tx.execute(HAND_OVER, {**given_rows, "now": now, "until": now + self._lease})
-        await tx.execute(ATTEMPTS, {**given_rows, "now": now})
+        await tx.execute(COMMIT, {**arrays(rows), "now": now, "until": now + self._lease})
 
 
 def _intent(wish: Wish, route: Route, batch: Batch) -> OutgoingMessage:

@@ -1,5 +1,6 @@
 """How routes are doing, for all workers: pauses, breakers, and tokens of those that have a rate."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -24,7 +25,9 @@ from tellal.persistence.tables.delivery import RouteStateRow
 _states = table(RouteStateRow)
 
 _LOOK_EVERY_S = 0.2
-"""For how long a worker believes what it read of routes; its own news it knows at once."""
+_BELIEVED_S = 0.6
+"""When a worker reads anew how routes are doing, and for how long it believes what it has read
+while it does so: nobody waits for a reading but the first. Its own news it knows at once."""
 _WORTH_S = 0.2
 """How much of a rate a lane leases at a time."""
 _TOKENS_KEEP_S = 1.0
@@ -38,17 +41,25 @@ class Routes:
         self._sessions = sessions
         self._clock = clock
         self._health: dict[str, Health] = {}
-        self._read_at = -_LOOK_EVERY_S
+        self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
         self._tokens: dict[str, tuple[int, float]] = {}
 
     async def choice(self) -> Choice:
         """Return how to choose a route now."""
-        if time.monotonic() - self._read_at >= _LOOK_EVERY_S:
-            async with self._sessions() as tx, tx.begin():
-                self._health = await health_of_routes(tx)
-            self._read_at = time.monotonic()
-            self._show()
+        age = time.monotonic() - self._read_at
+        if age >= _LOOK_EVERY_S and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(_heard)
+        if age >= _BELIEVED_S and self._reading is not None:
+            await asyncio.shield(self._reading)
         return Choice(table=self.routes, health=self._health, now=self._clock.now())
+
+    async def _read(self) -> None:
+        async with self._sessions() as tx, tx.begin():
+            self._health = await health_of_routes(tx)
+        self._read_at = time.monotonic()
+        self._show()
 
     async def take_tokens(self, route: Route, wanted: int) -> int:
         """Take tokens for up to `wanted` messages; a route without a rate has any number.
@@ -175,6 +186,12 @@ async def _write(tx: AsyncSession, health: Health) -> None:
     values = asdict(health)
     route = values.pop("route")
     await tx.execute(update(_states).where(_states.c.route == route).values(**values))
+
+
+def _heard(reading: asyncio.Task[None]) -> None:
+    """Take note of a failed reading: the next one tries again, and who waits for it is told."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _health(row: Row[Any]) -> Health:

@@ -9,22 +9,32 @@ from activities.right_of_way import RightOfWay
 from tellal.domain.channels import Lane
 
 
-@pytest.fixture
-def rings() -> Counter[Lane]:
-    return Counter()
+class Bell:
+    """Rings when a test says so."""
+
+    def __init__(self) -> None:
+        self.rung: Counter[Lane] = Counter()
+
+    def rings(self, lane: Lane) -> int:
+        return self.rung[lane]
 
 
 @pytest.fixture
-def way(rings: Counter[Lane]) -> RightOfWay:
-    return RightOfWay(lambda lane: rings[lane])
+def bell() -> Bell:
+    return Bell()
+
+
+@pytest.fixture
+def way(bell: Bell) -> RightOfWay:
+    return RightOfWay(bell)
 
 
 def test_lanes_below_wait_from_the_ring_until_the_lane_above_has_looked(
-    way: RightOfWay, rings: Counter[Lane]
+    way: RightOfWay, bell: Bell
 ) -> None:
     with way.at_work(Lane.JOURNEYS), way.at_work(Lane.BULK):
         before = way.is_free(Lane.BULK)
-        rings[Lane.JOURNEYS] += 1
+        bell.rung[Lane.JOURNEYS] += 1
         meanwhile = {lane: way.is_free(lane) for lane in Lane}
         way.looked(Lane.JOURNEYS, 1)
         after = way.is_free(Lane.BULK)
@@ -33,29 +43,29 @@ def test_lanes_below_wait_from_the_ring_until_the_lane_above_has_looked(
     assert meanwhile == {Lane.CRITICAL: True, Lane.JOURNEYS: True, Lane.BULK: False}
 
 
-def test_a_ring_during_the_look_counts(way: RightOfWay, rings: Counter[Lane]) -> None:
+def test_a_ring_during_the_look_counts(way: RightOfWay, bell: Bell) -> None:
     with way.at_work(Lane.CRITICAL):
-        rings[Lane.CRITICAL] += 2
+        bell.rung[Lane.CRITICAL] += 2
         way.looked(Lane.CRITICAL, 1)
 
         assert not way.is_free(Lane.BULK)
 
 
 def test_nobody_waits_for_a_lane_that_another_worker_looks_after(
-    way: RightOfWay, rings: Counter[Lane]
+    way: RightOfWay, bell: Bell
 ) -> None:
     with way.at_work(Lane.CRITICAL):
         pass
-    rings[Lane.CRITICAL] += 1
+    bell.rung[Lane.CRITICAL] += 1
 
     assert way.is_free(Lane.BULK)
 
 
 async def test_a_lane_above_that_never_looks_stops_nobody_for_ever(
-    way: RightOfWay, rings: Counter[Lane]
+    way: RightOfWay, bell: Bell
 ) -> None:
     with way.at_work(Lane.CRITICAL):
-        rings[Lane.CRITICAL] += 1
+        bell.rung[Lane.CRITICAL] += 1
         gave_way = not way.is_free(Lane.BULK)
         await asyncio.wait_for(way.wait(Lane.BULK), 10)
 
