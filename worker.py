@@ -28,6 +28,7 @@ from tellal.exposition import listen, shown
 from tellal.metrics import EVENTS, LEDGER
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions, make_engine, make_sessions
+from tellal.plugins import third_parties
 from tellal.ports import Sender
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
@@ -101,7 +102,8 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
         senders.append(SmtpEmail(settings.smtp))
     if settings.fcm.project:
         senders.append(FcmPush(settings.fcm))
-    return {sender.provider: sender for sender in senders}
+    ours = {sender.provider: sender for sender in senders}
+    return ours | third_parties(settings)
 
 
 def _asked_for_reports(

@@ -29,6 +29,7 @@ from api.routes import (
     metrics,
     outages,
     rulebook,
+    unsubscribe,
 )
 from api.state import Desk
 from rules.decide import Decider
@@ -42,11 +43,13 @@ from tellal.services.blocks import Blocks
 from tellal.services.customers import Customers
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
+from tellal.services.one_click import one_click
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.rereading import reread
 from tellal.settings import NetgsmSettings, Settings, TwilioSettings
 from templates.environment import JinjaRenderer
+from templates.pages import Pages
 
 STATUS_CALLBACK = "/v1/hooks/twilio/status"
 
@@ -139,6 +142,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         v1.include_router(module.router)
     app.include_router(v1)
     app.include_router(health.router)
+    app.include_router(unsubscribe.router)
     app.include_router(metrics.router)
     return app
 
@@ -180,6 +184,8 @@ async def _open(
         customers=Customers(books, clock),
         receipts=Receipts(clock, house.progress),
         inbox=ReceiptInbox(sessions),
+        one_click=one_click(settings, clock),
+        pages=Pages(),
         holds=Holds(books, renderer, clock),
         blocks=Blocks(clock),
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),

@@ -17,8 +17,10 @@ from tellal.services.blocks import Blocks
 from tellal.services.customers import Customers
 from tellal.services.holds import Holds
 from tellal.services.house import House
+from tellal.services.one_click import OneClick
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
+from templates.pages import Pages
 
 
 class Callbacks(Protocol):
@@ -76,6 +78,8 @@ class Desk:
     customers: Customers
     receipts: Receipts
     inbox: ReceiptInbox
+    one_click: OneClick
+    pages: Pages
     holds: Holds
     blocks: Blocks
     twilio: Callbacks

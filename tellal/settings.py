@@ -127,6 +127,11 @@ class Settings(BaseSettings):
     bulk_lane: LaneSettings = LaneSettings()
     keep: KeepSettings = KeepSettings()
 
+    unsubscribe_secret: SecretStr = SecretStr("")
+    """Signs the addresses by which readers refuse with one click; without it mails have none."""
+    third_party_providers: tuple[str, ...] = ()
+    """Providers of other packages to use, by the names of their entry points."""
+
     engine_deadline_s: float = 0.1
     """How long the rule engine may take for one decision before the reference answers."""
     lease_s: float = 10.0
@@ -152,4 +157,5 @@ class Settings(BaseSettings):
             "smtp": self.smtp.host,
             "fcm": self.fcm.project,
         }
-        return frozenset(provider for provider, value in configured.items() if value)
+        ours = frozenset(provider for provider, value in configured.items() if value)
+        return ours.union(self.third_party_providers)

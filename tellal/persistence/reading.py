@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, Select, select
@@ -27,7 +28,9 @@ _decisions = table(DecisionRow)
 class MessageView:
     """A message and where it is; `code` is the provider's own word for what went wrong.
 
-    A `simulated` one is rehearsed, or goes to a magic address: no provider ever hears of it.
+    `segments` and `cost` are what its text came to when it was handed over; `held_by` is the hold
+    that keeps it back. A `simulated` one is rehearsed, or goes to a magic address: no provider ever
+    hears of it.
     """
 
     id: str
@@ -40,8 +43,13 @@ class MessageView:
     state: str
     state_at: datetime
     code: str
+    route: str
     provider: str
     reference: str
+    segments: int | None
+    cost: Decimal | None
+    currency: str
+    held_by: str | None
     subject: str
     text: str
     outcome_id: str
@@ -159,8 +167,13 @@ def _message(row: Row[Any]) -> MessageView:
         state=row.state,
         state_at=row.state_at,
         code=row.code,
+        route=row.route,
         provider=row.provider,
         reference=row.reference,
+        segments=row.segments,
+        cost=row.cost,
+        currency=row.currency,
+        held_by=row.held_by,
         subject=row.subject,
         text=row.text,
         outcome_id=row.outcome_id,

@@ -8,7 +8,8 @@ acknowledged no intent commits for what it covers.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -59,6 +60,7 @@ class Claiming:
         carriers: Mapping[str, Carrier],
         routes: Routes,
         lease: timedelta,
+        refusal_url: Callable[[str], str],
     ) -> None:
         self._sessions = sessions
         self._clock = clock
@@ -67,6 +69,7 @@ class Claiming:
         self._carriers = carriers
         self._routes = routes
         self._lease = lease
+        self._refusal_url = refusal_url
 
     async def promote(self, lane: Lane) -> int:
         """Queue deferred messages whose time has come; return how many."""
@@ -104,7 +107,7 @@ class Claiming:
             await _keep_back(tx, [one for one in found if isinstance(one, Held)])
             wishes = [one for one in found if isinstance(one, Wish)]
             chosen = await self._choose(tx, wishes, choice)
-            intents = [_intent(wish, route, batch) for wish, route in chosen]
+            intents = [self._intent(wish, route, batch) for wish, route in chosen]
             await self._commit(tx, intents, choice.now)
         if wishes and not intents:
             # Every route is short of tokens or rests: nobody gains from asking again at once.
@@ -148,6 +151,13 @@ class Claiming:
                 tokens = 0
             chosen += carried[:tokens]
         return chosen
+
+    def _intent(self, wish: Wish, route: Route, batch: Batch) -> OutgoingMessage:
+        intent = _intent(wish, route, batch)
+        promotes = intent.message_class is MessageClass.COMMERCIAL
+        if intent.channel is Channel.EMAIL and promotes:
+            intent = replace(intent, unsubscribe_url=self._refusal_url(intent.id))
+        return intent
 
     async def _commit(
         self, tx: AsyncSession, intents: Sequence[OutgoingMessage], now: datetime

@@ -1,6 +1,6 @@
 """The desk at which lanes work: claim, keep, record, and clear up what is in doubt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import select, update
@@ -26,6 +26,10 @@ GIVE_UP_AFTER = timedelta(minutes=10)
 """How long an unanswered hand-over is looked up before only a callback can settle it."""
 
 
+def _no_url(_: str) -> str:
+    return ""
+
+
 class HandOvers:
     """Intents are committed before a provider hears of a message, answers after; own transactions.
 
@@ -46,6 +50,7 @@ class HandOvers:
         lease: timedelta,
         reconcile_after: timedelta,
         give_up_after: timedelta = GIVE_UP_AFTER,
+        refusal_url: Callable[[str], str] = _no_url,
     ) -> None:
         self._sessions = sessions
         self._clock = clock
@@ -59,6 +64,7 @@ class HandOvers:
             carriers=carriers,
             routes=routes,
             lease=lease,
+            refusal_url=refusal_url,
         )
         self._answers = Answers(sessions, clock, progress, routes, reconcile_after=reconcile_after)
         self._doubts = Doubts(

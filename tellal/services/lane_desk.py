@@ -11,6 +11,7 @@ from tellal.persistence.session import Sessions
 from tellal.ports import Renderer, Sender
 from tellal.services.handover import HandOvers
 from tellal.services.house import House
+from tellal.services.one_click import one_click
 from tellal.services.routes import Routes
 from tellal.settings import Settings
 
@@ -36,6 +37,7 @@ def lane_desk(
         bell=bell,
         lease=timedelta(seconds=settings.lease_s),
         reconcile_after=timedelta(seconds=settings.reconcile_after_s),
+        refusal_url=one_click(settings, house.clock).url,
     )
 
 

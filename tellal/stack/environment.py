@@ -1,5 +1,6 @@
 """Settings written back as the environment variables from which a child process reads them."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,5 +40,7 @@ def _written(variable: str, value: object) -> Iterator[tuple[str, str]]:
                 yield from _written(inner, getattr(value, name))
         case SecretStr():
             yield variable, value.get_secret_value()
+        case tuple():
+            yield variable, json.dumps(value)
         case _:
             yield variable, str(value)

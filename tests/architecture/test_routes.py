@@ -20,6 +20,9 @@ OPEN = {
     ("GET", "/metrics"),
     # Signed by the carrier instead.
     ("POST", "/v1/hooks/twilio/status"),
+    # The public: its address is signed by us.
+    ("GET", "/unsubscribe/{token}"),
+    ("POST", "/unsubscribe/{token}"),
     # Told by a secret in its address.
     ("POST", "/v1/hooks/netgsm/{secret}"),
 }

@@ -11,7 +11,7 @@ from tellal.stack.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
-ORDER = Order(messages=240, kills=6, seed=3, seconds_per_kill=4.0, patience_s=45.0, speed=4.0)
+ORDER = Order(messages=240, kills=6, seed=3, seconds_per_kill=4.0, patience_s=150.0, speed=4.0)
 
 
 @pytest.fixture(scope="module")

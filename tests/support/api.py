@@ -106,6 +106,7 @@ async def _application(postgres: Postgres) -> AsyncIterator[Served]:
             netgsm=NetgsmSettings(callback_secret=SecretStr(NETGSM_SECRET)),
             smtp=SmtpSettings(host="localhost"),
             fcm=FcmSettings(project="deneme"),
+            unsubscribe_secret=SecretStr("rehearsal"),
         ),
         clock=clock,
     )

@@ -1,7 +1,7 @@
 """A hand-over desk on a real database, with a renderer and a sender that a test controls."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from tellal.clock import Clock
@@ -107,6 +107,7 @@ def a_desk(
     carriers: Mapping[str, Carrier] = CARRIERS,
     routes: RouteTable = ROUTES,
     bell: Bell | None = None,
+    refusal_url: Callable[[str], str] = str,
 ) -> HandOvers:
     return HandOvers(
         sessions,
@@ -118,4 +119,5 @@ def a_desk(
         bell=bell or Bell(sessions, LANE_CHANNEL),
         lease=lease,
         reconcile_after=reconcile_after,
+        refusal_url=refusal_url,
     )
