@@ -70,6 +70,7 @@ async def read(tenant: Tenant, message_id: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.req("D62")
 async def test_a_signed_receipt_moves_its_message(
     bank: Tenant, served: Served, accepted: str
 ) -> None:

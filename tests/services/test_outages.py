@@ -80,6 +80,7 @@ async def test_nobody_is_decided_while_it_is_suspected(house: House, brand: Bran
 
 
 @pytest.mark.req("B11")
+@pytest.mark.req("D62")
 async def test_only_the_segment_is_decided_and_the_ledger_adds_up(
     house: House, brand: Brand
 ) -> None:

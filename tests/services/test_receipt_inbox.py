@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import func, select
 
 from tellal.domain.channels import Lane
@@ -89,6 +90,7 @@ async def test_several_steps_of_one_message_in_one_batch(sessions: Sessions) -> 
     assert sorted(kept) == ["delivered", "sent"]
 
 
+@pytest.mark.req("D61")
 async def test_a_message_that_was_taken_and_then_lost_keeps_its_slot_and_its_instant(
     sessions: Sessions,
 ) -> None:
