@@ -36,7 +36,7 @@ _LOOK_UPS = 8
 _AHEAD_S = 0.4
 _LONGEST_AHEAD_S = 1.0
 _LARGEST_BATCH = 500
-_LARGEST_CLAIM = 64
+_LARGEST_CLAIM = 32
 """A larger one is hardly cheaper, and keeps the lanes above waiting while it is put together."""
 _GATHER_S = 0.03
 _GATHER_MANY_S = 0.06

@@ -227,3 +227,30 @@ async def test_texts_go_side_by_side_one_request_each(
     assert {answer.answer for answer in answers} == {Answer.ACCEPTED}
     assert len({answer.reference for answer in answers}) == 50
     assert carrier.requests(to=TO) == 50
+
+
+async def test_a_connection_that_rests_is_given_back_before_a_server_would_close_it() -> None:
+    """What a server closes as we write is a hand-over in doubt; many wait for five seconds."""
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\n{}")
+        while await reader.read(4096):
+            pass
+        ended.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    sender = TwilioSms(an_account_at(port), status_callback_url=CALLBACKS)
+
+    answer = await sender.send(a_text())
+    kept_at_first = not ended.is_set()
+    async with asyncio.timeout(4.8):
+        await ended.wait()
+
+    await sender.close()
+    server.close()
+    assert answer.answer is Answer.REJECTED
+    assert kept_at_first

@@ -14,6 +14,9 @@ from twilio.http.response import Response
 
 _TWILIO_HOST = ".twilio.com"
 _FIRST_ERROR_STATUS = 400
+_KEPT_S = 2.0
+"""How long a connection that rests is kept: less than servers keep it (many of them 5 s). What one
+closes at the moment when we write leaves a hand-over of which nobody knows."""
 
 
 class ErrorAnswer(Exception):  # noqa: N818 (an answer of the provider, not a mistake of ours)
@@ -73,7 +76,9 @@ class Transport:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._limits)
+            self._session = aiohttp.ClientSession(
+                timeout=self._limits, connector=aiohttp.TCPConnector(keepalive_timeout=_KEPT_S)
+            )
         return self._session
 
     def _at_our_host(self, uri: str) -> str:
