@@ -60,7 +60,7 @@ def test_what_is_told_is_counted_once(
 
 
 def test_a_hand_over_is_counted_and_timed() -> None:
-    said = {"provider": "fake", "channel": "sms"}
+    said = {"provider": "counted", "channel": "sms"}
 
     metrics.handed_over(**said, answer="rejected", code="21610", seconds=0.3)
     metrics.handed_over(**said, answer="accepted", code="", seconds=0.2)
@@ -72,21 +72,21 @@ def test_a_hand_over_is_counted_and_timed() -> None:
 
 
 def test_a_receipt_is_timed_only_if_its_hand_over_is_known() -> None:
-    metrics.receipt_taken("fake", "delivered", None)
-    metrics.receipt_taken("fake", "delivered", 12.0)
-    metrics.receipt_taken("fake", "sent", -0.2)  # the clocks of two machines
+    metrics.receipt_taken("counted", "delivered", None)
+    metrics.receipt_taken("counted", "delivered", 12.0)
+    metrics.receipt_taken("counted", "sent", -0.2)  # the clocks of two machines
 
     delay = "tellal_receipt_delay_seconds"
-    assert value("tellal_receipts_total", provider="fake", state="delivered") == 2
-    assert value(f"{delay}_count", provider="fake") == 2
-    assert value(f"{delay}_sum", provider="fake") == 12.0
+    assert value("tellal_receipts_total", provider="counted", state="delivered") == 2
+    assert value(f"{delay}_count", provider="counted") == 2
+    assert value(f"{delay}_sum", provider="counted") == 12.0
 
 
 def test_late_work_is_timed_from_its_moment() -> None:
-    metrics.begun_late("critical", 45.0)
+    metrics.begun_late("counted", 45.0)
 
-    assert value("tellal_schedule_lag_seconds_bucket", work="critical", le="30.0") == 0
-    assert value("tellal_schedule_lag_seconds_bucket", work="critical", le="60.0") == 1
+    assert value("tellal_schedule_lag_seconds_bucket", work="counted", le="30.0") == 0
+    assert value("tellal_schedule_lag_seconds_bucket", work="counted", le="60.0") == 1
 
 
 def test_a_route_that_closes_again_rests_no_more() -> None:

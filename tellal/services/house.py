@@ -53,8 +53,7 @@ def furnish(
     speed: float = 1.0,
 ) -> House:
     """Wire the services; `routes` are those set up here, `speed` is a rehearsal's."""
-    for finding in unsendable(books.current, routes):
-        _log.warning("%s", finding)
+    _warn(books, routes)
     progress = Progress(clock)
     asking = Asking(books, decider, routes)
     deciding = Deciding(asking, Posts(renderer), clock, speed=speed)
@@ -72,3 +71,12 @@ def furnish(
         outages=Outages(books, progress, renderer, clock, routes),
         outage_audience=OutageAudience(sessions, deciding),
     )
+
+
+def _warn(books: RulebookHolder, routes: RouteTable) -> None:
+    """Say at the start what the rules ask for and no route may carry."""
+    if not routes.routes:
+        _log.warning("no provider is set up, so nothing can be sent")
+        return
+    for finding in unsendable(books.current, routes):
+        _log.warning("%s", finding)

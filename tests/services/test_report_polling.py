@@ -140,7 +140,7 @@ async def test_a_text_whose_acceptance_was_lost_is_found_and_delivered(
     office: Office, carrier: CarrierProbe
 ) -> None:
     carrier.fault("reset_after_accept", times=10)
-    handed = await office.hand_over(["+905320000101", "+905320000102", "+905320000103"])
+    handed = await office.hand_over([f"+9053200001{n:02}" for n in range(9)])
     lost = [one for one in handed if one.provider == "netgsm"]
     before = await states(office.sessions)
     await office.everything_arrived()
