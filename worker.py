@@ -38,7 +38,13 @@ from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.report_polling import ReportPolling
 from tellal.services.upkeep import upkeep
 from tellal.settings import Settings
-from tellal.supervision import persist, stop_on_signals, supervise, until_stopped
+from tellal.supervision import (
+    persist,
+    spare_what_is_loaded,
+    stop_on_signals,
+    supervise,
+    until_stopped,
+)
 from tellal.temporal import connect
 from templates.environment import JinjaRenderer
 from workflows.registry import activities, lane_activities
@@ -86,7 +92,8 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         kept = upkeep(house, deliver, bell, renderer, stop, keep=settings.keep)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         seen = _seen_from_outside(settings, stop)
-        await supervise({**parts, **kept, **asked, **seen}, stop)
+        spared = {"memory": partial(spare_what_is_loaded, stop)}
+        await supervise({**parts, **kept, **asked, **seen, **spared}, stop)
 
 
 def senders_of(settings: Settings) -> dict[str, Sender]:
