@@ -82,7 +82,7 @@ def _route(entry: Entry) -> Route:
 
 
 def _carriage(entry: Entry) -> Carriage:
-    entry.only(("countries", "classes", "urls", "reserved"), required=("classes",))
+    entry.only(("countries", "classes", "urls", "reserved", "names"), required=("classes",))
     countries = entry.texts("countries")
     for place, code in countries:
         if not is_country(code):
@@ -95,6 +95,7 @@ def _carriage(entry: Entry) -> Carriage:
         classes=frozenset(entry.choices("classes", MessageClass)),
         urls=entry.flag("urls"),
         reserved=entry.number("reserved", 0, least=0, most=100),
+        names="names" not in entry.raw or entry.flag("names"),
     )
 
 

@@ -15,6 +15,7 @@ from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.route_health import Health
 from tellal.domain.sms.alphabets import EVERYWHERE, Alphabet
 
+_NUMBER = re.compile(r"\+?\d+|MG[0-9a-f]{32}")
 _LINK = re.compile(
     r"\w://\S|\bwww\.\S|(?<=[\w-])\.(?:"
     r"(?:com|net|org|info|gov|edu|io|co|me|ly|eu|pl|tr|app|biz|gl|gle|link|ru|uk|xyz)\b"
@@ -28,13 +29,15 @@ _LINK = re.compile(
 class Carriage:
     """What a route carries to some countries; no countries means any other.
 
-    `reserved` is how many characters carriers there add to every text.
+    `reserved` is how many characters carriers there add to every text; `names` says whether a
+    sender may be called by a name there, where others demand a number.
     """
 
     countries: frozenset[str]
     classes: frozenset[MessageClass]
     urls: bool
     reserved: int = 0
+    names: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,8 @@ class Route:
                 return f"{self.name} carries nothing {load.message_class} to {there}"
             if load.has_link and not carriage.urls:
                 return f"{self.name} carries no links to {there}"
+            if load.named_sender and not carriage.names:
+                return f"{self.name} takes only numbers for senders to {there}"
             return ""
         return f"{self.name} does not go to {there}"
 
@@ -94,6 +99,12 @@ class Load:
     country: str
     message_class: MessageClass
     has_link: bool = False
+    named_sender: bool = False
+
+
+def is_name(sender: str) -> bool:
+    """Say whether a text comes from a name: neither a number nor one of Twilio's services."""
+    return bool(sender) and _NUMBER.fullmatch(sender) is None
 
 
 def has_link(text: str) -> bool:

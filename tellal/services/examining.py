@@ -17,7 +17,7 @@ from tellal.domain.customers import Brand, ConsentState, ContactPoint, Customer
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.holds import Hold
 from tellal.domain.messages import MessageState
-from tellal.domain.routes import Choice, Load, Route, has_link
+from tellal.domain.routes import Choice, Load, Route, has_link, is_name
 from tellal.domain.simulation import is_magic, simulated_route
 from tellal.ports import Rendered, Renderer
 from tellal.services.moves import Move
@@ -129,6 +129,7 @@ class Examiner:
             country=country,
             message_class=MessageClass(row.message_class),
             has_link=has_link(rendered.text),
+            named_sender=channel is Channel.SMS and is_name(batch.brands[row.brand_id].sms_sender),
         )
         out = set(row.routes_out.split(","))
         routes = [route for route in batch.choice.among(load) if route.name not in out]

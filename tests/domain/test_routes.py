@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from tellal.domain.routes import (
     RouteTable,
     by_weight,
     has_link,
+    is_name,
 )
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -52,6 +54,27 @@ def a_load(
 
 ABROAD = a_route("abroad", carriage("TR", classes=NO_PROMOTION, urls=False), carriage())
 TURKISH = a_route("turkish", carriage("TR"))
+
+
+@pytest.mark.parametrize(
+    ("sender", "named"),
+    [
+        ("ANADOLUBANK", True),
+        ("+905320000101", False),
+        ("4605", False),
+        ("MG" + "0a" * 16, False),
+        ("", False),
+    ],
+)
+def test_where_senders_are_numbers_a_name_does_not_pass(sender: str, named: bool) -> None:
+    numbers = replace(carriage("US"), names=False)
+    route = a_route("abroad", numbers, carriage())
+
+    load = replace(a_load("US"), named_sender=is_name(sender))
+
+    words = "abroad takes only numbers for senders to US" if named else ""
+    assert route.refuses(load) == words
+    assert route.refuses(replace(load, country="DE")) == ""
 
 
 @pytest.mark.parametrize(
