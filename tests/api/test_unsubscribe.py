@@ -3,14 +3,13 @@
 import pytest
 from sqlalchemy import select
 
-from tellal.domain.channels import Channel, Lane, MessageClass
+from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.errors import NotFoundError
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import ConsentRow
 from tellal.services.one_click import OneClick
 from tests.support.api import PUBLIC_URL, Served, Tenant
 from tests.support.builders import a_customer
-from tests.support.desk import a_desk
 from tests.support.ledger import SetClock, a_message, message
 
 _consents = table(ConsentRow)
@@ -35,14 +34,6 @@ async def promotion(bank: Tenant, served: Served) -> str:
         )
 
 
-async def a_service_mail(served: Served, tenant: Tenant) -> str:
-    async with served.sessions() as tx, tx.begin():
-        customer_id = await a_customer(
-            tx, tenant.brand, "deniz", contacts={Channel.EMAIL: "deniz@example.com"}
-        )
-        return await a_message(tx, tenant.brand, customer_id=customer_id, channel=Channel.EMAIL)
-
-
 def path_of(served: Served, message_id: str) -> str:
     return served.desk.one_click.url(message_id).removeprefix(PUBLIC_URL)
 
@@ -64,10 +55,7 @@ async def test_a_mail_programs_post_refuses_at_once(served: Served, promotion: s
             answer = await client.post(path, data={"List-Unsubscribe": "One-Click"})
             assert answer.status_code == 200
 
-    desk = a_desk(served.sessions, SetClock())
     assert await refusals(served, promotion) == [("email", "one_click")]
-    assert promotion not in {one.id for one in await desk.claim(Lane.JOURNEYS, 10)}
-    assert (await message(served.sessions, promotion)).code == "no_consent"
 
 
 async def test_following_the_link_refuses_nothing_and_shows_a_button(
@@ -92,19 +80,6 @@ async def test_an_address_that_is_not_ours_is_not_found(
 
     assert answer.status_code == 404
     assert await refusals(served, promotion) == []
-
-
-async def test_only_promotional_mails_carry_the_address(
-    bank: Tenant, served: Served, promotion: str
-) -> None:
-    one_click = served.desk.one_click
-    desk = a_desk(served.sessions, SetClock(), refusal_url=one_click.url)
-
-    service = await a_service_mail(served, bank)
-    outgoing = {one.id: one for one in await desk.claim(Lane.JOURNEYS, 100)}
-
-    assert outgoing[promotion].unsubscribe_url == one_click.url(promotion)
-    assert outgoing[service].unsubscribe_url == ""
 
 
 async def test_without_a_secret_there_is_no_address_and_none_is_believed(
