@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -70,7 +71,6 @@ async def read(tenant: Tenant, message_id: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.req("D62")
 async def test_a_signed_receipt_moves_its_message(
     bank: Tenant, served: Served, accepted: str
 ) -> None:
@@ -80,6 +80,26 @@ async def test_a_signed_receipt_moves_its_message(
     found = await read(bank, accepted)
     assert found["message"]["state"] == "delivered"
     assert [receipt["state"] for receipt in found["receipts"]] == ["delivered"]
+
+
+@pytest.mark.req("D61")
+@pytest.mark.req("D62")
+async def test_who_was_not_reached_is_listed_with_the_reason_and_the_time(
+    bank: Tenant, served: Served, accepted: str
+) -> None:
+    before = (await bank.client.get("/v1/messages?state=undelivered")).json()["items"]
+    served.clock.pass_by(timedelta(minutes=7))
+    at = served.clock.now()
+    await call_back(served, says("undelivered", ErrorCode="30003"), accepted)
+
+    [listed] = (await bank.client.get("/v1/messages?state=undelivered")).json()["items"]
+    [receipt] = (await read(bank, accepted))["receipts"]
+
+    assert before == []
+    assert (listed["id"], listed["customer"], listed["code"]) == (accepted, "ayse", "30003")
+    assert (receipt["state"], receipt["code"]) == ("undelivered", "30003")
+    for told in (listed["state_at"], receipt["received_at"]):
+        assert datetime.fromisoformat(told) == at
 
 
 async def test_repeats_and_stragglers_change_nothing(
