@@ -45,6 +45,12 @@ class Bell:
                 return False
             return True
 
+    async def ring(self, payload: str) -> None:
+        """Ring in this process only."""
+        async with self._rang:
+            self._rings[payload] += 1
+            self._rang.notify_all()
+
     async def listen(self) -> None:
         """Listen until cancelled; a lost connection is made again."""
         while True:
@@ -60,9 +66,7 @@ class Bell:
             await connection.execute(f"LISTEN {self._channel}".encode())
             await self._ring_for_everybody()
             async for notice in connection.notifies():
-                async with self._rang:
-                    self._rings[notice.payload] += 1
-                    self._rang.notify_all()
+                await self.ring(notice.payload)
 
     async def _ring_for_everybody(self) -> None:
         """What was said while nobody listened is not known, so everybody looks."""

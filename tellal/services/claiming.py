@@ -9,7 +9,7 @@ acknowledged no intent commits for what it covers.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,6 +47,18 @@ _AT_A_STRETCH = 16
 """How many texts are filled in before others may go on: a few milliseconds."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What is to be handed over now.
+
+    `leads_on` says that the claim met its limit with what must not or cannot leave now: what is due
+    behind it has not been looked at yet.
+    """
+
+    messages: tuple[OutgoingMessage, ...] = ()
+    leads_on: bool = False
+
+
 class Claiming:
     """Turns queued messages into intents; what must not leave any more ends here."""
 
@@ -78,7 +90,7 @@ class Claiming:
             promoted = await (await tx.connection()).execute(PROMOTE, parameters)
             return promoted.rowcount
 
-    async def claim(self, lane: Lane, limit: int) -> tuple[OutgoingMessage, ...]:
+    async def claim(self, lane: Lane, limit: int) -> Claimed:
         """Commit intents for the lane's most urgent due messages and return them."""
         choice = await self._routes.choice()
         async with self._sessions() as tx, tx.begin():
@@ -93,7 +105,7 @@ class Claiming:
             )
             rows = due.all()
             if not rows:
-                return ()
+                return Claimed()
             batch = Batch(
                 brands={b: await read_brand(tx, b) for b in sorted({r.brand_id for r in rows})},
                 customers=await read_customers(tx, {row.customer_id for row in rows}),
@@ -106,16 +118,17 @@ class Claiming:
             await self._progress.move(tx, [one for one in found if isinstance(one, Move)])
             await _keep_back(tx, [one for one in found if isinstance(one, Held)])
             wishes = [one for one in found if isinstance(one, Wish)]
-            chosen = await self._choose(tx, wishes, choice)
+            chosen, short = await self._choose(tx, wishes, choice)
             intents = [self._intent(wish, route, batch) for wish, route in chosen]
             await self._commit(tx, intents, choice.now)
-        if wishes and not intents:
-            # Every route is short of tokens or rests: nobody gains from asking again at once.
+        if short and not intents:
+            # Nobody gains from asking again at once.
             await asyncio.sleep(_FOR_TOKENS_S)
         for intent, (wish, _) in zip(intents, chosen, strict=True):
             late = choice.now - wish.row.not_before
             metrics.begun_late(intent.lane.value, late.total_seconds())
-        return tuple(intents)
+        leads_on = len(rows) == limit and len(intents) < limit and not short
+        return Claimed(messages=tuple(intents), leads_on=leads_on)
 
     async def _examined(
         self, rows: Sequence[Row[Any]], batch: Batch
@@ -128,10 +141,11 @@ class Claiming:
 
     async def _choose(
         self, tx: AsyncSession, wishes: Sequence[Wish], choice: Choice
-    ) -> list[tuple[Wish, Route]]:
+    ) -> tuple[list[tuple[Wish, Route]], bool]:
         """Give each message its route; what finds all of them resting is put off.
 
-        What a route has no tokens for is left as it is: the next claim finds it.
+        What a route has no tokens for is left as it is: the next claim finds it. Returns, too,
+        whether there was any of that.
         """
         by_route: dict[str, list[tuple[Wish, Route]]] = {}
         for wish in wishes:
@@ -144,20 +158,58 @@ class Claiming:
                     update(_messages).where(_messages.c.id == row.id).values(not_before=picked)
                 )
         chosen: list[tuple[Wish, Route]] = []
+        short = False
         for name, carried in by_route.items():
             route, on_probation = carried[0][1], choice.is_on_probation(name)
             tokens = await self._routes.take_tokens(route, 1 if on_probation else len(carried))
             if on_probation and tokens and not await self._routes.may_probe(route):
                 tokens = 0
             chosen += carried[:tokens]
-        return chosen
+            short = short or tokens < len(carried)
+        return chosen, short
 
     def _intent(self, wish: Wish, route: Route, batch: Batch) -> OutgoingMessage:
-        intent = _intent(wish, route, batch)
-        promotes = intent.message_class is MessageClass.COMMERCIAL
-        if intent.channel is Channel.EMAIL and promotes:
-            intent = replace(intent, unsubscribe_url=self._refusal_url(intent.id))
-        return intent
+        row, rendered = wish.row, wish.rendered
+        channel, message_class = Channel(row.channel), MessageClass(row.message_class)
+        refusable = channel is Channel.EMAIL and message_class is MessageClass.COMMERCIAL
+        left = row.expires_at - batch.now
+        if route.longest_validity is not None:
+            left = min(left, route.longest_validity)
+        text, encoding, segments = rendered.text, "", 1
+        if channel is Channel.SMS:
+            written = segmented(
+                rendered.text,
+                alphabets=route.alphabets,
+                reserved=route.reserved_in(wish.country),
+                folding=Folding(row.fold or Folding.NEVER),
+            )
+            text, encoding, segments = written.text, written.alphabet.value, written.count
+        return OutgoingMessage(
+            id=row.id,
+            attempt=row.attempt + 1,
+            channel=channel,
+            message_class=message_class,
+            lane=Lane(row.lane),
+            sender=sender_of(batch.brands[row.brand_id], channel),
+            address=wish.point.address,
+            subject=rendered.subject,
+            text=text,
+            html=rendered.html,
+            topic=row.topic,
+            validity_s=max(1, int(left.total_seconds())),
+            expires_at=row.expires_at,
+            provider=route.provider,
+            route=route.name,
+            has_other_route=len(wish.routes) > 1,
+            recipient_type=RecipientType(batch.customers[row.customer_id].kind.value),
+            encoding=encoding,
+            segments=segments,
+            cost=price_of(segments, route.price.amount) if route.price else None,
+            currency=route.price.currency if route.price else "",
+            unsubscribe_url=self._refusal_url(row.id) if refusable else "",
+            content=rendered.content,
+            content_variables=rendered.content_variables,
+        )
 
     async def _commit(
         self, tx: AsyncSession, intents: Sequence[OutgoingMessage], now: datetime
@@ -181,48 +233,6 @@ class Claiming:
             for one in intents
         ]
         await tx.execute(COMMIT, {**arrays(rows), "now": now, "until": now + self._lease})
-
-
-def _intent(wish: Wish, route: Route, batch: Batch) -> OutgoingMessage:
-    row, rendered = wish.row, wish.rendered
-    channel = Channel(row.channel)
-    left = row.expires_at - batch.now
-    if route.longest_validity is not None:
-        left = min(left, route.longest_validity)
-    text, encoding, segments = rendered.text, "", 1
-    if channel is Channel.SMS:
-        written = segmented(
-            rendered.text,
-            alphabets=route.alphabets,
-            reserved=route.reserved_in(wish.country),
-            folding=Folding(row.fold or Folding.NEVER),
-        )
-        text, encoding, segments = written.text, written.alphabet.value, written.count
-    return OutgoingMessage(
-        id=row.id,
-        attempt=row.attempt + 1,
-        channel=channel,
-        message_class=MessageClass(row.message_class),
-        lane=Lane(row.lane),
-        sender=sender_of(batch.brands[row.brand_id], channel),
-        address=wish.point.address,
-        subject=rendered.subject,
-        text=text,
-        html=rendered.html,
-        topic=row.topic,
-        validity_s=max(1, int(left.total_seconds())),
-        expires_at=row.expires_at,
-        provider=route.provider,
-        route=route.name,
-        has_other_route=len(wish.routes) > 1,
-        recipient_type=RecipientType(batch.customers[row.customer_id].kind.value),
-        encoding=encoding,
-        segments=segments,
-        cost=price_of(segments, route.price.amount) if route.price else None,
-        currency=route.price.currency if route.price else "",
-        content=rendered.content,
-        content_variables=rendered.content_variables,
-    )
 
 
 async def _keep_back(tx: AsyncSession, held: Sequence[Held]) -> None:

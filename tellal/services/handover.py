@@ -82,8 +82,14 @@ class HandOvers:
         return self._lease.total_seconds() / 3
 
     async def claim(self, lane: Lane, limit: int) -> tuple[OutgoingMessage, ...]:
-        """Commit intents for the lane's most urgent due messages and return them."""
-        return await self._claiming.claim(lane, limit)
+        """Commit intents for the lane's most urgent due messages and return them.
+
+        Where there may be others behind what could not leave, the lane is called for again.
+        """
+        claimed = await self._claiming.claim(lane, limit)
+        if claimed.leads_on:
+            await self._bell.ring(lane.value)
+        return claimed.messages
 
     async def keep(self, message_ids: Sequence[str]) -> None:
         """Prolong the leases of messages that are being handed over."""

@@ -23,6 +23,7 @@ from tests.support.carrier import CarrierProbe
 from tests.support.desk import ACCEPTED, FakeSender, a_desk
 from tests.support.lane_process import lanes_over_twilio
 from tests.support.ledger import (
+    NOON,
     a_cause,
     a_message,
     attempts,
@@ -241,3 +242,19 @@ async def test_a_killed_lane_leaves_nobody_untold_and_nobody_told_twice(
     assert carrier.taken() == 1
     assert carrier.requests() == requests
     assert len(await attempts(sessions, message_id)) == requests
+
+
+async def test_what_must_not_leave_any_more_does_not_hold_up_what_may(sessions: Sessions) -> None:
+    """A night without a worker leaves thousands that have expired before the first that has not."""
+    async with sessions() as tx, tx.begin():
+        brand = await a_brand(tx)
+        for _ in range(30 * SLOTS):
+            await a_message(tx, brand, priority=-1, expires_at=NOON)
+        live = await a_message(tx, brand, expires_at=FOR_EVER)
+
+    async def it_is_told() -> bool:
+        return (await states(sessions))[live] == "accepted"
+
+    # A second for each claim that finds nothing to call would make it half a minute.
+    async with at_work(lanes_of(a_desk(sessions, SystemClock()), FakeSender())):
+        await until(it_is_told, timeout_s=15)
