@@ -82,6 +82,9 @@ class Look:
             return await self._while_unsent(latest)
         if state is MessageState.UNKNOWN:
             return await self._while_unknown(latest)
+        if state is MessageState.EXPIRED and latest.expires_at <= self._now:
+            # Late on this channel is late on any.
+            return await self._close_without_success(OutcomeState.EXPIRED, latest.code)
         if state in LOST or self._silent_too_long(latest):
             return await self._next_channel(messages)
         return self._waiting("waiting for a receipt", latest.silent_until)

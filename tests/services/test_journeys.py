@@ -235,6 +235,27 @@ async def test_without_another_route_a_refused_message_goes_on_along_the_plan(
     assert await of_topic(house, AWARENESS) == [(1, "sms", "failed"), (1, "email", "queued")]
 
 
+@pytest.mark.parametrize("by_lane", [True, False], ids=["the lane sees it", "the journey sees it"])
+async def test_what_has_expired_is_not_said_over_the_next_channel_either(
+    house: House, brand: Brand, clock: SetClock, by_lane: bool
+) -> None:
+    """Whoever notices it first: late is late, and the outcome says so."""
+    await happens(house, brand, method="password")
+    async with house.sessions() as tx:
+        query = select(_messages).where(_messages.c.topic == AWARENESS)
+        message = (await tx.execute(query)).one()
+    clock.pass_by(timedelta(days=30))
+    if by_lane:
+        async with house.sessions() as tx, tx.begin():
+            expired = Move(message_id=message.id, state=MessageState.EXPIRED, code="expired")
+            await house.progress.move(tx, [expired])
+
+    step = await house.journeys.advance(message.outcome_id)
+
+    assert step.state is OutcomeState.EXPIRED
+    assert await of_topic(house, AWARENESS) == [(1, "sms", "expired")]
+
+
 async def test_a_status_never_goes_backwards(house: House, brand: Brand) -> None:
     await happens(house, brand, method="password")
     await handed_over(house, AWARENESS, MessageState.DELIVERED)
