@@ -79,7 +79,7 @@ class Doubts:
         """Take what is to be looked up now; each is taken again later unless it is settled."""
         now = self._clock.now()
         query = (
-            select(_messages, _attempts.c.intended_at)
+            select(_messages, _attempts.c.intended_at, _causes.c.state.label("cause_state"))
             .join(
                 _attempts,
                 (_attempts.c.message_id == _messages.c.id) & (_attempts.c.n == _messages.c.attempt),
@@ -110,6 +110,7 @@ class Doubts:
             and row.message_class == MessageClass.MANDATORY
             and row.attempt < _MOST_UNANSWERED
             and row.expires_at > now
+            and row.cause_state == "running"
         ):
             # What the law demands is rather told twice than not at all.
             again = Move(message_id=row.id, state=MessageState.QUEUED, not_before=now)

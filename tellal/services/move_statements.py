@@ -93,7 +93,6 @@ LOOK_WHEN_SILENT = (
         _messages.c.id == any_(bindparam("ids", type_=ARRAY(String))),
         _messages.c.silent_until < _outcomes.c.check_at,
         _outcomes.c.id == _messages.c.outcome_id,
-        _outcomes.c.workflow_id.is_(None),
         _outcomes.c.state == OutcomeState.OPEN.value,
     )
     .values(check_at=_messages.c.silent_until)

@@ -7,6 +7,7 @@ FOR NO KEY UPDATE, which rows that only refer to a locked one (receipts, attempt
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -57,7 +58,7 @@ class Progress:
         if not done:
             return
         await self._write_states(tx, done, now)
-        await self._look_when_silent(tx, done)
+        await self._look_when_silent(tx, done, outcomes)
         await self._leave_routes(tx, done)
         await self._release_caps(tx, done, now)
         await self._learn(tx, done, now)
@@ -95,7 +96,7 @@ class Progress:
         )
         stopped = {row.id for row in await tx.execute(query) if row.state != "running"}
         return [
-            Move(message_id=move.message_id, state=MessageState.CANCELLED, code="stopped")
+            replace(move, state=MessageState.CANCELLED, code="stopped", not_before=None)
             if move.state is MessageState.QUEUED and move.message_id in stopped
             else move
             for move in moves
@@ -112,9 +113,15 @@ class Progress:
         rows = [new_values(move, row, now) for move, row in done]
         await tx.execute(WRITE_STATES, {**arrays(rows), "now": now})
 
-    async def _look_when_silent(self, tx: AsyncSession, done: Sequence[Applied]) -> None:
+    async def _look_when_silent(
+        self, tx: AsyncSession, done: Sequence[Applied], outcomes: Mapping[str, Row[Any]]
+    ) -> None:
         """Have the sweeper look at outcomes without a workflow when a receipt fails to come."""
-        ids = [row.id for move, row in done if move.state in HANDED_OVER]
+        ids = [
+            row.id
+            for move, row in done
+            if move.state in HANDED_OVER and not outcomes[row.outcome_id].workflow_id
+        ]
         if ids:
             await tx.execute(LOOK_WHEN_SILENT, {"ids": ids})
 

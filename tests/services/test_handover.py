@@ -349,6 +349,55 @@ async def test_a_provider_that_cannot_be_asked(
     assert await states(sessions) == {message_id: state}
 
 
+async def test_a_stop_leaves_open_what_nobody_knows(sessions: Sessions) -> None:
+    """Not even what is mandatory goes out again, and nobody claims that it reached no one."""
+    async with sessions() as tx, tx.begin():
+        brand = await a_brand(tx)
+        cause = await a_cause(tx, brand)
+        message_id = await a_message(
+            tx, brand, cause_id=cause, message_class=MessageClass.MANDATORY
+        )
+    clock = SetClock()
+    deaf = Carrier(provider="fake", receipts=Receipts.DELIVERY, looks_up=False)
+    desk = a_desk(sessions, clock, carriers={"fake": deaf})
+    await desk.record(answered(*await desk.claim(Lane.JOURNEYS, 1), answer=UNANSWERED))
+    async with sessions() as tx, tx.begin():
+        await set_cause(tx, cause, "stopped")
+
+    clock.advance(seconds=5)
+    await desk.doubts(Lane.JOURNEYS, 10)
+
+    row = await message(sessions, message_id)
+    assert (row.state, row.check_at) == (MessageState.UNKNOWN, None)
+
+
+async def test_an_older_attempts_late_refusal_after_a_stop_does_not_cancel_the_newer_one(
+    sessions: Sessions,
+) -> None:
+    async with sessions() as tx, tx.begin():
+        brand = await a_brand(tx)
+        cause = await a_cause(tx, brand)
+        message_id = await a_message(tx, brand, cause_id=cause)
+    clock = SetClock()
+    desk = a_desk(sessions, clock)
+    [first] = await desk.claim(Lane.JOURNEYS, 1)
+    clock.advance(seconds=10)
+    await desk.recover(Lane.JOURNEYS)
+    clock.advance(seconds=5)
+    [doubt] = await desk.doubts(Lane.JOURNEYS, 10)
+    await desk.settle(doubt, NOT_THERE)
+    [second] = await desk.claim(Lane.JOURNEYS, 1)
+    async with sessions() as tx, tx.begin():
+        await set_cause(tx, cause, "stopped")
+
+    await desk.record(answered(first, answer=rejected(Remedy.RETRY, retry_after_s=1)))
+    in_flight = await states(sessions)
+    await desk.record(answered(second))
+
+    assert in_flight == {message_id: "handing_over"}
+    assert await states(sessions) == {message_id: "accepted"}
+
+
 async def test_a_lost_lease_is_a_doubt_and_not_a_free_message(sessions: Sessions) -> None:
     [message_id] = await messages_of_a_brand(sessions, 1)
     clock = SetClock()
