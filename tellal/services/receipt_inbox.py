@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Integer, Row, String, bindparam, delete, func, insert, select
+from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal import metrics
@@ -62,12 +63,16 @@ _DUE = (
 _TAKE = delete(_inbox).where(_inbox.c.id.in_(_DUE)).returning(_inbox)
 
 
+_Waiting = tuple[Receipt, "asyncio.Future[None]"]
+"""A receipt, and whom to tell that it is kept."""
+
+
 class ReceiptInbox:
     """Puts receipts on disk for whoever answers callbacks."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._waiting: list[tuple[Receipt, asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
 
     async def put(self, receipt: Receipt) -> None:
@@ -88,16 +93,24 @@ class ReceiptInbox:
         """Commit what waits, again and again: what comes during a commit goes with the next."""
         while self._waiting:
             batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-            try:
-                await self.put_all([receipt for receipt, _ in batch])
-            except Exception as error:  # noqa: BLE001 - each caller is told
-                for _, kept in batch:
-                    if not kept.done():
-                        kept.set_exception(error)
-            else:
-                for _, kept in batch:
-                    if not kept.done():
-                        kept.set_result(None)
+            await self._keep(batch)
+
+    async def _keep(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            await self.put_all([receipt for receipt, _ in batch])
+        except Exception as error:  # noqa: BLE001 - each caller is told
+            if isinstance(error, DataError) and len(batch) > 1:
+                # One of them cannot be kept; the others came beside it by chance.
+                for one in batch:
+                    await self._keep([one])
+                return
+            for _, kept in batch:
+                if not kept.done():
+                    kept.set_exception(error)
+        else:
+            for _, kept in batch:
+                if not kept.done():
+                    kept.set_result(None)
 
 
 class InboxWork:
@@ -127,8 +140,8 @@ class InboxWork:
         async with self._sessions() as tx, tx.begin():
             rows = (await tx.execute(_TAKE, {"now": now})).all()
             rows = sorted(rows, key=lambda row: (row.received_at, row.id))
-            tries = {receipt: row.tries for receipt, row in ((_receipt(r), r) for r in rows)}
-            unknown = await self._receipts.take(tx, [_receipt(row) for row in rows])
+            tries = {_receipt(row): row.tries for row in rows}
+            unknown = await self._receipts.take(tx, list(tries))
             await self._keep_for_later(tx, {receipt: tries[receipt] for receipt in unknown}, now)
         return len(rows)
 

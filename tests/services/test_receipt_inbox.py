@@ -76,6 +76,21 @@ async def test_callbacks_that_come_together_all_count(sessions: Sessions) -> Non
     assert await states(sessions) == dict.fromkeys(ids, "delivered")
 
 
+async def test_a_callback_that_cannot_be_kept_takes_no_other_with_it(sessions: Sessions) -> None:
+    """PostgreSQL keeps no NUL; carriers do not repeat a callback that somebody else spoilt."""
+    ids = await handed_over(sessions, 3)
+    inbox = ReceiptInbox(sessions)
+    spoilt = a_receipt(MessageState.DELIVERED, message_id=new_id(), reference="a\0b")
+    good = [a_receipt(MessageState.DELIVERED, message_id=one) for one in ids]
+
+    kept = await asyncio.gather(
+        *(inbox.put(one) for one in [good[0], good[1], spoilt, good[2]]), return_exceptions=True
+    )
+
+    assert [isinstance(one, Exception) for one in kept] == [False, False, True, False]
+    assert await waiting(sessions) == 3
+
+
 async def test_several_steps_of_one_message_in_one_batch(sessions: Sessions) -> None:
     [message_id] = await handed_over(sessions, 1)
     inbox = ReceiptInbox(sessions)
