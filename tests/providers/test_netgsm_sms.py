@@ -15,7 +15,7 @@ from tellal.domain.messages import Answer, OutgoingMessage, Remedy
 from tellal.ids import new_id
 from tellal.settings import NetgsmSettings
 from tests.support.answering import Answering
-from tests.support.carrier import CarrierProbe, free_port
+from tests.support.carrier import WHATEVER_GOES_WRONG, CarrierProbe, free_port
 
 TO = "+905321112233"
 IMPATIENT_S = 1.0
@@ -166,19 +166,7 @@ async def test_what_is_no_turkish_mobile_goes_on_to_the_next_channel(
     assert carrier.requests() == 0
 
 
-@pytest.mark.parametrize(
-    ("fault", "answer", "remedy"),
-    [
-        pytest.param("429", Answer.REJECTED, Remedy.RETRY, id="429"),
-        pytest.param("500_before_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="500 before"),
-        pytest.param("500_after_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="500 after"),
-        pytest.param("503_html", Answer.AMBIGUOUS, Remedy.RECONCILE, id="503 in HTML"),
-        pytest.param("hang", Answer.AMBIGUOUS, Remedy.RECONCILE, id="hang"),
-        pytest.param("hang_after_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="hang after"),
-        pytest.param("reset", Answer.AMBIGUOUS, Remedy.RECONCILE, id="reset"),
-        pytest.param("reset_after_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="reset after"),
-    ],
-)
+@WHATEVER_GOES_WRONG
 async def test_one_attempt_is_one_request_whatever_goes_wrong(
     sms: NetgsmSms, carrier: CarrierProbe, fault: str, answer: Answer, remedy: Remedy
 ) -> None:

@@ -13,7 +13,7 @@ from tellal.domain.channels import Channel, Lane, MessageClass, Receipts
 from tellal.domain.messages import Answer, OutgoingMessage, Remedy
 from tellal.ids import new_id
 from tellal.settings import TwilioSettings
-from tests.support.carrier import CarrierProbe, free_port
+from tests.support.carrier import WHATEVER_GOES_WRONG, CarrierProbe, free_port
 
 CALLBACKS = "http://127.0.0.1:9/v1/hooks/twilio/status"
 TO = "+905321112233"
@@ -68,19 +68,7 @@ def test_it_declares_delivery_receipts(sms: TwilioSms) -> None:
     assert (sms.provider, sms.channel, sms.receipts) == ("twilio", Channel.SMS, Receipts.DELIVERY)
 
 
-@pytest.mark.parametrize(
-    ("fault", "answer", "remedy"),
-    [
-        pytest.param("429", Answer.REJECTED, Remedy.RETRY, id="429"),
-        pytest.param("500_before_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="500 before"),
-        pytest.param("500_after_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="500 after"),
-        pytest.param("503_html", Answer.AMBIGUOUS, Remedy.RECONCILE, id="503 in HTML"),
-        pytest.param("hang", Answer.AMBIGUOUS, Remedy.RECONCILE, id="hang"),
-        pytest.param("hang_after_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="hang after"),
-        pytest.param("reset", Answer.AMBIGUOUS, Remedy.RECONCILE, id="reset"),
-        pytest.param("reset_after_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="reset after"),
-    ],
-)
+@WHATEVER_GOES_WRONG
 async def test_one_attempt_is_one_request_whatever_goes_wrong(
     sms: TwilioSms,
     carrier: CarrierProbe,

@@ -17,6 +17,7 @@ import pytest
 from pydantic import SecretStr
 
 from tellal.carrier.settings import CarrierSettings
+from tellal.domain.messages import Answer, Remedy
 from tellal.settings import FcmSettings, NetgsmSettings, SmtpSettings, TwilioSettings
 
 _START_S = 30.0
@@ -28,6 +29,21 @@ _MAILBOX = (
     "import sys; from tellal.carrier.mailbox import serve;"
     " serve('127.0.0.1', int(sys.argv[1]), int(sys.argv[2]))"
 )
+
+WHATEVER_GOES_WRONG = pytest.mark.parametrize(
+    ("fault", "answer", "remedy"),
+    [
+        pytest.param("429", Answer.REJECTED, Remedy.RETRY, id="429"),
+        pytest.param("500_before_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="500 before"),
+        pytest.param("500_after_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="500 after"),
+        pytest.param("503_html", Answer.AMBIGUOUS, Remedy.RECONCILE, id="503 in HTML"),
+        pytest.param("hang", Answer.AMBIGUOUS, Remedy.RECONCILE, id="hang"),
+        pytest.param("hang_after_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="hang after"),
+        pytest.param("reset", Answer.AMBIGUOUS, Remedy.RECONCILE, id="reset"),
+        pytest.param("reset_after_accept", Answer.AMBIGUOUS, Remedy.RECONCILE, id="reset after"),
+    ],
+)
+"""Every fault of the simulator on the way to it, and what an adapter must make of each."""
 
 
 def free_port() -> int:

@@ -15,6 +15,7 @@ from activities.providers.twilio.names import is_service, provider_of
 from activities.providers.twilio.transport import ErrorAnswer, Transport
 from activities.retry_after import pause_of
 from tellal.clock import SystemClock
+from tellal.domain.channels import Receipts
 from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
 from tellal.settings import TwilioSettings
 
@@ -116,6 +117,28 @@ class Messages:
     async def close(self) -> None:
         """Give the connections back."""
         await self._transport.close()
+
+
+class OverTwilio:
+    """What every channel over Twilio has in common."""
+
+    def __init__(self, settings: TwilioSettings, *, status_callback_url: str) -> None:
+        """Take the account and the address of our callbacks (public, without a query)."""
+        self._messages = Messages(settings, status_callback_url=status_callback_url)
+
+    @property
+    def receipts(self) -> Receipts:
+        """Twilio tells of delivery, on WhatsApp also of reading, which comes after it."""
+        return Receipts.DELIVERY
+
+    @property
+    def looks_up(self) -> bool:
+        """Twilio can be asked what it has for a recipient."""
+        return True
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._messages.close()
 
 
 def accepted(provider: str, sid: str) -> HandOver:

@@ -2,19 +2,14 @@
 
 from datetime import datetime
 
-from activities.providers.twilio.messages import Messages, accepted, not_there
+from activities.providers.twilio.messages import OverTwilio, accepted, not_there
 from activities.providers.twilio.names import SMS_PROVIDER
-from tellal.domain.channels import Channel, Receipts
+from tellal.domain.channels import Channel
 from tellal.domain.messages import HandOver, OutgoingMessage
-from tellal.settings import TwilioSettings
 
 
-class TwilioSms:
+class TwilioSms(OverTwilio):
     """Sends texts, from a number, a name or a messaging service."""
-
-    def __init__(self, settings: TwilioSettings, *, status_callback_url: str) -> None:
-        """Take the account and the address of our callbacks (public, without a query)."""
-        self._messages = Messages(settings, status_callback_url=status_callback_url)
 
     @property
     def provider(self) -> str:
@@ -25,16 +20,6 @@ class TwilioSms:
     def channel(self) -> Channel:
         """The channel that it carries."""
         return Channel.SMS
-
-    @property
-    def receipts(self) -> Receipts:
-        """Twilio tells of delivery."""
-        return Receipts.DELIVERY
-
-    @property
-    def looks_up(self) -> bool:
-        """Twilio can be asked what it has for a recipient."""
-        return True
 
     async def send(self, message: OutgoingMessage) -> HandOver:
         """Hand the message over; every failure is an answer, never an exception."""
@@ -51,7 +36,3 @@ class TwilioSms:
         if sid:
             return accepted(SMS_PROVIDER, sid)
         return not_there(SMS_PROVIDER) if listed.is_whole else None
-
-    async def close(self) -> None:
-        """Give the connections back."""
-        await self._messages.close()

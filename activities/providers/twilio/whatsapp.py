@@ -9,19 +9,14 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from activities.providers.twilio.messages import Messages, accepted, not_there
+from activities.providers.twilio.messages import OverTwilio, accepted, not_there
 from activities.providers.twilio.names import WHATSAPP_PREFIX, WHATSAPP_PROVIDER, is_service
-from tellal.domain.channels import Channel, Receipts
+from tellal.domain.channels import Channel
 from tellal.domain.messages import HandOver, OutgoingMessage
-from tellal.settings import TwilioSettings
 
 
-class TwilioWhatsApp:
+class TwilioWhatsApp(OverTwilio):
     """Sends WhatsApp messages, from a number of a business or a messaging service."""
-
-    def __init__(self, settings: TwilioSettings, *, status_callback_url: str) -> None:
-        """Take the account and the address of our callbacks (public, without a query)."""
-        self._messages = Messages(settings, status_callback_url=status_callback_url)
 
     @property
     def provider(self) -> str:
@@ -32,16 +27,6 @@ class TwilioWhatsApp:
     def channel(self) -> Channel:
         """The channel that it carries."""
         return Channel.WHATSAPP
-
-    @property
-    def receipts(self) -> Receipts:
-        """Twilio tells of delivery, and of reading, which comes after it."""
-        return Receipts.DELIVERY
-
-    @property
-    def looks_up(self) -> bool:
-        """Twilio can be asked what it has for a recipient."""
-        return True
 
     async def send(self, message: OutgoingMessage) -> HandOver:
         """Hand the message over; every failure is an answer, never an exception."""
@@ -68,10 +53,6 @@ class TwilioWhatsApp:
             return accepted(WHATSAPP_PROVIDER, sid)
         may_be_another = bool(message.content and listed.messages)
         return not_there(WHATSAPP_PROVIDER) if listed.is_whole and not may_be_another else None
-
-    async def close(self) -> None:
-        """Give the connections back."""
-        await self._messages.close()
 
 
 def _marked(address: str) -> str:
