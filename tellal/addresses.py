@@ -12,6 +12,8 @@ from tellal.domain.simulation import number_range
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")
+_SHORTEST_TOKEN, _SHORTEST_HEX_TOKEN = 16, 32
+"""Tokens have more than a hundred characters, Apple's 64 hexadecimal digits: mostly digits, too."""
 _LIKE_A_NUMBER = re.compile(r"[\s\d+()/.-]+")
 _LOCAL_LIMIT = 64
 _LONGEST_CODE = 3
@@ -51,10 +53,17 @@ def normalise(channel: Channel, raw: str, *, region: str) -> str:
 
 
 def channel_of(raw: str) -> Channel:
-    """Tell by its form what kind of address this is; whether it is one, `normalise` says."""
+    """Tell by its form what kind of address this is; whether it is one, `normalise` says.
+
+    A number with a slip of the pen must not pass for the token of an app, which takes any letters.
+    """
     if "@" in raw:
         return Channel.EMAIL
-    return Channel.SMS if _LIKE_A_NUMBER.fullmatch(raw) else Channel.PUSH
+    digits = sum(character.isdigit() for character in raw)
+    slipped = len(raw) < _SHORTEST_TOKEN or (
+        len(raw) < _SHORTEST_HEX_TOKEN and 2 * digits > len(raw)
+    )
+    return Channel.SMS if slipped or _LIKE_A_NUMBER.fullmatch(raw) else Channel.PUSH
 
 
 def folded(channel: Channel, address: str) -> str:

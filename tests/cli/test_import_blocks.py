@@ -59,6 +59,9 @@ def test_a_list_is_read_as_spreadsheets_write_it(
     ("line", "words"),
     [
         pytest.param("0212 000 00 00;;x;institution;", "address: this number", id="address"),
+        pytest.param("05320000l0l;;x;institution;", "address: this number", id="a slip"),
+        pytest.param("+90532000010O-gsm;;x;institution;", "address: this number", id="a note"),
+        pytest.param("unknown;;x;institution;", "address: this number", id="a word"),
         pytest.param("0532 000 01 01;fax;x;institution;", "channel: no channel 'fax'", id="fax"),
         pytest.param("0532 000 01 01;;x;nobody;", "origin: no origin 'nobody'", id="origin"),
         pytest.param("0532 000 01 01;;;institution;", "reason: a block needs", id="reason"),
