@@ -199,6 +199,8 @@ class _Calls:
         limit = time.monotonic() - older_than_s
         while self._waiting and self._waiting[0][0] <= limit:
             _, message = self._waiting.popleft()
+            # Whoever is called now is slower than was thought.
+            self._speed, self._finished = 0.0, 0
             self._answer(
                 message,
                 HandOver(

@@ -8,7 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.clock import Clock
 from tellal.domain.handover import Answered, Doubt
-from tellal.domain.messages import Answer, HandOver, MessageState, OutgoingMessage, Remedy
+from tellal.domain.messages import (
+    NOT_CALLED,
+    Answer,
+    HandOver,
+    MessageState,
+    OutgoingMessage,
+    Remedy,
+)
 from tellal.persistence.bulk import arrays, given
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.session import Sessions
@@ -124,7 +131,8 @@ def _after_rejection(answer: HandOver, message: OutgoingMessage, now: datetime) 
             asked = timedelta(seconds=answer.retry_after_s)
             pause = min(asked, pause) if message.has_other_route else asked
         again_at = now + pause
-    if again_at is not None and _has_time(message, again_at):
+    may_try = message.attempt < _MOST_TRIES or answer.code == NOT_CALLED
+    if again_at is not None and may_try and _has_time(message, again_at):
         return Move(
             message_id=message.id,
             attempt=message.attempt,
@@ -146,8 +154,7 @@ def _after_rejection(answer: HandOver, message: OutgoingMessage, now: datetime) 
 
 
 def _has_time(message: OutgoingMessage, again_at: datetime) -> bool:
-    in_time = message.expires_at is None or again_at < message.expires_at
-    return in_time and message.attempt < _MOST_TRIES
+    return message.expires_at is None or again_at < message.expires_at
 
 
 def _pause(attempt: int) -> timedelta:

@@ -14,9 +14,11 @@ from temporalio.testing import ActivityEnvironment
 from activities.lanes import HandOverDesk, LaneActivities, WorkLane
 from tellal.clock import SystemClock
 from tellal.domain.channels import Lane
-from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
+from tellal.domain.messages import NOT_CALLED, Answer, HandOver, OutgoingMessage, Remedy
 from tellal.persistence.bell import Bell
+from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
+from tellal.persistence.tables.ledger import AttemptRow
 from tellal.services.posting import LANE_CHANNEL
 from tests.support.builders import a_brand
 from tests.support.carrier import CarrierProbe
@@ -83,6 +85,42 @@ async def test_no_intent_is_committed_that_cannot_be_called_at_once(sessions: Se
         await until(lambda: all_are(sessions, "accepted"))
 
     assert in_hand == SLOTS
+
+
+async def test_when_a_provider_stalls_what_waits_for_it_is_given_back_once(
+    sessions: Sessions,
+) -> None:
+    """What is claimed ahead goes by the speed of before the stall; that must not go on."""
+
+    class StallsAfterAWhile(FakeSender):
+        async def send(self, message: OutgoingMessage) -> HandOver:
+            if len(self.requests) < 40 * SLOTS:
+                await asyncio.sleep(0.005)
+            else:
+                await release.wait()
+            return await super().send(message)
+
+    release = asyncio.Event()
+    await messages_of_a_brand(sessions, 80 * SLOTS, expires_at=FOR_EVER)
+    sender = StallsAfterAWhile()
+
+    async with at_work(lanes_of(a_desk(sessions, SystemClock()), sender)):
+        await until(lambda: _given_back(sessions))
+        await asyncio.sleep(6)
+        release.set()
+        await until(lambda: all_are(sessions, "accepted"))
+
+    async with sessions() as tx:
+        given_back = select(func.count()).where(table(AttemptRow).c.code == NOT_CALLED)
+        per_message = given_back.group_by(table(AttemptRow).c.message_id)
+        most = max((await tx.execute(per_message)).scalars())
+    assert most == 1
+
+
+async def _given_back(sessions: Sessions) -> bool:
+    async with sessions() as tx:
+        query = select(func.count()).where(table(AttemptRow).c.code == NOT_CALLED)
+        return bool((await tx.execute(query)).scalar_one())
 
 
 async def test_a_slow_hand_over_does_not_hold_up_the_others(sessions: Sessions) -> None:

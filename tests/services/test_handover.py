@@ -8,7 +8,14 @@ from sqlalchemy import text, update
 
 from tellal.domain.channels import Channel, Lane, MessageClass, Receipts
 from tellal.domain.handover import Answered, Carrier
-from tellal.domain.messages import Answer, HandOver, MessageState, OutgoingMessage, Remedy
+from tellal.domain.messages import (
+    NOT_CALLED,
+    Answer,
+    HandOver,
+    MessageState,
+    OutgoingMessage,
+    Remedy,
+)
 from tellal.persistence.columns import table
 from tellal.persistence.people import lock_customer_by_id
 from tellal.persistence.session import Sessions
@@ -243,6 +250,24 @@ async def test_retries_end_before_the_message_loses_its_use(sessions: Sessions) 
 
     assert (await message(sessions, message_id)).state == MessageState.FAILED
     assert [row.kind for row in await outbox(sessions)] == ["progressed"]
+
+
+async def test_what_nobody_was_asked_is_no_try(sessions: Sessions) -> None:
+    """A provider that stalls for a while must not use up the tries of those who wait for it."""
+    [message_id] = await messages_of_a_brand(sessions, 1)
+    desk = a_desk(sessions, SetClock())
+    given_back = HandOver(
+        answer=Answer.REJECTED,
+        provider="fake",
+        code=NOT_CALLED,
+        remedy=Remedy.RETRY,
+        retry_after_s=0.0,
+    )
+
+    for _ in range(15):
+        await desk.record(answered(*await desk.claim(Lane.JOURNEYS, 1), answer=given_back))
+
+    assert await states(sessions) == {message_id: "queued"}
 
 
 async def test_a_bad_address_is_remembered(sessions: Sessions) -> None:
