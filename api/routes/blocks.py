@@ -77,6 +77,8 @@ async def place_block(body: NewBlock, write: Writer) -> Response:
         until=body.until,
     )
 
+    write.check_rehearsal("block", simulated=False)
+
     async def effect(tx: AsyncSession) -> Block:
         [block] = await write.desk.blocks.place(
             tx, write.brand.id, [said], by=write.signed(body.by)
@@ -121,6 +123,7 @@ async def list_blocks(
 @router.post("/{block_id}/lift", responses=documented(404, 409, 422), response_model=Block)
 async def lift_block(block_id: BlockId, write: Writer, body: Lift = _NOBODY) -> Response:
     """Lift one block; others on the address stay, and messages that it ended do not come back."""
+    write.check_rehearsal("block", simulated=False)
 
     async def effect(tx: AsyncSession) -> Block:
         return await write.desk.blocks.lift(tx, write.brand.id, block_id, by=write.signed(body.by))

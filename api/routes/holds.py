@@ -120,6 +120,7 @@ async def place_hold(body: NewHold, write: Writer) -> Response:
 
     Messages are kept, not cancelled; a provider may still report on those that it has already.
     """
+    write.check_rehearsal("hold", simulated=False)
 
     async def effect(tx: AsyncSession) -> Hold:
         return await write.desk.holds.place(
@@ -158,6 +159,7 @@ async def release_hold(hold_id: HoldId, write: Writer, body: Release = _NOBODY) 
     What has expired meanwhile ends as `expired` and does not leave; read the hold beforehand to
     see how many those are.
     """
+    write.check_rehearsal("hold", simulated=False)
 
     async def effect(tx: AsyncSession) -> Hold:
         return await write.desk.holds.release(tx, write.brand.id, hold_id, by=write.signed(body.by))

@@ -64,6 +64,26 @@ async def test_a_rehearsal_key_makes_no_key_that_is_in_earnest(
     assert refused.json()["errors"][0]["field"] == "scopes"
 
 
+async def test_it_neither_holds_nor_blocks_what_is_in_earnest_nor_lets_it_go(
+    bank: Tenant, rehearsing: Tenant
+) -> None:
+    hold = {"topic": "phishing_awareness", "reason": "r"}
+    block = {"address": "0532 000 01 01", "origin": "institution", "reason": "r"}
+    held = (await bank.client.post("/v1/holds", json=hold)).json()["id"]
+    blocked = (await bank.client.post("/v1/blocks", json=block)).json()["id"]
+
+    refused = [
+        await rehearsing.client.post("/v1/holds", json=hold),
+        await rehearsing.client.post(f"/v1/holds/{held}/release"),
+        await rehearsing.client.post("/v1/blocks", json=block),
+        await rehearsing.client.post(f"/v1/blocks/{blocked}/lift"),
+    ]
+
+    assert [one.status_code for one in refused] == [409] * 4
+    assert {one.json()["code"] for one in refused} == {"not_a_rehearsal"}
+    assert (await bank.client.get(f"/v1/holds/{held}")).json()["released_at"] is None
+
+
 async def test_what_it_sets_off_shows_as_simulated(bank: Tenant, rehearsing: Tenant) -> None:
     await put_customer(bank)
 
