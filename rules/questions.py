@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from rules.rulebook import Rulebook
+from rules.situations import Tally
 from tellal.domain.blocks import Block
 from tellal.domain.channels import Channel
 from tellal.domain.decisions import Value
@@ -27,7 +28,8 @@ class Question:
     `document` maps the vocabulary's paths to values, absent means unknown; `cap_uses` maps a cap
     to the instants at which its slots were taken; `consents` holds True for granted and False for
     refused, and nothing where there is no record; `unroutable` says why no route may carry a
-    channel to him; `blocked` names the channels that are not reachable because of a block.
+    channel to him; `blocked` names the channels that are not reachable because of a block;
+    `tallies` holds what the rulebook's counts came to, nothing for one that never happened.
     """
 
     topic: str
@@ -41,6 +43,7 @@ class Question:
     country: str = ""
     unroutable: Mapping[Channel, str] = field(default_factory=dict)
     ledger: LedgerView = LedgerView(told_version=None, pending=False, attempts_made=0)
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

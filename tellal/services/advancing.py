@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rules.reference import derive, holds
+from rules.standing import converted
 from tellal.domain.customers import Brand, Customer
 from tellal.domain.decisions import Decision, PlanStep, Verdict
 from tellal.domain.journeys import Step
@@ -16,7 +16,7 @@ from tellal.domain.messages import HANDED_OVER, LOST, UNSENT, MessageState, Outc
 from tellal.domain.plans import Plan
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import DecisionRow, MessageRow, OutcomeRow
-from tellal.services.asking import document
+from tellal.services.asking import document, situation
 from tellal.services.deciding import Deciding
 from tellal.services.history import Journey
 from tellal.services.moves import Move
@@ -95,7 +95,7 @@ class Look:
         if topic is None or topic.stop_when is None:
             return False
         known = document(self.customer, {})
-        return holds(topic.stop_when, known, derive(book, topic.id, known))
+        return converted(book, topic.id, known, situation(self.customer, self._now))
 
     async def _close_early(self, reason: str) -> Step:
         await self.progress.cancel_unsent(self.tx, [self.outcome.id], reason)

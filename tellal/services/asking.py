@@ -9,13 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rules.decide import Decider, Question
 from rules.holder import RulebookHolder
 from rules.rulebook import Rulebook
+from rules.situations import Situation, zone_of
 from tellal.addresses import country_of
 from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
 from tellal.domain.customers import ConsentState, Customer
 from tellal.domain.decisions import Decision, Value
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.routes import Load, RouteTable
-from tellal.services.history import Journey, cap_uses, ledger_view
+from tellal.services.history import Journey, cap_uses, ledger_view, tallies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +71,15 @@ class Asking:
             cap_uses=await cap_uses(
                 tx, customer.id, book.caps_of(topic_id), at, own, simulated=simulated
             ),
-            consents={
-                channel: consent.state is ConsentState.GRANTED
-                for channel, consent in customer.consents.items()
-            },
+            consents=agreed(customer),
             reachable=reachable(customer, topic.message_class, at, banner=around.banner),
             blocked=customer.blocked(topic.message_class, at),
             country=customer.country,
             unroutable=unroutable(customer, topic.message_class, self._routes),
             ledger=await ledger_view(tx, customer.id, topic, own, simulated=simulated),
+            tallies=await tallies(
+                tx, customer.id, book.counts_of(topic_id), at, simulated=simulated
+            ),
         )
         return await self._decider.decide(book, question)
 
@@ -100,6 +101,24 @@ def document(customer: Customer, around: Mapping[str, Value]) -> dict[str, Value
     if customer.usable(Channel.PUSH):
         facts["customer.app.push_token"] = True
     return {**facts, **around}
+
+
+def agreed(customer: Customer) -> dict[Channel, bool]:
+    """Return what the customer granted (True) and refused (False)."""
+    return {
+        channel: consent.state is ConsentState.GRANTED
+        for channel, consent in customer.consents.items()
+    }
+
+
+def situation(customer: Customer, at: datetime) -> Situation:
+    """Return what conditions outside of a decision may read besides the document."""
+    return Situation(
+        at=at,
+        zone=zone_of(customer.timezone),
+        country=customer.country,
+        consents=agreed(customer),
+    )
 
 
 def unroutable(
