@@ -11,6 +11,7 @@ from tellal.cli import (
     rulebook,
     serve,
     texts,
+    trials,
     upset,
     ways,
 )
@@ -35,6 +36,7 @@ app.command()(measure.bench)
 app.command()(upset.chaos)
 app.command()(ways.routes)
 app.add_typer(serve.database, name="db")
+trials.register(rulebook.rules)
 app.add_typer(rulebook.rules, name="rules")
 app.add_typer(texts.templates, name="templates")
 app.add_typer(brands.brands, name="brands")
