@@ -88,7 +88,8 @@ class Count:
 class Topic:
     """Something to speak about: its class, how urgent it is, how often and until when.
 
-    `fold` says how far its text messages may be changed to save segments.
+    `fold` says how far its text messages may be changed to save segments. Attempts of longer ago
+    than `attempts_within` do not count; without it they count for ever.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Topic:
     file: str
     line: int
     fold: Folding = Folding.NEVER
+    attempts_within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

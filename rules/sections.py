@@ -46,6 +46,7 @@ _TOPIC = _ABOUT - {"when", "ticket"} | {
     "content_version",
     "expires",
     "attempts",
+    "attempts_within",
     "every",
     "stop_when",
     "on",
@@ -154,6 +155,9 @@ class SectionReader:
             file=self._file,
             line=entry.place.line,
             fold=entry.choice("fold", Folding, Folding.NEVER),
+            attempts_within=entry.duration("attempts_within", timedelta())
+            if "attempts_within" in entry.raw
+            else None,
         )
 
     def _events(self, entry: Entry) -> tuple[str, ...]:

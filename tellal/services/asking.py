@@ -106,7 +106,7 @@ class Asking:
             blocked=customer.blocked(topic.message_class, at),
             country=customer.country,
             unroutable=unroutable(customer, topic.message_class, self._routes),
-            ledger=await ledger_view(tx, customer.id, topic, own, simulated=simulated),
+            ledger=await ledger_view(tx, customer.id, topic, at, own, simulated=simulated),
             tallies=await tallies(
                 tx, customer.id, book.counts_of(topic_id), at, simulated=simulated
             ),

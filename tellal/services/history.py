@@ -49,6 +49,7 @@ async def ledger_view(
     tx: AsyncSession,
     customer_id: str,
     topic: Topic,
+    at: datetime,
     own: Journey | None = None,
     *,
     simulated: bool = False,
@@ -60,18 +61,29 @@ async def ledger_view(
     """
     if not topic.on:
         return LedgerView(told_version=None, pending=False, attempts_made=0)
-    query = select(_outcomes.id, _outcomes.state, _outcomes.content_version, _outcomes.tries).where(
-        _outcomes.customer_id == customer_id, _outcomes.topic == topic.id
-    )
+    query = select(
+        _outcomes.id,
+        _outcomes.state,
+        _outcomes.content_version,
+        _outcomes.tries,
+        _outcomes.created_at,
+    ).where(_outcomes.customer_id == customer_id, _outcomes.topic == topic.id)
     if not simulated:
         query = query.where(_outcomes.plan["simulated"].as_boolean().is_not(True))
     rows = (await tx.execute(query)).all()
     others = [row for row in rows if own is None or row.id != own.outcome_id]
+    since = at - topic.attempts_within if topic.attempts_within else None
+    lately = [
+        row
+        for row in rows
+        if row.state != OutcomeState.CANCELLED
+        and (since is None or row.created_at > since or (own and row.id == own.outcome_id))
+    ]
     told = [row.content_version for row in others if row.state == OutcomeState.TOLD]
     return LedgerView(
         told_version=max(told, default=None),
         pending=any(row.state == OutcomeState.OPEN for row in others),
-        attempts_made=sum(row.tries for row in rows if row.state != OutcomeState.CANCELLED)
+        attempts_made=sum(row.tries for row in lately)
         - (1 if own is not None and own.tries else 0),
     )
 
