@@ -24,7 +24,7 @@ from rules.vocabulary import moderate
 from tellal.domain.decisions import Decision, PlanStep, Reason, Value, Verdict
 from tellal.domain.errors import InvalidInputError
 
-__all__ = ["Decider", "LedgerView", "Question", "decide"]
+__all__ = ["Decider", "LedgerView", "Question", "decide", "seen"]
 
 REFERENCE = "reference"
 DURABLE = "durable_rules"
@@ -75,6 +75,16 @@ def decide(book: Rulebook, question: Question, fired: EngineAnswer | None = None
     return _conclude(asking, ours, DURABLE if fired == ours else REFERENCE)
 
 
+def seen(book: Rulebook, question: Question) -> tuple[Mapping[str, Value], EngineAnswer]:
+    """Return the document as the rules see it, and which of them hold for it.
+
+    Raises:
+        InvalidInputError: The rulebook has no such topic, or there is no such time zone.
+    """
+    asking = _prepare(book, question)
+    return asking.document, _reference(asking)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asking:
     book: Rulebook
@@ -89,11 +99,11 @@ def _prepare(book: Rulebook, question: Question) -> _Asking:
     if shard is None:
         raise InvalidInputError(f"the rulebook has no topic '{question.topic}'", field="topic")
     zone = zone_of(question.timezone)
-    seen = question.document
+    stored = question.document
     document = {
         path: value
         for path, kind in shard.readable
-        if type(value := seen.get(path)) is kind
+        if type(value := stored.get(path)) is kind
         and value != ()
         and (kind is not int or moderate(value))
     }
@@ -106,7 +116,7 @@ def _prepare(book: Rulebook, question: Question) -> _Asking:
             consents=question.consents,
             tallies=question.tallies,
         )
-        document.update(shard.derivable.complete(seen, situation))
+        document.update(shard.derivable.complete(stored, situation))
     return _Asking(book=book, shard=shard, question=question, zone=zone, document=document)
 
 

@@ -32,11 +32,13 @@ _COMPARISON = re.compile(r"(>=|<=|>|<)\s*(-?\d+)")
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 _WORDS: Mapping[str, str] = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 _INDENT = 2
-_AND = "||"
+AND = "||"
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
+class Cell:
+    """What stands in one cell, and where."""
+
     text: str
     line: int
     column: int
@@ -59,7 +61,7 @@ def expand_tables(root: CommentedMap, file: str, report: Report) -> None:
 
 
 def _rows(entry: Entry, decides: str) -> Iterator[CommentedMap]:
-    lines = list(_lines(entry))
+    lines = list(table_lines(entry))
     if not lines:
         entry.wrong("table", "a table has a line of names and at least one of values")
         return
@@ -67,8 +69,8 @@ def _rows(entry: Entry, decides: str) -> Iterator[CommentedMap]:
     for cell in effects:
         if cell.text not in _EFFECTS[decides]:
             near = did_you_mean(cell.text, _EFFECTS[decides])
-            message = f"right of '{_AND}' stand {', '.join(_EFFECTS[decides])}"
-            entry.report.add(_place(entry, cell), message, near)
+            message = f"right of '{AND}' stand {', '.join(_EFFECTS[decides])}"
+            entry.report.add(place_of_cell(entry, cell), message, near)
             return
     if not rows:
         entry.wrong("table", "a table has a line of names and at least one of values")
@@ -76,12 +78,13 @@ def _rows(entry: Entry, decides: str) -> Iterator[CommentedMap]:
         if len(cells) != len(names) or len(results) != len(effects):
             message = f"this line has {len(cells)} + {len(results)} cells, "
             message += f"the first has {len(names)} + {len(effects)}"
-            entry.report.add(_place(entry, cells[0]), message)
+            entry.report.add(place_of_cell(entry, cells[0]), message)
             continue
         yield _rule(f"{entry.id()}_{number}", entry, (names, cells), (effects, results))
 
 
-def _lines(entry: Entry) -> Iterator[tuple[list[_Cell], list[_Cell]]]:
+def table_lines(entry: Entry) -> Iterator[tuple[list[Cell], list[Cell]]]:
+    """Read the lines of an entry's `table`, each parted by `||` into cells with their places."""
     table = entry.raw.get("table")
     if not isinstance(table, str) or not isinstance(entry.raw, CommentedMap):
         entry.wrong("table", "'table' is text of lines", "begin it with 'table: |'")
@@ -91,43 +94,43 @@ def _lines(entry: Entry) -> Iterator[tuple[list[_Cell], list[_Cell]]]:
     for number, line in enumerate(table.splitlines(), first):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        left, mark, right = line.partition(_AND)
+        left, mark, right = line.partition(AND)
         if not mark:
             place = Place(file=entry.file, line=number, column=indent)
-            entry.report.add(place, f"'{_AND}' parts what is asked from what follows")
+            entry.report.add(place, f"'{AND}' parts what is asked from what follows")
             continue
-        start = indent + len(left) + len(_AND)
+        start = indent + len(left) + len(AND)
         yield list(_cells(left, number, indent)), list(_cells(right, number, start))
 
 
-def _cells(text: str, line: int, column: int) -> Iterator[_Cell]:
+def _cells(text: str, line: int, column: int) -> Iterator[Cell]:
     for cell in text.split("|"):
-        yield _Cell(cell.strip(), line, column + len(cell) - len(cell.lstrip()))
+        yield Cell(cell.strip(), line, column + len(cell) - len(cell.lstrip()))
         column += len(cell) + 1
 
 
 def _rule(
     name: str,
     entry: Entry,
-    asked: tuple[list[_Cell], list[_Cell]],
-    follows: tuple[list[_Cell], list[_Cell]],
+    asked: tuple[list[Cell], list[Cell]],
+    follows: tuple[list[Cell], list[Cell]],
 ) -> CommentedMap:
     start = asked[1][0]
-    when = _mapping(start)
+    when = node_at(start)
     for field, cell in zip(*asked, strict=True):
         if cell.text:
-            _put(when, field.text, _condition(cell.text), cell)
-    rule = _mapping(start)
-    _put(rule, "id", name, start)
-    _put(rule, "means", str(entry.raw.get("means", "")), start)
-    _put(rule, "when", when, start)
+            put(when, field.text, _condition(cell.text), cell)
+    rule = node_at(start)
+    put(rule, "id", name, start)
+    put(rule, "means", str(entry.raw.get("means", "")), start)
+    put(rule, "when", when, start)
     for key, cell in zip(*follows, strict=True):
         value: object = cell.text
         if key.text == "send":
             value = CommentedSeq(part.strip() for part in cell.text.split(","))
             for number in range(len(value)):
                 value.lc.add_idx_line_col(number, [cell.line - 1, cell.column - 1])
-        _put(rule, key.text, value, cell)
+        put(rule, key.text, value, cell)
     return rule
 
 
@@ -141,11 +144,12 @@ def _condition(text: str) -> object:
         return {_WORDS[match[1]]: int(match[2])}
     if match := _RANGE.fullmatch(text):
         return {"between": [int(match[1]), int(match[2])]}
-    parts = [_value(part.strip()) for part in text.split(",")]
+    parts = [cell_value(part.strip()) for part in text.split(",")]
     return parts if len(parts) > 1 else parts[0]
 
 
-def _value(text: str) -> str | int | bool:
+def cell_value(text: str) -> str | int | bool:
+    """Read one value of a cell."""
     if text in {"true", "yes"}:
         return True
     if text in {"false", "no"}:
@@ -155,17 +159,20 @@ def _value(text: str) -> str | int | bool:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-def _mapping(cell: _Cell) -> CommentedMap:
+def node_at(cell: Cell) -> CommentedMap:
+    """Make an empty mapping that stands where a cell does."""
     node = CommentedMap()
     node.lc.line, node.lc.col = cell.line - 1, cell.column - 1
     return node
 
 
-def _put(node: CommentedMap, key: str, value: object, cell: _Cell) -> None:
+def put(node: CommentedMap, key: str, value: object, cell: Cell) -> None:
+    """Put a value into a mapping, as if it stood at a cell."""
     node[key] = value
     at = [cell.line - 1, cell.column - 1]
     node.lc.add_kv_line_col(key, [*at, *at])
 
 
-def _place(entry: Entry, cell: _Cell) -> Place:
+def place_of_cell(entry: Entry, cell: Cell) -> Place:
+    """Return the place of a cell."""
     return Place(file=entry.file, line=cell.line, column=cell.column)

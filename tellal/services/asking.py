@@ -33,6 +33,14 @@ class Circumstances:
 NOTHING = Circumstances(document={})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A decision, and the question that led to it."""
+
+    question: Question
+    decision: Decision
+
+
 class Asking:
     """Asks the rules; reads, and writes nothing."""
 
@@ -51,19 +59,41 @@ class Asking:
         around: Circumstances = NOTHING,
         own: Journey | None = None,
         simulated: bool = False,
-    ) -> Decision:
+    ) -> Answer:
         """Decide whether to speak to a customer whose row the caller has locked.
+
+        Raises:
+            InvalidInputError: The rulebook has no such topic.
+        """
+        book = self.books.current
+        question = await self.question(
+            tx, book, customer, topic_id, at, around=around, own=own, simulated=simulated
+        )
+        return Answer(question=question, decision=await self._decider.decide(book, question))
+
+    async def question(
+        self,
+        tx: AsyncSession,
+        book: Rulebook,
+        customer: Customer,
+        topic_id: str,
+        at: datetime,
+        *,
+        around: Circumstances = NOTHING,
+        own: Journey | None = None,
+        simulated: bool = False,
+    ) -> Question:
+        """Gather what a decision by a rulebook depends on.
 
         A simulated question hears of rehearsals and of what is in earnest, any other only of that.
 
         Raises:
             InvalidInputError: The rulebook has no such topic.
         """
-        book = self.books.current
         topic = book.topics.get(topic_id)
         if topic is None:
             raise InvalidInputError(f"the rulebook has no topic {topic_id!r}", field="topic")
-        question = Question(
+        return Question(
             topic=topic_id,
             at=at,
             timezone=customer.timezone,
@@ -81,7 +111,6 @@ class Asking:
                 tx, customer.id, book.counts_of(topic_id), at, simulated=simulated
             ),
         )
-        return await self._decider.decide(book, question)
 
     @property
     def book(self) -> Rulebook:
