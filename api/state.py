@@ -20,6 +20,7 @@ from tellal.services.house import House
 from tellal.services.one_click import OneClick
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
+from tellal.services.trials import Trials
 from templates.pages import Pages
 
 
@@ -82,6 +83,7 @@ class Desk:
     pages: Pages
     holds: Holds
     blocks: Blocks
+    trials: Trials
     twilio: Callbacks
     netgsm: Pushes
     engine_counters: Callable[[], Mapping[str, int]]
