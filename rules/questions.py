@@ -29,6 +29,7 @@ class Question:
     to the instants at which its slots were taken; `consents` holds True for granted and False for
     refused, and nothing where there is no record; `unroutable` says why no route may carry a
     channel to him; `blocked` names the channels that are not reachable because of a block;
+    `cap_holders` names the topics that hold the slots of `cap_uses`, in the same order, if known;
     `tallies` holds what the rulebook's counts came to, nothing for one that never happened.
     """
 
@@ -37,6 +38,7 @@ class Question:
     timezone: str
     document: Mapping[str, Value]
     cap_uses: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    cap_holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     consents: Mapping[Channel, bool] = field(default_factory=dict)
     reachable: frozenset[Channel] = frozenset()
     blocked: Mapping[Channel, Block] = field(default_factory=dict)
