@@ -77,7 +77,11 @@ class Texts(Protocol):
 
 
 class Renderer(Texts, Protocol):
-    """Fills texts in."""
+    """Fills texts in; what is asked of itself is answered by those in force."""
+
+    async def of(self, revision: str, /) -> "Renderer":
+        """Return the texts of a revision of the rulebook, or those in force if it is not kept."""
+        ...
 
     def render(
         self, *, topic: str, channel: Channel, language: str, variables: Mapping[str, object]
