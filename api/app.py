@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
@@ -28,6 +29,7 @@ from api.routes import (
     messages,
     metrics,
     outages,
+    revisions,
     rulebook,
     unsubscribe,
 )
@@ -41,12 +43,15 @@ from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.blocks import Blocks
 from tellal.services.customers import Customers
+from tellal.services.editions import read_edition
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
 from tellal.services.one_click import one_click
+from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.rereading import reread
+from tellal.services.shelf import Shelf
 from tellal.settings import NetgsmSettings, Settings, TwilioSettings
 from templates.environment import JinjaRenderer
 from templates.pages import Pages
@@ -135,6 +140,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         holds,
         blocks,
         rulebook,
+        revisions,
         delivery_routes,
         keys,
         hooks,
@@ -158,19 +164,20 @@ async def _open(
     engine = RuleEngine(deadline_s=settings.engine_deadline_s)
     await engine.start()
     held.push_async_callback(engine.close)
+    shelf = Shelf(sessions, books, JinjaRenderer())
+    await shelf.look()
     engine.prepare(books.current)
-    renderer = JinjaRenderer()
     routes = load_routes(settings.routes)
     house = furnish(
         sessions=sessions,
         books=books,
         decider=Decider(engine),
-        renderer=renderer,
+        renderer=shelf,
         clock=clock,
         routes=routes.with_providers(settings.providers),
         speed=settings.rehearsal_speed,
     )
-    rereading = asyncio.create_task(reread(books, asyncio.Event()))
+    rereading = asyncio.create_task(reread(books, shelf, asyncio.Event()))
     held.push_async_callback(_cut_off, rereading)
     return Desk(
         sessions=sessions,
@@ -186,8 +193,15 @@ async def _open(
         inbox=ReceiptInbox(sessions),
         one_click=one_click(settings, clock),
         pages=Pages(),
-        holds=Holds(books, renderer, clock),
+        holds=Holds(books, shelf, clock),
         blocks=Blocks(clock),
+        publishing=Publishing(
+            clock,
+            folder=partial(read_edition, settings.rulebook),
+            routes=routes,
+            providers=settings.providers,
+            above=settings.approval_above,
+        ),
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
         netgsm=NetgsmPushes(settings.netgsm),
         engine_counters=lambda: asdict(engine.counters),

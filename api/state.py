@@ -18,6 +18,7 @@ from tellal.services.customers import Customers
 from tellal.services.holds import Holds
 from tellal.services.house import House
 from tellal.services.one_click import OneClick
+from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from templates.pages import Pages
@@ -82,6 +83,7 @@ class Desk:
     pages: Pages
     holds: Holds
     blocks: Blocks
+    publishing: Publishing
     twilio: Callbacks
     netgsm: Pushes
     engine_counters: Callable[[], Mapping[str, int]]

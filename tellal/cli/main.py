@@ -7,11 +7,12 @@ from tellal.cli import (
     holds,
     imports,
     measure,
+    publishing,
     rehearse,
-    rulebook,
     serve,
     texts,
     upset,
+    verify,
     ways,
 )
 from tellal.cli.sentences import PlainSpeaking
@@ -35,7 +36,8 @@ app.command()(measure.bench)
 app.command()(upset.chaos)
 app.command()(ways.routes)
 app.add_typer(serve.database, name="db")
-app.add_typer(rulebook.rules, name="rules")
+app.add_typer(publishing.rules, name="rules")
+app.add_typer(verify.verify, name="verify")
 app.add_typer(texts.templates, name="templates")
 app.add_typer(brands.brands, name="brands")
 app.add_typer(brands.keys, name="keys")

@@ -59,6 +59,9 @@ UNANSWERED = HandOver(
 class PlainRenderer:
     """Writes the topic's name, or the variable `text`; `broken` stands for a broken template."""
 
+    async def of(self, _: str, /) -> "PlainRenderer":
+        return self
+
     def text_name(self, *, topic: str, channel: Channel, language: str) -> str:
         return f"{topic}/{channel}.{language}"
 
