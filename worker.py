@@ -85,6 +85,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
             clock=SystemClock(),
             routes=routes,
             speed=settings.rehearsal_speed,
+            book_of=shelf.book_of,
         )
         to_lanes = _sessions(held, settings, _LANE_POOL)
         bell = Bell(to_lanes, LANE_CHANNEL)

@@ -176,6 +176,7 @@ async def _open(
         clock=clock,
         routes=routes.with_providers(settings.providers),
         speed=settings.rehearsal_speed,
+        book_of=shelf.book_of,
     )
     rereading = asyncio.create_task(reread(books, shelf, asyncio.Event()))
     held.push_async_callback(_cut_off, rereading)

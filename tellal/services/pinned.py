@@ -26,20 +26,22 @@ _caps = table(CapUseRow)
 _outages = table(OutageRow)
 
 _REVISION = _outcomes.c.plan["revision"].as_string()
-_LANGUAGE = _outcomes.c.plan["language"].as_string()
 _IS_OPEN = _outcomes.c.state == OutcomeState.OPEN.value
 
-_RUNNING = (
+_OPEN = (
     select(
         _outcomes.c.topic,
         _REVISION.label("revision"),
-        _LANGUAGE.label("language"),
+        _outcomes.c.plan["language"].as_string().label("language"),
         _outcomes.c.plan["steps"].label("steps"),
-        func.count().label("number"),
     )
     .where(_IS_OPEN)
-    .group_by(_outcomes.c.topic, _REVISION, _LANGUAGE, _outcomes.c.plan["steps"])
-    .order_by(_outcomes.c.topic, _REVISION)
+    .subquery("open")
+)
+_RUNNING = (
+    select(*_OPEN.c, func.count().label("number"))
+    .group_by(*_OPEN.c)
+    .order_by(_OPEN.c.topic, _OPEN.c.revision)
 )
 _SLOTS = (
     select(_outcomes.c.topic, _REVISION.label("revision"), _caps.c.cap)
@@ -90,9 +92,9 @@ async def standings(tx: AsyncSession, new: Edition, present: Edition) -> tuple[S
             ]
         group.lacks |= dict.fromkeys(lacks)
     caps = {rule.id for rule in new.book.rules}
-    for row in await tx.execute(_SLOTS):
-        if row.cap not in caps and (row.topic, row.revision) in groups:
-            groups[row.topic, row.revision].lacks[f"the cap {row.cap}"] = None
+    for topic, revision, cap in await tx.execute(_SLOTS):
+        if cap not in caps and (topic, revision) in groups:
+            groups[topic, revision].lacks[f"the cap {cap}"] = None
     return (*_of_journeys(groups), *await _of_outages(tx, new.book))
 
 

@@ -12,7 +12,7 @@ from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
 from tellal.domain.routes import Carriage, Route, RouteTable
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions
-from tellal.ports import Rendered
+from tellal.ports import Rendered, Renderer
 from tellal.services.handover import HandOvers
 from tellal.services.posting import LANE_CHANNEL
 from tellal.services.progress import Progress
@@ -110,13 +110,14 @@ def a_desk(
     carriers: Mapping[str, Carrier] = CARRIERS,
     routes: RouteTable = ROUTES,
     bell: Bell | None = None,
+    renderer: Renderer | None = None,
     refusal_url: Callable[[str], str] = str,
 ) -> HandOvers:
     return HandOvers(
         sessions,
         clock,
         progress=Progress(clock),
-        renderer=PlainRenderer(),
+        renderer=renderer or PlainRenderer(),
         carriers=carriers,
         routes=Routes(sessions, clock, routes),
         bell=bell or Bell(sessions, LANE_CHANNEL),
