@@ -19,6 +19,7 @@ from tellal.services.customers import Customers
 from tellal.services.holds import Holds
 from tellal.services.house import House
 from tellal.services.one_click import OneClick
+from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.trials import Trials
@@ -86,6 +87,7 @@ class Desk:
     blocks: Blocks
     complaints: Complaints
     trials: Trials
+    publishing: Publishing
     twilio: Callbacks
     netgsm: Pushes
     engine_counters: Callable[[], Mapping[str, int]]

@@ -21,13 +21,22 @@ from rules.names import (
 from rules.reference import Strata
 from rules.sections import SectionReader
 from rules.shards import Shard, as_asked, make_shard, stratify
-from rules.source import FIELDS, Place, Report, parse, place_of_node, read_folder, revision_of
+from rules.source import (
+    FIELDS,
+    Place,
+    Report,
+    SourceFile,
+    parse,
+    place_of_node,
+    read_folder,
+    revision_of,
+)
 from rules.tables import expand_tables
 from rules.vocabulary import Vocabulary, did_you_mean
 from tellal.domain.decisions import Value
 from tellal.domain.errors import InvalidInputError, RulebookError
 
-__all__ = ["Cap", "Rulebook", "Topic", "load_rulebook"]
+__all__ = ["Cap", "Rulebook", "Topic", "compile_rulebook", "load_rulebook"]
 
 _VERSION = 1
 _HEAD = ("version", "package", "owner", "means")
@@ -46,6 +55,7 @@ class Rulebook:
     rules: tuple[Rule, ...]
     counts: Mapping[str, Count]
     strata: Strata
+    fact_fields: frozenset[str]
     shards: Mapping[str, Shard]
     programs: Mapping[str, Program]
 
@@ -121,7 +131,16 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
     if folder is not None and not folder.is_dir():
         report.add(Place(file=str(folder)), "there is no such folder of rule files")
         raise RulebookError(report.in_order())
-    files = read_folder(folder)
+    return compile_rulebook(read_folder(folder))
+
+
+def compile_rulebook(files: Sequence[SourceFile], revision: str = "") -> Rulebook:
+    """Compile rule files; `revision` names them where they are part of something larger.
+
+    Raises:
+        RulebookError: Something is wrong; every mistake is listed.
+    """
+    report = Report()
     roots: dict[str, Mapping[object, object]] = {}
     for file in files:
         root = parse(file, report)
@@ -135,7 +154,7 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
         SectionReader(root, name, names, report) for name, root in roots.items() if name != FIELDS
     ]
     book = _assemble(
-        revision=revision_of(files),
+        revision=revision or revision_of(files),
         names=names,
         events=read_events(roots, vocabulary, report),
         topics=[topic for reader in readers for topic in reader.topics()],
@@ -179,6 +198,9 @@ def _assemble(
         rules=tuple(rules),
         counts={count.id: count for count in counts},
         strata=stratify(as_asked(rule for rule in rules if isinstance(rule, FactRule))),
+        fact_fields=frozenset(
+            path for rule in rules if isinstance(rule, FactRule) for path in fields_of(rule.when)
+        ),
         shards=shards,
         programs={topic: program_of(shard, report) for topic, shard in shards.items()},
     )

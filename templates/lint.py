@@ -45,10 +45,12 @@ class Ways:
         return (self.classes[topic],) if topic in self.classes else tuple(MessageClass)
 
 
-def check(ways: Ways, folder: Path | None = None) -> tuple[Checked, ...]:
-    """Check every text of a folder, by default those that ship with Tellal."""
+def check(
+    ways: Ways, folder: Path | None = None, *, texts: Mapping[str, str] | None = None
+) -> tuple[Checked, ...]:
+    """Check every text of a folder, by default those that ship with Tellal, or given ones."""
     try:
-        renderer = JinjaRenderer(folder)
+        renderer = JinjaRenderer(folder, texts=texts)
     except InvalidInputError as error:
         return (Checked(path=error.field, findings=(_finding(error.field, str(error)),)),)
     return tuple(_check(renderer, name, ways) for name in renderer.list_templates())

@@ -8,13 +8,14 @@ from tellal.cli import (
     holds,
     imports,
     measure,
+    publishing,
     rehearse,
     reports,
-    rulebook,
     serve,
     texts,
     trials,
     upset,
+    verify,
     ways,
 )
 from tellal.cli.sentences import PlainSpeaking
@@ -38,9 +39,10 @@ app.command()(measure.bench)
 app.command()(upset.chaos)
 app.command()(ways.routes)
 app.add_typer(serve.database, name="db")
-trials.register(rulebook.rules)
-explaining.register(rulebook.rules)
-app.add_typer(rulebook.rules, name="rules")
+trials.register(publishing.rules)
+explaining.register(publishing.rules)
+app.add_typer(publishing.rules, name="rules")
+app.add_typer(verify.verify, name="verify")
 app.add_typer(texts.templates, name="templates")
 app.add_typer(brands.brands, name="brands")
 app.add_typer(brands.keys, name="keys")
