@@ -21,6 +21,7 @@ from tellal.services.one_click import OneClick
 from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
+from tellal.services.shelf import Shelf
 from templates.pages import Pages
 
 
@@ -84,6 +85,7 @@ class Desk:
     holds: Holds
     blocks: Blocks
     publishing: Publishing
+    shelf: Shelf
     twilio: Callbacks
     netgsm: Pushes
     engine_counters: Callable[[], Mapping[str, int]]

@@ -50,15 +50,17 @@ class Asking:
         around: Circumstances = NOTHING,
         own: Journey | None = None,
         simulated: bool = False,
+        book: Rulebook | None = None,
     ) -> Decision:
         """Decide whether to speak to a customer whose row the caller has locked.
 
         A simulated question hears of rehearsals and of what is in earnest, any other only of that.
+        `book` is asked, else the one in force: another may be published in the middle of it.
 
         Raises:
             InvalidInputError: The rulebook has no such topic.
         """
-        book = self.books.current
+        book = book or self.books.current
         topic = book.topics.get(topic_id)
         if topic is None:
             raise InvalidInputError(f"the rulebook has no topic {topic_id!r}", field="topic")
