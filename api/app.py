@@ -226,6 +226,7 @@ async def _open(
             providers=settings.providers,
             above=settings.approval_above,
         ),
+        shelf=shelf,
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
         netgsm=NetgsmPushes(settings.netgsm),
         engine_counters=lambda: asdict(engine.counters),

@@ -22,6 +22,7 @@ from tellal.services.one_click import OneClick
 from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
+from tellal.services.shelf import Shelf
 from tellal.services.trials import Trials
 from templates.pages import Pages
 
@@ -88,6 +89,7 @@ class Desk:
     complaints: Complaints
     trials: Trials
     publishing: Publishing
+    shelf: Shelf
     twilio: Callbacks
     netgsm: Pushes
     engine_counters: Callable[[], Mapping[str, int]]

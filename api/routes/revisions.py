@@ -113,6 +113,7 @@ class StandingView(BaseModel):
     revision: str
     open: int
     outages: int
+    cases: int
     lacks: list[str]
 
 
@@ -332,6 +333,7 @@ def _preview(one: Preview) -> PreviewView:
                 revision=standing.revision,
                 open=standing.open,
                 outages=standing.outages,
+                cases=standing.cases,
                 lacks=list(standing.lacks),
             )
             for standing in one.journeys

@@ -227,10 +227,9 @@ def _say_preview(found: "Preview") -> None:
         + (f", {above}." if found.needs_approval else ", and nobody else must agree.")
     )
     for one in found.journeys:
-        number = f"{one.outages} outages" if one.outages else f"{one.open} open"
         began = f" began with {one.revision[:_SHORT]}" if one.revision else ""
         lacks = f"; would lack {', '.join(one.lacks)}" if one.lacks else ""
-        typer.echo(f"  {one.topic}: {number}{began}{lacks}")
+        typer.echo(f"  {one.topic}: {one.number}{began}{lacks}")
     if found.stranded:
         typer.echo("It cannot be published while journeys would lack something.")
 

@@ -114,11 +114,19 @@ class Proposal:
 class Standing:
     """How many open journeys of a topic began with a revision, and what they would lack.
 
-    `outages` are those of the topic that have not ended: they may begin journeys yet.
+    `outages` and `cases` are those that have not ended and may yet begin journeys of the topic.
     """
 
     topic: str
     revision: str
     open: int
     outages: int = 0
+    cases: int = 0
     lacks: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> str:
+        """How many there are, in words."""
+        if self.outages:
+            return f"{self.outages} outages"
+        return f"{self.cases} cases" if self.cases else f"{self.open} open"

@@ -59,13 +59,16 @@ class Asking:
         around: Circumstances = NOTHING,
         own: Journey | None = None,
         simulated: bool = False,
+        book: Rulebook | None = None,
     ) -> Answer:
         """Decide whether to speak to a customer whose row the caller has locked.
+
+        `book` is asked, else the one in force: another may be published in the middle of it.
 
         Raises:
             InvalidInputError: The rulebook has no such topic.
         """
-        book = self.books.current
+        book = book or self.books.current
         question = await self.question(
             tx, book, customer, topic_id, at, around=around, own=own, simulated=simulated
         )

@@ -89,9 +89,18 @@ def pack(rules: Mapping[str, str], texts: Mapping[str, str]) -> Edition:
     files |= {_TEXTS + path: text for path, text in texts.items()}
     if sum(map(len, files.values())) > _LARGEST:
         raise InvalidInputError(f"that is more than {_LARGEST} characters", field="rules")
-    if any("\0" in text for text in files.values()):
-        raise InvalidInputError("a file holds a NUL character", field="rules")
+    for path, text in files.items():
+        if "\0" in text or not _is_text(path + text):
+            raise InvalidInputError(f"{path} holds characters that no text has", field="rules")
     return Edition(files)
+
+
+def _is_text(words: str) -> bool:
+    """Say whether it can be written in UTF-8; JSON lets halves of characters pass."""
+    try:
+        return bool(words.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def read_edition(rulebook: Path | None, texts: Mapping[str, str] | None = None) -> Edition:

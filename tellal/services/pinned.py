@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.definitions import Topic
 from rules.ir import facts_of, fields_of
+from rules.profiles import load_profiles
 from rules.rulebook import Rulebook
+from tellal.domain.cases import CaseState
 from tellal.domain.channels import Channel
 from tellal.domain.errors import RulebookError
 from tellal.domain.messages import UNSENT, OutcomeState
@@ -16,7 +18,7 @@ from tellal.domain.outages import OutageState
 from tellal.domain.publishing import Standing
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import CapUseRow, MessageRow, OutcomeRow
-from tellal.persistence.tables.operations import OutageRow
+from tellal.persistence.tables.operations import CaseRow, OutageRow
 from tellal.services.editions import Edition, has_text
 from tellal.services.revisions import stored_edition
 
@@ -24,6 +26,7 @@ _outcomes = table(OutcomeRow)
 _messages = table(MessageRow)
 _caps = table(CapUseRow)
 _outages = table(OutageRow)
+_cases = table(CaseRow)
 
 _REVISION = _outcomes.c.plan["revision"].as_string()
 _IS_OPEN = _outcomes.c.state == OutcomeState.OPEN.value
@@ -61,6 +64,12 @@ _BEGUN = (
     .where(_outages.c.state.not_in(_ENDED))
     .group_by(_outages.c.topic)
 )
+_CASES = (
+    select(_cases.c.channel, func.count())
+    .where(_cases.c.state != CaseState.RESOLVED.value)
+    .group_by(_cases.c.channel)
+    .order_by(_cases.c.channel)
+)
 
 
 @dataclass(slots=True)
@@ -95,7 +104,7 @@ async def standings(tx: AsyncSession, new: Edition, present: Edition) -> tuple[S
     for topic, revision, cap in await tx.execute(_SLOTS):
         if cap not in caps and (topic, revision) in groups:
             groups[topic, revision].lacks[f"the cap {cap}"] = None
-    return (*_of_journeys(groups), *await _of_outages(tx, new.book))
+    return (*_of_journeys(groups), *await _of_outages(tx, new.book), *await _of_cases(tx, new.book))
 
 
 def _of_journeys(groups: dict[tuple[str, str], _Group]) -> Iterator[Standing]:
@@ -115,6 +124,26 @@ async def _of_outages(tx: AsyncSession, book: Rulebook) -> list[Standing]:
             lacks=() if topic in book.topics else ("the topic",),
         )
         for topic, number in rows
+    ]
+
+
+async def _of_cases(tx: AsyncSession, book: Rulebook) -> list[Standing]:
+    """Return the cases that have not been resolved: each of them may have to give notice yet."""
+    numbers: dict[str, int] = {}
+    profiles = load_profiles()
+    for channel, number in await tx.execute(_CASES):
+        notices = profiles[channel].notices.values() if channel in profiles else ()
+        for topic in sorted({topic for topics in notices for topic in topics}):
+            numbers[topic] = numbers.get(topic, 0) + number
+    return [
+        Standing(
+            topic=topic,
+            revision="",
+            open=0,
+            cases=number,
+            lacks=() if topic in book.topics else ("the topic",),
+        )
+        for topic, number in numbers.items()
     ]
 
 

@@ -346,10 +346,7 @@ def _check_nobody_stranded(preview: Preview) -> None:
 
 
 def _words(stranded: Sequence[Standing]) -> str:
-    def number(one: Standing) -> str:
-        return f"{one.outages} outages" if one.outages else f"{one.open} open"
-
-    return "; ".join(f"{one.topic} ({number(one)}) {', '.join(one.lacks)}" for one in stranded)
+    return "; ".join(f"{one.topic} ({one.number}) {', '.join(one.lacks)}" for one in stranded)
 
 
 async def _stored(tx: AsyncSession, revision: str) -> Edition:

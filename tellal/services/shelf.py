@@ -38,6 +38,8 @@ class Shelf:
         self._kept: dict[str, Edition | None] = {}
         self._refused = ""
         self._looking = asyncio.Lock()
+        self.known = False
+        """Whether it is known what is published: before that nothing should be decided."""
 
     async def refresh(self) -> None:
         """Take the published revision into force, if it is another than the present one.
@@ -45,10 +47,12 @@ class Shelf:
         Raises:
             RulebookError: This version of Tellal cannot read it, and nothing published is in force
                 here that could go on instead.
+            InvalidInputError: The same of its texts.
         """
         async with self._sessions() as tx:
             revision = await active_revision(tx)
             if revision in ("", self._books.current.revision, self._refused):
+                self.known = True
                 return
             edition = await stored_edition(tx, revision)
         if edition is None:
@@ -66,9 +70,15 @@ class Shelf:
             return
         self._keep(revision, edition)
         self._books.publish(edition.book)
+        self.known = True
 
     async def look(self) -> None:
-        """Refresh, and leave it at that if the database is away: the next look is near."""
+        """Refresh, and leave it at that if the database is away: the next look is near.
+
+        Raises:
+            RulebookError: As `refresh`.
+            InvalidInputError: As `refresh`.
+        """
         try:
             await self.refresh()
         except (SQLAlchemyError, OSError, TimeoutError) as error:
@@ -130,9 +140,8 @@ class Shelf:
 
     def _keep(self, revision: str, edition: Edition | None) -> None:
         self._kept[revision] = edition
-        oldest = (one for one in self._kept if one != self._books.current.revision)
-        while len(self._kept) > _KEPT:
-            del self._kept[next(oldest)]
+        if len(self._kept) > _KEPT:
+            del self._kept[next(one for one in self._kept if one != self._books.current.revision)]
 
 
 def _compile(edition: Edition) -> None:

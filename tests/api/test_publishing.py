@@ -268,11 +268,52 @@ async def test_the_preview_says_how_many_journeys_are_where(at: Installation) ->
     preview = (await at.get(f"/revisions/{revision}/preview")).json()
     refused = await at.post(f"revisions/{revision}/publish", as_="author")
 
-    (journeys,) = preview["journeys"]
+    (journeys,) = (one for one in preview["journeys"] if one["lacks"])
     assert (journeys["topic"], journeys["open"]) == ("phishing_awareness", 1)
     assert "the topic" in journeys["lacks"]
     assert (refused.status_code, refused.json()["code"]) == (409, "journeys_need_it")
     assert "phishing_awareness (1 open)" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("kind", ["cases", "outages"])
+async def test_cases_and_outages_that_go_on_keep_their_topics(at: Installation, kind: str) -> None:
+    headers = {"Authorization": f"Bearer {at.keys['shared']}"}
+    bodies: dict[str, dict[str, object]] = {
+        "cases": {"customer": "ayse", "channel": "web", "subject": "The meter shows too much"},
+        "outages": {
+            "title": "Transformer failure",
+            "segment": {"customer.district": "tepebasi"},
+            "variables": {
+                "area": "Tepebaşı",
+                "expected_end": "18:30",
+                "workaround": "186'yı arayın.",
+                "hotline": "186",
+            },
+        },
+    }
+    begun = await at.here.post(f"/v1/{kind}", json=bodies[kind], headers=headers)
+    old = {"cases": "case_resolved_with_result", "outages": "outage_notice"}[kind]
+    renamed = {name: text.replace(old, f"{old}s") for name, text in RULES.items()}
+    texts = {path.replace(f"{old}/", f"{old}s/"): text for path, text in SHIPPED.texts.items()}
+    proposed = await at.post("revisions", as_="author", rules=renamed, templates=texts)
+    revision = proposed.json()["revision"]
+    await at.post(f"revisions/{revision}/approve", as_="approver")
+
+    refused = await at.post(f"revisions/{revision}/publish", as_="author")
+
+    assert begun.status_code == 201, begun.text
+    assert refused.json()["code"] == "journeys_need_it"
+    assert f"{old} (1 {kind}) the topic" in refused.json()["detail"]
+
+
+async def test_halves_of_characters_are_refused(at: Installation) -> None:
+    answer = await at.here.post(
+        "/v1/rulebook/revisions",
+        content=b'{"rules": {"law.yaml": "version: 1 # \\ud800"}}',
+        headers={"Authorization": f"Bearer {at.keys['author']}"},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
 # Keys of persons

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text, update
@@ -699,6 +700,24 @@ async def test_rules_and_texts_change_together_and_decide_as_before_after_a_roll
     assert (bool(before), bool(during), bool(after)) == (True, False, True)
     assert inside.books.current.revision == old.revision
     assert "Eski söz." in (await inside.claimed())["deniz@example.com"]
+
+
+async def test_what_is_published_beats_the_folder(
+    sessions: Sessions, publishing: Publishing, tmp_path: Path
+) -> None:
+    for file in SHIPPED.rules:
+        (tmp_path / file.name).write_text(file.text, encoding="utf-8")
+    books = RulebookHolder(tmp_path)
+    of_folder = books.current.revision
+    edition = with_line("Yeni.")
+    await put_in_force(sessions, publishing, edition)
+    await Shelf(sessions, books, JinjaRenderer()).refresh()
+
+    (tmp_path / "iscep.yaml").write_text("broken: [", encoding="utf-8")
+    findings = books.reload()
+
+    assert of_folder != edition.revision
+    assert (books.current.revision, findings, books.findings) == (edition.revision, (), ())
 
 
 async def test_what_this_version_cannot_read_leaves_the_last_good_one_in_force(
