@@ -36,3 +36,34 @@ def check(
     if not all(finding.warns for finding in findings):
         raise typer.Exit(1)
     typer.echo("The rule files are in order.")
+
+
+@rules.command()
+def schema(
+    out: Annotated[
+        Path | None, typer.Option(help="A file to write it to; else it is shown.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="A folder of rule files; else the one in use.")
+    ] = None,
+) -> None:
+    """Make a JSON Schema of the rule files, with which editors complete and check what is typed.
+
+    It knows the folder's own topics, events, facts and fields: make it anew when they change.
+    """
+    import json
+
+    from rules.rulebook import load_rulebook
+    from rules.schemas.sections import schema_of
+    from tellal.settings import Settings
+
+    made = json.dumps(
+        schema_of(load_rulebook(folder or Settings().rulebook)), ensure_ascii=False, indent=2
+    )
+    if out is None:
+        typer.echo(made)
+        return
+    out.write_text(f"{made}\n", encoding="utf-8")
+    typer.echo(
+        f"Written to {out}. Begin each rule file with: # yaml-language-server: $schema={out.name}"
+    )
