@@ -18,6 +18,11 @@ from tellal.domain.customers import ConsentState
 from tellal.domain.errors import InvalidInputError
 
 FACTS = ("customer.", "event.", "case.", "outage.")
+_PERSON = frozenset(
+    {"customer", "timezone", "country", "locale", "addresses"}
+    | {"consents", "blocked", "unroutable", "history"}
+)
+"""What is known of a person; a customer may be written into a test as a whole."""
 _CAPS = "history.caps."
 _COUNTS = "history.counts."
 _LAST = "history.last."
@@ -54,7 +59,7 @@ class Layers:
 
     def lay(self, scene: Scene, node: Mapping[object, object], *, but: str = "") -> None:
         """Lay one mapping, `but` for a key, over a scene; null takes away what was below."""
-        said = [one for one in flat(node, self._file) if one[0] != but]
+        said = [_of_person(one) for one in flat(node, self._file) if one[0] != but]
         for one in said:
             self._put(scene, *one)
         self._check_event(scene, said)
@@ -168,6 +173,14 @@ class Layers:
             scene.caps[cap] = (scene.at,) * (0 if value is None else self._number(value, place))
 
     def _count(self, scene: Scene, name: str, value: object, place: Place) -> None:
+        """Read how often something happened, or `{number: …, newest: …}`."""
+        name, _, part = name.partition(".")
+        if part == "newest":
+            self._newest(scene, name, value, place)
+            return
+        if part not in {"", "number"}:
+            message = f"a count has a 'number' and a 'newest', not '{part}'"
+            self._report.add(place, message, did_you_mean(part, ("number", "newest")))
         count = self._one_of(name, self._book.counts, "count", place)
         scene.counts[count] = 0 if value is None else self._number(value, place)
 
@@ -213,6 +226,13 @@ class Layers:
             message = f"this is how long ago, or an instant with its offset; found {value!r}"
             self._report.add(place, message, "write 2d, or 2026-03-02T12:00+03:00")
         return found
+
+
+def _of_person(said: Said) -> Said:
+    """Take what is said within `customer: {…}` of his addresses and so on for what it is."""
+    path, value, place = said
+    inner = path.removeprefix("customer.")
+    return (inner if inner.partition(".")[0] in _PERSON else path), value, place
 
 
 def instant(value: object) -> datetime | None:

@@ -17,6 +17,10 @@ _PUSH_TOKEN = "customer.app.push_token"  # noqa: S105 - the name of a field
 _KIND = "customer.kind"
 _DEFAULT_KIND = "individual"
 
+DEFAULT_TIMEZONE = "Europe/Istanbul"
+DEFAULT_COUNTRY = "TR"
+"""Where somebody lives of whom a test does not say it, as with a new brand's customers."""
+
 Said = tuple[str, object, Place]
 """A path as the author wrote it, its value, and where it stands."""
 
@@ -27,8 +31,8 @@ class Scene:
 
     at: datetime
     topic: str = ""
-    timezone: str = "UTC"
-    country: str = ""
+    timezone: str = DEFAULT_TIMEZONE
+    country: str = DEFAULT_COUNTRY
     locale: str = ""
     document: dict[str, Value] = field(default_factory=dict)
     consents: dict[Channel, bool] = field(default_factory=dict)
