@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from rules.definitions import Cap, FactRule, QuietHours, Rule, Suppression
-from rules.ir import facts_of, fields_of
+from rules.ir import Ir, facts_of, fields_of
 from rules.names import COUNT, LAST, SEGMENT
 from rules.reasoning import Closed, can_hold, closed_fields, follows
 from rules.rulebook import Rulebook
@@ -52,11 +52,14 @@ def _at_odds(book: Rulebook) -> Iterator[Finding]:
 
 
 def _pairs(shard: Shard) -> Iterator[Finding]:
-    for group in (shard.suppress, shard.caps, shard.quiet_hours):
-        for first, second in combinations(group, 2):
-            if first.when == second.when and (words := _conflict(first.rule, second.rule)):
-                message = f"'{second.rule.id}' asks the same as {_named(first.rule)} and {words}"
-                yield _warning(second.rule, message, "keep one of them")
+    alike: dict[Ir, list[Rule]] = {}
+    for asked in (*shard.suppress, *shard.caps, *shard.quiet_hours):
+        alike.setdefault(asked.when, []).append(asked.rule)
+    for rules in alike.values():
+        for first, second in combinations(rules, 2):
+            if words := _conflict(first, second):
+                message = f"'{second.id}' asks the same as {_named(first)} and {words}"
+                yield _warning(second, message, "keep one of them")
 
 
 def _conflict(first: Rule, second: Rule) -> str:
