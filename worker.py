@@ -10,13 +10,9 @@ from functools import partial
 
 import uvloop
 
-from activities.providers.fcm_push import FcmPush
+from activities.assembly import senders_of
 from activities.providers.netgsm.reports import NetgsmReports
-from activities.providers.netgsm.sms import NetgsmSms
 from activities.providers.simulated import Simulated
-from activities.providers.smtp.email import SmtpEmail
-from activities.providers.twilio.sms import TwilioSms
-from activities.providers.twilio.whatsapp import TwilioWhatsApp
 from rules.decide import Decider
 from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
@@ -28,8 +24,6 @@ from tellal.exposition import listen, shown
 from tellal.metrics import EVENTS, LEDGER
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions, make_engine, make_sessions
-from tellal.plugins import third_parties
-from tellal.ports import Sender
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.leases import Leases
@@ -94,23 +88,6 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         seen = _seen_from_outside(settings, stop)
         spared = {"memory": partial(spare_what_is_loaded, stop)}
         await supervise({**parts, **kept, **asked, **seen, **spared}, stop)
-
-
-def senders_of(settings: Settings) -> dict[str, Sender]:
-    """Make a sender for every provider that is set up."""
-    callbacks = f"{settings.public_url}/v1/hooks/twilio/status"
-    senders: list[Sender] = []
-    if settings.twilio.account_sid:
-        senders.append(TwilioSms(settings.twilio, status_callback_url=callbacks))
-        senders.append(TwilioWhatsApp(settings.twilio, status_callback_url=callbacks))
-    if settings.netgsm.usercode:
-        senders.append(NetgsmSms(settings.netgsm))
-    if settings.smtp.host:
-        senders.append(SmtpEmail(settings.smtp))
-    if settings.fcm.project:
-        senders.append(FcmPush(settings.fcm))
-    ours = {sender.provider: sender for sender in senders}
-    return ours | third_parties(settings)
 
 
 def _asked_for_reports(

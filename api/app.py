@@ -9,6 +9,7 @@ from datetime import datetime
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 
+from activities.assembly import SendersOnDemand
 from activities.providers.netgsm.reports import receipt_of, secret_is_valid
 from activities.providers.twilio.callbacks import parse_status, signature_is_valid
 from api import problems
@@ -17,6 +18,7 @@ from api.measuring import Measuring
 from api.routes import (
     blocks,
     cases,
+    complaints,
     customers,
     decisions,
     delivery_routes,
@@ -28,7 +30,9 @@ from api.routes import (
     messages,
     metrics,
     outages,
+    reports,
     rulebook,
+    texts,
     unsubscribe,
 )
 from api.state import Desk
@@ -39,7 +43,9 @@ from rules.routing import load_routes
 from tellal.clock import Clock, SystemClock
 from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions, make_singles
+from tellal.services.allow_list import AllowList
 from tellal.services.blocks import Blocks
+from tellal.services.complaints import Complaints
 from tellal.services.customers import Customers
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
@@ -47,6 +53,7 @@ from tellal.services.one_click import one_click
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.rereading import reread
+from tellal.services.trials import Trials
 from tellal.settings import NetgsmSettings, Settings, TwilioSettings
 from templates.environment import JinjaRenderer
 from templates.pages import Pages
@@ -137,6 +144,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         rulebook,
         delivery_routes,
         keys,
+        texts,
+        complaints,
+        reports,
         hooks,
     ):
         v1.include_router(module.router)
@@ -161,13 +171,16 @@ async def _open(
     engine.prepare(books.current)
     renderer = JinjaRenderer()
     routes = load_routes(settings.routes)
+    at_hand = routes.with_providers(settings.providers)
+    senders = SendersOnDemand(settings)
+    held.push_async_callback(senders.close)
     house = furnish(
         sessions=sessions,
         books=books,
         decider=Decider(engine),
         renderer=renderer,
         clock=clock,
-        routes=routes.with_providers(settings.providers),
+        routes=at_hand,
         speed=settings.rehearsal_speed,
     )
     rereading = asyncio.create_task(reread(books, asyncio.Event()))
@@ -188,6 +201,16 @@ async def _open(
         pages=Pages(),
         holds=Holds(books, renderer, clock),
         blocks=Blocks(clock),
+        complaints=Complaints(books, house.progress, clock),
+        trials=Trials(
+            sessions,
+            clock,
+            books=books,
+            renderer=renderer,
+            senders=senders,
+            routes=at_hand,
+            allow_list=AllowList.of(settings.allow_list),
+        ),
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
         netgsm=NetgsmPushes(settings.netgsm),
         engine_counters=lambda: asdict(engine.counters),

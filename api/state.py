@@ -14,12 +14,14 @@ from tellal.domain.messages import Receipt
 from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
 from tellal.services.blocks import Blocks
+from tellal.services.complaints import Complaints
 from tellal.services.customers import Customers
 from tellal.services.holds import Holds
 from tellal.services.house import House
 from tellal.services.one_click import OneClick
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
+from tellal.services.trials import Trials
 from templates.pages import Pages
 
 
@@ -82,6 +84,8 @@ class Desk:
     pages: Pages
     holds: Holds
     blocks: Blocks
+    complaints: Complaints
+    trials: Trials
     twilio: Callbacks
     netgsm: Pushes
     engine_counters: Callable[[], Mapping[str, int]]

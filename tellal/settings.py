@@ -132,6 +132,11 @@ class Settings(BaseSettings):
     third_party_providers: tuple[str, ...] = ()
     """Providers of other packages to use, by the names of their entry points."""
 
+    allow_list: tuple[str, ...] = ()
+    """Who may get tests: addresses, and domains of mail as in `@bank.example`."""
+    only_allow_list: bool = False
+    """Whether nobody else gets anything, as in a staging set-up."""
+
     engine_deadline_s: float = 0.1
     """How long the rule engine may take for one decision before the reference answers."""
     lease_s: float = 10.0

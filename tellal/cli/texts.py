@@ -8,6 +8,7 @@ import typer
 from tellal.domain.channels import Channel
 
 if TYPE_CHECKING:
+    from tellal.services.trials import Trial, Wanted
     from templates.lint import Ways
 
 templates = typer.Typer(help="Texts.", no_args_is_help=True)
@@ -61,6 +62,72 @@ def preview(
     if rendered.subject:
         typer.echo(f"Subject: {rendered.subject}\n")
     typer.echo(rendered.text)
+
+
+@templates.command("send-test")
+def send_test(
+    topic: Annotated[str, typer.Argument(help="The topic, as its folder is called.")],
+    *,
+    channel: Annotated[Channel, typer.Option(help="The channel.")],
+    to: Annotated[str, typer.Option(help="A colleague's address, from the allow-list.")],
+    customer_like: Annotated[
+        str, typer.Option(help="The reference of a customer who lends his language and name.")
+    ],
+    brand: Annotated[str, typer.Option(help="The brand's name; needed if there are several.")] = "",
+    by: Annotated[str, typer.Option(help="Who acts; else the user of this computer.")] = "",
+) -> None:
+    """Send a text to a colleague through the real provider, marked as a test.
+
+    Colleagues are those whom the setting TELLAL_ALLOW_LIST names; nobody else is sent anything.
+    """
+    import asyncio
+
+    from tellal.cli.who import who
+    from tellal.services.trials import Wanted
+
+    wanted = Wanted(topic=topic, channel=channel, to=to, customer_like=customer_like)
+    trial = asyncio.run(_try(wanted, brand, who(by)))
+    typer.echo(f"{trial.provider} over {trial.route}: {trial.answer} {trial.code}".rstrip())
+    typer.echo(f"To {trial.to}, {trial.segments} segment{'s' if trial.segments > 1 else ''}:")
+    if trial.subject:
+        typer.echo(f"Subject: {trial.subject}\n")
+    typer.echo(trial.text)
+    if trial.answer != "accepted":
+        raise typer.Exit(1)
+
+
+async def _try(wanted: "Wanted", brand: str, by: str) -> "Trial":
+    """Send a test in the set-up that the settings name."""
+    from activities.assembly import SendersOnDemand
+    from rules.holder import RulebookHolder
+    from rules.routing import load_routes
+    from tellal.clock import SystemClock
+    from tellal.persistence.session import make_engine, make_sessions
+    from tellal.services.allow_list import AllowList
+    from tellal.services.brands import find_brand, sole_brand
+    from tellal.services.trials import Trials
+    from tellal.settings import Settings
+    from templates.environment import JinjaRenderer
+
+    settings = Settings()
+    engine = make_engine(settings.database_url.get_secret_value(), pool=1)
+    sessions, senders = make_sessions(engine), SendersOnDemand(settings)
+    trials = Trials(
+        sessions,
+        SystemClock(),
+        books=RulebookHolder(settings.rulebook),
+        renderer=JinjaRenderer(),
+        senders=senders,
+        routes=load_routes(settings.routes).with_providers(settings.providers),
+        allow_list=AllowList.of(settings.allow_list),
+    )
+    try:
+        async with sessions() as tx:
+            owner = await find_brand(tx, brand) if brand else await sole_brand(tx)
+        return await trials.send(owner, wanted, by=by)
+    finally:
+        await senders.close()
+        await engine.dispose()
 
 
 def _refuse_nowhere(folder: Path | None) -> None:

@@ -105,6 +105,7 @@ class Asking:
             reachable=reachable(customer, topic.message_class, at, banner=around.banner),
             blocked=customer.blocked(topic.message_class, at),
             country=customer.country,
+            wishes=customer.wishes,
             unroutable=unroutable(customer, topic.message_class, self._routes),
             ledger=await ledger_view(tx, customer.id, topic, at, own, simulated=simulated),
             tallies=await tallies(

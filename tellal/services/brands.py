@@ -75,6 +75,22 @@ async def find_brand(tx: AsyncSession, name: str) -> Brand:
     return to_brand(row)
 
 
+async def sole_brand(tx: AsyncSession) -> Brand:
+    """Find the brand of a set-up that has only one.
+
+    Raises:
+        InvalidInputError: There is none, or more than one.
+    """
+    rows = (await tx.execute(select(BrandRow).limit(2))).scalars().all()
+    if len(rows) != 1:
+        raise InvalidInputError(
+            "there are several brands" if rows else "there is no brand",
+            field="brand",
+            hint="name the brand" if rows else "tellal brands create makes one",
+        )
+    return to_brand(rows[0])
+
+
 def _check(name: str, country: str, timezone: str) -> None:
     if not _NAME.fullmatch(name):
         raise InvalidInputError(

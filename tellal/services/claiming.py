@@ -33,6 +33,7 @@ from tellal.persistence.people import brand as read_brand, read_customers
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.ports import Renderer
+from tellal.services.allow_list import AllowList
 from tellal.services.claim_statements import COMMIT, DUE, PROMOTE
 from tellal.services.examining import Batch, Examiner, Held, Wish
 from tellal.services.holds import in_force
@@ -73,11 +74,12 @@ class Claiming:
         routes: Routes,
         lease: timedelta,
         refusal_url: Callable[[str], str],
+        only: AllowList | None = None,
     ) -> None:
         self._sessions = sessions
         self._clock = clock
         self._progress = progress
-        self._examiner = Examiner(renderer)
+        self._examiner = Examiner(renderer, only)
         self._carriers = carriers
         self._routes = routes
         self._lease = lease

@@ -20,6 +20,7 @@ from tellal.domain.messages import MessageState
 from tellal.domain.routes import Choice, Load, Route, has_link, is_name
 from tellal.domain.simulation import is_magic, simulated_route
 from tellal.ports import Rendered, Renderer
+from tellal.services.allow_list import AllowList
 from tellal.services.moves import Move
 from tellal.services.posting import template_variables
 
@@ -60,8 +61,10 @@ class Held:
 class Examiner:
     """Looks at the messages of a batch, one by one."""
 
-    def __init__(self, renderer: Renderer) -> None:
+    def __init__(self, renderer: Renderer, only: AllowList | None = None) -> None:
+        """Take the renderer; `only` is who may get anything at all (None: everybody)."""
         self._renderer = renderer
+        self._only = only
 
     def examine(self, row: Row[Any], batch: Batch) -> Wish | Held | Move:
         """Say by which routes a message may leave, what holds it back, or why it ends here."""
@@ -72,8 +75,11 @@ class Examiner:
         channel = Channel(row.channel)
         if row.expires_at <= batch.now:
             return Move(message_id=row.id, state=MessageState.EXPIRED, code="expired")
+        unwanted = customer.wishes.against(row.topic, MessageClass(row.message_class))
         if row.message_class == MessageClass.COMMERCIAL and not _agreed(customer, channel):
-            return Move(message_id=row.id, state=MessageState.CANCELLED, code="no_consent")
+            unwanted = "no_consent"
+        if unwanted:
+            return Move(message_id=row.id, state=MessageState.CANCELLED, code=unwanted)
         point = _point(customer, row.contact_point_id)
         code = ""
         simulated = _is_simulated(row, point)
@@ -85,9 +91,17 @@ class Examiner:
             code = "bad_address"
         if code or point is None:
             return Move(message_id=row.id, state=MessageState.FAILED, code=code)
-        if point.block(MessageClass(row.message_class), batch.now) is not None:
-            return Move(message_id=row.id, state=MessageState.CANCELLED, code="blocked")
+        code = self._forbidden(row, point, batch)
+        if code:
+            return Move(message_id=row.id, state=MessageState.CANCELLED, code=code)
         return self._wish(row, point, batch)
+
+    def _forbidden(self, row: Row[Any], point: ContactPoint, batch: Batch) -> str:
+        """Say why nothing may go to a good address, empty when something may."""
+        if point.block(MessageClass(row.message_class), batch.now) is not None:
+            return "blocked"
+        listed = self._only is None or self._only.admits(Channel(row.channel), point.address)
+        return "" if listed or _is_simulated(row, point) else "not_on_allow_list"
 
     def _hold_on(self, row: Row[Any], batch: Batch, route: str) -> Hold | None:
         """Return a hold that covers the message, if it goes by a route (empty: by any)."""

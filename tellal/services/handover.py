@@ -14,6 +14,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.ports import Renderer
+from tellal.services.allow_list import AllowList
 from tellal.services.answers import Answers
 from tellal.services.claiming import Claiming
 from tellal.services.doubts import Doubts
@@ -51,6 +52,7 @@ class HandOvers:
         reconcile_after: timedelta,
         give_up_after: timedelta = GIVE_UP_AFTER,
         refusal_url: Callable[[str], str] = _no_url,
+        only: AllowList | None = None,
     ) -> None:
         self._sessions = sessions
         self._clock = clock
@@ -65,6 +67,7 @@ class HandOvers:
             routes=routes,
             lease=lease,
             refusal_url=refusal_url,
+            only=only,
         )
         self._answers = Answers(sessions, clock, progress, routes, reconcile_after=reconcile_after)
         self._doubts = Doubts(

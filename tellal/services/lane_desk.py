@@ -9,6 +9,7 @@ from tellal.domain.routes import RouteTable
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions
 from tellal.ports import Renderer, Sender
+from tellal.services.allow_list import AllowList
 from tellal.services.handover import HandOvers
 from tellal.services.house import House
 from tellal.services.one_click import one_click
@@ -38,6 +39,7 @@ def lane_desk(
         lease=timedelta(seconds=settings.lease_s),
         reconcile_after=timedelta(seconds=settings.reconcile_after_s),
         refusal_url=one_click(settings, house.clock).url,
+        only=AllowList.of(settings.allow_list) if settings.only_allow_list else None,
     )
 
 

@@ -13,6 +13,7 @@ from tellal.domain.routes import Carriage, Route, RouteTable
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions
 from tellal.ports import Rendered
+from tellal.services.allow_list import AllowList
 from tellal.services.handover import HandOvers
 from tellal.services.posting import LANE_CHANNEL
 from tellal.services.progress import Progress
@@ -108,6 +109,7 @@ def a_desk(
     routes: RouteTable = ROUTES,
     bell: Bell | None = None,
     refusal_url: Callable[[str], str] = str,
+    only: AllowList | None = None,
 ) -> HandOvers:
     return HandOvers(
         sessions,
@@ -120,4 +122,5 @@ def a_desk(
         lease=lease,
         reconcile_after=reconcile_after,
         refusal_url=refusal_url,
+        only=only,
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-from tellal.persistence.columns import Instant
+from tellal.persistence.columns import EMPTY, Instant
 
 
 class RouteStateRow(SQLModel, table=True):
@@ -96,6 +96,26 @@ class LeaseRow(SQLModel, table=True):
     name: str = Field(primary_key=True)
     holder: str
     until: datetime = Field(sa_type=Instant)
+
+
+class TrialRow(SQLModel, table=True):
+    """A text that was sent to a colleague; `recipient` is masked, `answer` the provider's."""
+
+    __tablename__ = "test_sends"
+    __table_args__ = (Index("test_sends_of_brand", "brand_id", "id"),)
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    topic: str
+    channel: str
+    recipient: str
+    route: str
+    provider: str
+    answer: str
+    code: str
+    reference: str = Field(default="", sa_column_kwargs=EMPTY)
+    sent_by: str
+    sent_at: datetime = Field(sa_type=Instant)
 
 
 class CauseCountRow(SQLModel, table=True):

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from tellal.persistence.columns import FALSE, Instant
+from tellal.persistence.columns import FALSE, NOTHING, Instant
 
 
 class CaseRow(SQLModel, table=True):
@@ -62,10 +62,17 @@ class CaseNumberRow(SQLModel, table=True):
 class OutageRow(SQLModel, table=True):
     """An outage: whom it concerns is a segment by rule, whom it told is in the ledger.
 
-    A `simulated` one is rehearsed.
+    `components` names what it has taken down. A `simulated` one is rehearsed.
     """
 
     __tablename__ = "outages"
+    __table_args__ = (
+        Index(
+            "outages_that_take_down",
+            "brand_id",
+            postgresql_where=text("state = 'confirmed' AND components <> '[]'::jsonb"),
+        ),
+    )
 
     id: str = Field(primary_key=True)
     brand_id: str = Field(foreign_key="brands.id", index=True)
@@ -74,6 +81,11 @@ class OutageRow(SQLModel, table=True):
     topic: str
     segment: dict[str, object] = Field(sa_type=JSONB)
     variables: dict[str, object] = Field(sa_type=JSONB)
+    components: list[str] = Field(
+        default_factory=list,
+        sa_type=JSONB,
+        sa_column_kwargs=NOTHING,
+    )
     state: str
     cursor: str
     in_flight_at_stop: int

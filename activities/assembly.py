@@ -1,0 +1,52 @@
+"""Makes a sender for every provider that is set up; whoever starts a process calls it."""
+
+from collections.abc import Mapping
+
+from activities.providers.fcm_push import FcmPush
+from activities.providers.netgsm.sms import NetgsmSms
+from activities.providers.smtp.email import SmtpEmail
+from activities.providers.twilio.sms import TwilioSms
+from activities.providers.twilio.whatsapp import TwilioWhatsApp
+from tellal.plugins import third_parties
+from tellal.ports import Sender
+from tellal.settings import Settings
+
+
+class SendersOnDemand:
+    """Senders for whoever rarely sends: made at the first call, keys and files read only then."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._senders: dict[str, Sender] | None = None
+
+    def __call__(self) -> Mapping[str, Sender]:
+        """Return the senders by their providers' names.
+
+        Raises:
+            InvalidInputError: One of them cannot be made as the settings say.
+        """
+        if self._senders is None:
+            self._senders = senders_of(self._settings)
+        return self._senders
+
+    async def close(self) -> None:
+        """Give connections back, if there are any."""
+        for sender in (self._senders or {}).values():
+            await sender.close()
+
+
+def senders_of(settings: Settings) -> dict[str, Sender]:
+    """Make a sender for every provider that is set up, by its name."""
+    callbacks = f"{settings.public_url}/v1/hooks/twilio/status"
+    senders: list[Sender] = []
+    if settings.twilio.account_sid:
+        senders.append(TwilioSms(settings.twilio, status_callback_url=callbacks))
+        senders.append(TwilioWhatsApp(settings.twilio, status_callback_url=callbacks))
+    if settings.netgsm.usercode:
+        senders.append(NetgsmSms(settings.netgsm))
+    if settings.smtp.host:
+        senders.append(SmtpEmail(settings.smtp))
+    if settings.fcm.project:
+        senders.append(FcmPush(settings.fcm))
+    ours = {sender.provider: sender for sender in senders}
+    return ours | third_parties(settings)
