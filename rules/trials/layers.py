@@ -1,6 +1,7 @@
 """Lays what a test file says of somebody over a scene; every mistake is shown at its place."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
@@ -20,7 +21,7 @@ from tellal.domain.errors import InvalidInputError
 FACTS = ("customer.", "event.", "case.", "outage.")
 _PERSON = frozenset(
     {"customer", "timezone", "country", "locale", "addresses"}
-    | {"consents", "blocked", "unroutable", "history"}
+    | {"consents", "blocked", "unroutable", "wishes", "history"}
 )
 """What is known of a person; a customer may be written into a test as a whole."""
 _CAPS = "history.caps."
@@ -44,6 +45,9 @@ class Layers:
             "country": self._country,
             "locale": self._locale,
             "addresses": self._addresses,
+            "wishes.service_only": self._service_only,
+            "wishes.topics_off": self._topics_off,
+            "wishes.complained": self._complained,
             "history.told_version": self._told_version,
             "history.pending": self._pending,
             "history.attempts": self._attempts,
@@ -130,9 +134,26 @@ class Layers:
         scene.told_version = None if value is None else self._number(value, place)
 
     def _pending(self, scene: Scene, value: object, place: Place) -> None:
-        if not isinstance(value, bool):
-            self._report.add(place, f"'pending' is true or false, found {value!r}")
-        scene.pending = value is True
+        scene.pending = self._flag(value, place)
+
+    def _service_only(self, scene: Scene, value: object, place: Place) -> None:
+        scene.wishes = replace(scene.wishes, service_only=self._flag(value, place))
+
+    def _topics_off(self, scene: Scene, value: object, place: Place) -> None:
+        scene.wishes = replace(scene.wishes, topics_off=self._topics(value, place))
+
+    def _complained(self, scene: Scene, value: object, place: Place) -> None:
+        scene.wishes = replace(scene.wishes, complained=self._topics(value, place))
+
+    def _topics(self, value: object, place: Place) -> frozenset[str]:
+        items = value if isinstance(value, list) else [value]
+        known = (self._one_of(i, self._book.topics, "topic", place) for i in items if i is not None)
+        return frozenset(known)
+
+    def _flag(self, value: object, place: Place) -> bool:
+        if not isinstance(value, bool | None):
+            self._report.add(place, f"this is true or false, found {value!r}")
+        return value is True
 
     def _attempts(self, scene: Scene, value: object, place: Place) -> None:
         scene.attempts = self._number(value, place)
@@ -173,14 +194,6 @@ class Layers:
             scene.caps[cap] = (scene.at,) * (0 if value is None else self._number(value, place))
 
     def _count(self, scene: Scene, name: str, value: object, place: Place) -> None:
-        """Read how often something happened, or `{number: …, newest: …}`."""
-        name, _, part = name.partition(".")
-        if part == "newest":
-            self._newest(scene, name, value, place)
-            return
-        if part not in {"", "number"}:
-            message = f"a count has a 'number' and a 'newest', not '{part}'"
-            self._report.add(place, message, did_you_mean(part, ("number", "newest")))
         count = self._one_of(name, self._book.counts, "count", place)
         scene.counts[count] = 0 if value is None else self._number(value, place)
 

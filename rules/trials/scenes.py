@@ -10,6 +10,7 @@ from rules.situations import Tally
 from rules.source import Place, place_of
 from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel
+from tellal.domain.customers import NO_WISHES, Wishes
 from tellal.domain.decisions import Value
 
 BANNER_FIELD = "event.can_show_banner"
@@ -39,6 +40,7 @@ class Scene:
     addresses: frozenset[Channel] = frozenset()
     blocked: dict[Channel, BlockOrigin] = field(default_factory=dict)
     unroutable: dict[Channel, str] = field(default_factory=dict)
+    wishes: Wishes = NO_WISHES
     caps: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Scene:
             blocked={channel: _block(origin, self.at) for channel, origin in self.blocked.items()},
             country=self.country,
             unroutable=dict(self.unroutable),
+            wishes=self.wishes,
             ledger=LedgerView(
                 told_version=self.told_version, pending=self.pending, attempts_made=self.attempts
             ),
