@@ -40,7 +40,7 @@ __all__ = ["Cap", "Rulebook", "Topic", "compile_rulebook", "load_rulebook"]
 
 _VERSION = 1
 _HEAD = ("version", "package", "owner", "means")
-_SECTIONS = ("events", "counts", "segments", "tables", *(section.value for section in Section))
+SECTIONS = ("events", "counts", "segments", "tables", *(section.value for section in Section))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,8 +217,8 @@ def _check_heads(roots: Mapping[str, Mapping[object, object]], report: Report) -
         if "package" not in root:
             head.wrong("package", "'package' is missing", "it is the first part of rules' names")
         for key in root:
-            if key not in _HEAD and key not in _SECTIONS:
-                near = did_you_mean(str(key), [*_SECTIONS, *_HEAD])
+            if key not in _HEAD and key not in SECTIONS:
+                near = did_you_mean(str(key), [*SECTIONS, *_HEAD])
                 head.wrong(str(key), f"unknown section '{key}'", near)
 
 

@@ -243,6 +243,8 @@ def test_the_history_of_a_customer_is_what_the_ledger_would_say(tmp_path: Path) 
         ("{topic: offer, addresses: [smss]}", "9:27: 'smss' is not one of", "'sms'"),
         ("{topic: offer, consents: {sms: yes}}", "9:38: 'yes' is not one of", ""),
         ("{topic: offer, history: {caps: {shop.wekly: 1}}}", "unknown cap 'shop.wekly'", "weekly"),
+        ("{topic: offer, wishes: {topics_off: [ofer]}}", "unknown topic 'ofer'", "'offer'"),
+        ("{topic: offer, wishes: {service_only: x}}", "this is true or false", ""),
         ("{topic: offer, timezone: Istanbul}", "9:27: there is no time zone", "Europe/Istanbul"),
         ("{topic: offer, event: {surface: web}}", "'event.type' says what happened", "visit"),
         ("{topic: offer, event: {type: visit, method: password}}", "does not carry", ""),
