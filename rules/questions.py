@@ -27,7 +27,8 @@ class Question:
     `document` maps the vocabulary's paths to values, absent means unknown; `cap_uses` maps a cap
     to the instants at which its slots were taken; `consents` holds True for granted and False for
     refused, and nothing where there is no record; `unroutable` says why no route may carry a
-    channel to him; `blocked` names the channels that are not reachable because of a block.
+    channel to him; `down` names the failed components that a channel needs; `blocked` names the
+    channels that are not reachable because of a block.
     """
 
     topic: str
@@ -40,6 +41,7 @@ class Question:
     blocked: Mapping[Channel, Block] = field(default_factory=dict)
     country: str = ""
     unroutable: Mapping[Channel, str] = field(default_factory=dict)
+    down: Mapping[Channel, str] = field(default_factory=dict)
     ledger: LedgerView = LedgerView(told_version=None, pending=False, attempts_made=0)
 
 

@@ -15,6 +15,7 @@ from tellal.domain.customers import ConsentState, Customer
 from tellal.domain.decisions import Decision, Value
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.routes import Load, RouteTable
+from tellal.services.components import channels_down
 from tellal.services.history import Journey, cap_uses, ledger_view
 
 
@@ -78,6 +79,9 @@ class Asking:
             blocked=customer.blocked(topic.message_class, at),
             country=customer.country,
             unroutable=unroutable(customer, topic.message_class, self._routes),
+            down=await channels_down(
+                tx, customer.brand_id, self._routes.needs, simulated=simulated
+            ),
             ledger=await ledger_view(tx, customer.id, topic, own, simulated=simulated),
         )
         return await self._decider.decide(book, question)
