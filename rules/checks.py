@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from rules.definitions import ChannelPlan, FactRule, Rule, Topic
-from rules.ir import ALWAYS, fields_of
-from rules.names import TOPIC
+from rules.definitions import ChannelPlan, Count, FactRule, Rule, Topic
+from rules.ir import ALWAYS, Ir, facts_of, fields_of
+from rules.names import COUNT, LAST, TOPIC
 from rules.shards import Shard, as_asked, circles
 from rules.source import Place, Report
 
@@ -18,6 +18,43 @@ def check_rules(
     for topic in topics:
         _check_channels(topic, shards[topic.id], report)
     _check_idle(rules, shards, report)
+
+
+def check_counts(
+    topics: Sequence[Topic], counts: Sequence[Count], shards: Mapping[str, Shard], report: Report
+) -> None:
+    """Report counts of one name, and topics that would end for want of a count."""
+    seen: dict[str, Count] = {}
+    for count in counts:
+        first = seen.setdefault(count.id, count)
+        if first is not count:
+            place = Place(file=count.file, line=count.line)
+            message = f"the count '{count.id}' is already defined at {first.file}:{first.line}"
+            report.add(place, message, "give it another name")
+    for topic in topics:
+        # An event and a waiting journey ask whether to stop; they do not count again each time.
+        counting = _counting(shards[topic.id])
+        for asked in shards[topic.id].stop:
+            if counting & facts_of(asked.when) or _counts(asked.when):
+                place = Place(file=topic.file, line=topic.line)
+                message = f"'stop_when' of '{topic.id}' reads a count"
+                report.add(place, message, "let an event set a field, and read that")
+
+
+def _counts(when: Ir) -> bool:
+    return any(path.startswith((COUNT, LAST)) for path in fields_of(when))
+
+
+def _counting(shard: Shard) -> frozenset[str]:
+    """Return the facts that depend on a count."""
+    found: set[str] = set()
+    for stratum in shard.strata:
+        found |= {
+            asked.rule.derives
+            for asked in stratum
+            if _counts(asked.when) or found & facts_of(asked.when)
+        }
+    return frozenset(found)
 
 
 def _check_doubles(topics: Sequence[Topic], rules: Sequence[Rule], report: Report) -> None:

@@ -3,21 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from rules import explain
-from rules.definitions import Rule
-from rules.phases import Course, go_through_caps, go_through_law, go_through_time, uses
+from rules.definitions import Rule, WaitFor
+from rules.phases import (
+    Course,
+    begin_with,
+    go_through_caps,
+    go_through_law,
+    go_through_time,
+    uses,
+)
 from rules.questions import Engine, EngineAnswer, LedgerView, Question
 from rules.reference import derived
 from rules.rulebook import Rulebook
 from rules.shards import Shard
+from rules.situations import Situation, zone_of
 from rules.vocabulary import moderate
 from tellal.domain.decisions import Decision, PlanStep, Reason, Value, Verdict
 from tellal.domain.errors import InvalidInputError
 
-__all__ = ["Decider", "LedgerView", "Question", "decide"]
+__all__ = ["Decider", "LedgerView", "Question", "decide", "seen"]
 
 REFERENCE = "reference"
 DURABLE = "durable_rules"
@@ -69,6 +76,16 @@ def decide(book: Rulebook, question: Question, fired: EngineAnswer | None = None
     return _conclude(asking, ours, DURABLE if fired == ours else REFERENCE)
 
 
+def seen(book: Rulebook, question: Question) -> tuple[Mapping[str, Value], EngineAnswer]:
+    """Return the document as the rules see it, and which of them hold for it.
+
+    Raises:
+        InvalidInputError: The rulebook has no such topic, or there is no such time zone.
+    """
+    asking = _prepare(book, question)
+    return asking.document, _reference(asking)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asking:
     book: Rulebook
@@ -82,26 +99,26 @@ def _prepare(book: Rulebook, question: Question) -> _Asking:
     shard = book.shards.get(question.topic)
     if shard is None:
         raise InvalidInputError(f"the rulebook has no topic '{question.topic}'", field="topic")
-    zone = _zone(question.timezone)
-    seen = question.document
+    zone = zone_of(question.timezone)
+    stored = question.document
     document = {
         path: value
         for path, kind in shard.readable
-        if type(value := seen.get(path)) is kind
+        if type(value := stored.get(path)) is kind
         and value != ()
         and (kind is not int or moderate(value))
     }
     document.update(_in_force(shard.dated, question.at, zone))
+    if shard.derivable:
+        situation = Situation(
+            at=question.at,
+            zone=zone,
+            country=question.country,
+            consents=question.consents,
+            tallies=question.tallies,
+        )
+        document.update(shard.derivable.complete(stored, situation))
     return _Asking(book=book, shard=shard, question=question, zone=zone, document=document)
-
-
-@lru_cache(maxsize=700)
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        message = f"there is no time zone '{name}'"
-        raise InvalidInputError(message, field="timezone", hint="as in Europe/Istanbul") from error
 
 
 def _in_force(dated: tuple[Rule, ...], at: datetime, zone: ZoneInfo) -> dict[str, Value]:
@@ -149,6 +166,7 @@ def _conclude(asking: _Asking, answer: EngineAnswer, executor: str) -> Decision:
         read=explain.read(shard.fields, asking.document, shard.personal),
         removed=dict(course.removed),
         cap_uses=uses(shard, tuple(step.channel for step in steps)),
+        shadow=tuple(rule.fired for rule in shard.shadow if rule.id in answer.fired),
         trace=explain.trace(shard.order, asking.document, answer.facts, answer.fired),
         revision=asking.book.revision,
         executor=executor,
@@ -166,13 +184,15 @@ def _course(asking: _Asking, answer: EngineAnswer, expires_at: datetime) -> Cour
     _suppress(course, shard, question, fired)
     if course.stops:
         return course
-    _choose(course, shard, question, fired)
+    wait_for = _choose(course, shard, question, fired)
     if course.stops:
         return course
     go_through_law(course, shard.law, fired, question)
-    go_through_caps(course, shard.caps, fired, question)
+    go_through_caps(course, shard.caps, fired, question, asking.zone)
     if not course.stops:
-        go_through_time(course, shard.quiet_hours, fired, asking.zone, expires_at)
+        place = asking.zone, question.country
+        go_through_time(course, shard.quiet_hours, fired, place, expires_at)
+    begin_with(course, wait_for)
     return course
 
 
@@ -199,8 +219,8 @@ def _suppress(course: Course, shard: Shard, question: Question, fired: frozenset
         course.stops.append(Reason(code="attempts_exhausted", text=text))
 
 
-def _choose(course: Course, shard: Shard, question: Question, fired: frozenset[str]) -> None:
-    """Take the first channels rule that holds."""
+def _choose(course: Course, shard: Shard, question: Question, fired: frozenset[str]) -> WaitFor:
+    """Take the first channels rule that holds, and say which of its channels it waits for."""
     for asked in shard.channels:
         if asked.rule.id in fired:
             course.note(asked.rule)
@@ -208,8 +228,9 @@ def _choose(course: Course, shard: Shard, question: Question, fired: frozenset[s
                 PlanStep(channel=channel, not_before=question.at, patience=patience)
                 for channel, patience in asked.rule.steps
             ]
-            return
+            return asked.rule.wait_for
     course.stops.append(Reason(code="no_channel", text="No channels rule holds for him"))
+    return WaitFor.FIRST
 
 
 def _reasons(course: Course) -> tuple[Reason, ...]:

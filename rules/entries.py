@@ -180,12 +180,18 @@ class Entry:
         return None
 
     def _duration(self, key: str, value: object, place: Place) -> timedelta | None:
-        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-        span = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta()
-        if timedelta() < span <= _LONGEST:
-            return span
-        self.report.add(place, f"'{key}' is a time span, found {value!r}", "write 30m, 8h or 7d")
-        return None
+        span = time_span(value)
+        if span is None:
+            message = f"'{key}' is a time span, found {value!r}"
+            self.report.add(place, message, "write 30m, 8h or 7d")
+        return span
+
+
+def time_span(value: object) -> timedelta | None:
+    """Read a time span such as 30m, 8h or 7d; None if it is none."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    span = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta()
+    return span if timedelta() < span <= _LONGEST else None
 
 
 def entries_of(

@@ -5,23 +5,33 @@ No regular expressions and no arithmetic: executors, SQL and people disagree abo
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 
+from rules.entries import time_span
 from rules.ir import NEVER, ORDER_OPS, FactTest, Ir, Op, Test, either, every, negate
+from rules.measures import MAX_LITERAL, TEXT_TESTS, Measure, MeasureKind, day_of, instant_of
 from rules.source import Place, Report, place_of, place_of_node
-from rules.vocabulary import Field, FieldType, Vocabulary, did_you_mean
+from rules.vocabulary import MOMENTS, Field, FieldType, Vocabulary, canonical, did_you_mean
 from tellal.domain.errors import InvalidInputError
 
 MAX_DEPTH = 12
 MAX_VALUES = 200
 FACT = "fact."
+SEGMENT = "segment."
 _WORDS = ("any", "all", "not", "unless")
+_EPOCH = date(1970, 1, 1).toordinal()
 
 _COMPARISONS: Mapping[FieldType, tuple[str, ...]] = {
-    FieldType.TEXT: ("not", "exists", "eq_field", "in_field"),
+    FieldType.TEXT: ("not", "exists", "eq_field", "in_field", *TEXT_TESTS),
     FieldType.INT: ("not", "exists", "gt", "gte", "lt", "lte", "between", "eq_field"),
     FieldType.BOOL: ("not", "exists"),
     FieldType.LIST: ("not", "exists", "has", "has_any"),
-}
+    FieldType.DATE: (
+        "not", "exists", "within", "older_than", "due_within", "before", "after", "years",
+    ),
+    FieldType.TIME: ("exists", "within", "older_than", "due_within", "before", "after"),
+    FieldType.AGO: ("exists", "within", "older_than"),
+}  # fmt: skip
 
 
 def parse_condition(raw: object, vocabulary: Vocabulary, facts: Collection[str]) -> Ir:
@@ -67,7 +77,7 @@ class Conditions:
             return self._several(key, wanted, where, depth)
         if key in {"not", "unless"}:
             return negate(self.read(wanted, where, depth + 1))
-        if key.startswith(FACT):
+        if key.startswith((FACT, SEGMENT)):
             return self._fact(key.removeprefix(FACT), wanted, where)
         field = self.vocabulary.fields.get(key)
         if field is None:
@@ -88,10 +98,14 @@ class Conditions:
 
     def _fact(self, name: str, wanted: object, where: Place) -> Ir:
         if name not in self.facts:
-            self.report.add(where, f"unknown fact '{name}'", did_you_mean(name, self.facts))
+            what = "segment" if name.startswith(SEGMENT) else "fact"
+            said = name.removeprefix(SEGMENT)
+            near = did_you_mean(name, self.facts, cut=SEGMENT)
+            self.report.add(where, f"unknown {what} '{said}'", near)
             return NEVER
         if not isinstance(wanted, bool):
-            self.report.add(where, f"'{FACT}{name}' is true or false, found {wanted!r}")
+            said = name if name.startswith(SEGMENT) else FACT + name
+            self.report.add(where, f"'{said}' is true or false, found {wanted!r}")
             return NEVER
         return FactTest(name, wanted)
 
@@ -103,6 +117,10 @@ class Conditions:
                 self.report.add(where, f"conditions nest at most {MAX_DEPTH} deep")
                 return NEVER
             return every([self._comparison(field, wanted, op, depth) for op in wanted])
+        if field.type in {FieldType.TIME, FieldType.AGO}:
+            words = ", ".join(_COMPARISONS[field.type])
+            self.report.add(where, f"'{field.path}' is a {field.type}; compare it by {words}")
+            return NEVER
         values = self._values(field, wanted, where)
         if field.type is FieldType.LIST:
             return either(Test(Op.HAS, field.path, value) for value in values)
@@ -110,7 +128,7 @@ class Conditions:
             return _one_of(field, values)
         return Test(Op.EQ, field.path, values[0]) if values else NEVER
 
-    def _comparison(
+    def _comparison(  # noqa: PLR0911 - one return per family of comparisons
         self, field: Field, node: Mapping[object, object], op: object, depth: int
     ) -> Ir:
         wanted, where = node[op], place_of(node, op, self.file)
@@ -127,6 +145,15 @@ class Conditions:
             return self._exists(field, wanted, where)
         if op in {"eq_field", "in_field"}:
             return self._two_fields(field, Op(op), wanted, where)
+        if op in TEXT_TESTS:
+            return self._text_test(field, MeasureKind(op), wanted, where)
+        if op in {"within", "older_than", "due_within"}:
+            return self._passed(field, op, wanted, where)
+        if op in {"before", "after"}:
+            return self._before_or_after(field, op, wanted, where)
+        if op == "years":
+            years = Field(path=Measure(MeasureKind.YEARS, field.path).path, type=FieldType.INT)
+            return self._field(years, wanted, where, depth + 1)
         return self._with_values(field, op, wanted, where)
 
     def _with_values(self, field: Field, op: str, wanted: object, where: Place) -> Ir:
@@ -148,6 +175,47 @@ class Conditions:
             return either(Test(Op.HAS, field.path, value) for value in values)
         assert Op(op) in ORDER_OPS  # noqa: S101 - the table of comparisons has no other left
         return Test(Op(op), field.path, values[0])
+
+    def _text_test(self, field: Field, kind: MeasureKind, wanted: object, where: Place) -> Ir:
+        if not isinstance(wanted, str) or not 1 <= len(wanted) <= MAX_LITERAL:
+            message = f"'{kind}' takes a text of 1 to {MAX_LITERAL} characters, found {wanted!r}"
+            self.report.add(where, message)
+            return NEVER
+        return Test(Op.EQ, Measure(kind, field.path, str(wanted)).path, wanted=True)
+
+    def _passed(self, field: Field, op: str, wanted: object, where: Place) -> Ir:
+        """Read how long ago, or how soon, something is."""
+        span = time_span(wanted)
+        if span is None or (field.type is FieldType.DATE and span % timedelta(days=1)):
+            hint = "write 30d" if field.type is FieldType.DATE else "write 30m, 8h or 7d"
+            self.report.add(where, f"'{op}' takes a time span, found {wanted!r}", hint)
+            return NEVER
+        path, unit = field.path, timedelta(seconds=1)
+        if field.type is FieldType.DATE:
+            path, unit = Measure(MeasureKind.DAYS, field.path).path, timedelta(days=1)
+        elif field.type is FieldType.TIME:
+            path = Measure(MeasureKind.AGO, field.path).path
+        number = span // unit
+        if op == "older_than":
+            return Test(Op.GT, path, number)
+        low, high = (0, number) if op == "within" else (-number, 0)
+        return every([Test(Op.GTE, path, low), Test(Op.LTE, path, high)])
+
+    def _before_or_after(self, field: Field, op: str, wanted: object, where: Place) -> Ir:
+        text = canonical(field.type, wanted)
+        if text is None:
+            message, hint = field.complaint(wanted)
+            self.report.add(where, message, hint)
+            return NEVER
+        order = Op.LT if op == "before" else Op.GT
+        instant, day = instant_of(text), day_of(text)
+        if instant is not None:
+            path = Measure(MeasureKind.EPOCH, field.path).path
+            return Test(order, path, int(instant.timestamp()))
+        if day is None:
+            raise ValueError(f"{text!r} is neither a day nor an instant")
+        path = Measure(MeasureKind.DAY, field.path).path
+        return Test(order, path, day.toordinal() - _EPOCH)
 
     def _exists(self, field: Field, wanted: object, where: Place) -> Ir:
         if not isinstance(wanted, bool):
@@ -180,6 +248,8 @@ class Conditions:
             if message:
                 place = place_of(wanted, number, self.file) if items is wanted else where
                 self.report.add(place if place.file else where, message, hint)
+            elif field.type in MOMENTS:
+                good.append(canonical(field.type, item) or "")
             elif isinstance(item, str):
                 good.append(str(item))
             elif isinstance(item, bool | int):

@@ -3,17 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rules.calendars import WEEKDAYS
 from rules.definitions import EventType
 from rules.entries import Entry, entries_of
 from rules.source import FIELDS, Place, Report
-from rules.vocabulary import Field, FieldType, Vocabulary, did_you_mean
-from tellal.domain.channels import MessageClass
+from rules.vocabulary import MOMENTS, Field, FieldType, Vocabulary, canonical, did_you_mean
+from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.decisions import Value
 
 CUSTOMER = "customer."
 EVENT = "event."
 TOPIC = "topic"
 CLASS = "class"
+CONSENT = "consent."
+COUNT = "count."
+LAST = "last."
+SEGMENT = "segment."
 
 Roots = Mapping[str, Mapping[object, object]]
 
@@ -40,9 +45,12 @@ def read_vocabulary(roots: Roots, report: Report) -> Vocabulary:
         entry.only(("type", "values", "pii", "column", "means"), required=("type",))
         if not str(path).startswith((CUSTOMER, EVENT, "case.", "outage.")):
             listing.wrong(str(path), "a field begins with customer., event., case. or outage.")
+        type = entry.choice("type", FieldType, FieldType.TEXT)
+        if type is FieldType.AGO:
+            entry.wrong("type", "no stored field is of the type 'ago'", "take 'time'")
         fields[str(path)] = Field(
             path=str(path),
-            type=entry.choice("type", FieldType, FieldType.TEXT),
+            type=type,
             values=tuple(value for _, value in entry.texts("values")),
             pii=entry.raw.get("pii") is True,
             column=entry.text("column"),
@@ -67,14 +75,43 @@ def collect_names(roots: Roots, vocabulary: Vocabulary) -> Names:
     events = frozenset(str(e.raw.get("type")) for e in entries("events"))
     return Names(
         topics=topics,
-        facts=frozenset(str(e.raw.get("derives", e.raw.get("id"))) for e in entries("facts")),
+        facts=frozenset(
+            [
+                *(str(e.raw.get("derives", e.raw.get("id"))) for e in entries("facts")),
+                *(f"{SEGMENT}{e.raw.get('id')}" for e in entries("segments")),
+            ]
+        ),
         event_types=events,
         vocabulary=vocabulary.with_field(
             Field(path=TOPIC, type=FieldType.TEXT, values=tuple(topics)),
             Field(path=CLASS, type=FieldType.TEXT, values=tuple(c.value for c in MessageClass)),
             Field(path="event.type", type=FieldType.TEXT, values=tuple(sorted(events))),
+            *_OWN_FIELDS,
+            *(
+                field
+                for entry in entries("counts")
+                for field in (
+                    Field(path=f"{COUNT}{entry.raw.get('id')}", type=FieldType.INT),
+                    Field(path=f"{LAST}{entry.raw.get('id')}", type=FieldType.AGO),
+                )
+            ),
         ),
     )
+
+
+_OWN_FIELDS = (
+    *(
+        Field(path=f"{CONSENT}{channel}", type=FieldType.TEXT, values=("granted", "refused"))
+        for channel in Channel
+    ),
+    Field(path="calendar.weekday", type=FieldType.TEXT, values=tuple(WEEKDAYS)),
+    Field(path="calendar.hour", type=FieldType.INT),
+    Field(path="calendar.day", type=FieldType.INT),
+    Field(path="calendar.month", type=FieldType.INT),
+    Field(path="calendar.holiday", type=FieldType.BOOL),
+    Field(path="calendar.half_day", type=FieldType.BOOL),
+)
+"""What rules may read without a line in fields.yaml: the engine knows it of itself."""
 
 
 def read_events(roots: Roots, vocabulary: Vocabulary, report: Report) -> Mapping[str, EventType]:
@@ -138,6 +175,8 @@ def _constant(effects: Entry, field: Field, value: object) -> Value | None:
             return None
     if field.type is FieldType.LIST:
         return tuple(str(item) for item in items)
+    if field.type in MOMENTS:
+        return canonical(field.type, value)
     return value if isinstance(value, str | int) else None
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from rules.definitions import Cap, Law, OnReach, QuietAction, QuietHours, Rule
+from rules.definitions import Cap, Law, OnReach, QuietAction, QuietHours, Rule, WaitFor
+from rules.periods import next_period, period_of
 from rules.questions import Question
 from rules.quiet import latest_end, quiet_until
 from rules.reference import Asked
@@ -86,7 +87,11 @@ def go_through_law(
 
 
 def go_through_caps(
-    course: Course, caps: tuple[Asked[Cap], ...], fired: frozenset[str], question: Question
+    course: Course,
+    caps: tuple[Asked[Cap], ...],
+    fired: frozenset[str],
+    question: Question,
+    zone: ZoneInfo,
 ) -> None:
     """Apply every full cap; the strictest wins, since all of them are applied."""
     for asked in caps:
@@ -94,7 +99,7 @@ def go_through_caps(
         hit = [c for c in course.channels if cap.channel in {None, c}]
         if cap.id not in fired or not hit:
             continue
-        free_at = _free_at(cap, question)
+        free_at = free_slot_at(cap, question.cap_uses.get(cap.id, ()), question.at, zone)
         if free_at is None:
             continue
         course.note(cap)
@@ -112,18 +117,28 @@ def go_through_time(
     course: Course,
     rules: tuple[Asked[QuietHours], ...],
     fired: frozenset[str],
-    zone: ZoneInfo,
+    place: tuple[ZoneInfo, str],
     expires_at: datetime,
 ) -> None:
-    """Apply quiet hours, and drop what would come too late."""
-    in_force = tuple(asked.rule for asked in rules if asked.rule.id in fired)
+    """Apply quiet hours, and drop what would come too late; the place is the customer's."""
+    zone, country = place
+    in_force = tuple(
+        asked.rule for asked in rules if asked.rule.id in fired and asked.rule.binds(country)
+    )
     for step in tuple(course.steps):
         mine = tuple(rule for rule in in_force if step.channel in rule.channels)
-        _keep_quiet(course, step, mine, zone)
+        _keep_quiet(course, step, mine, zone, country)
     for step in tuple(course.steps):
         if step.not_before >= expires_at:
             text = f"It may not go before {step.not_before:%Y-%m-%d %H:%M} UTC, when it has expired"
             course.remove(step.channel, Reason(code="expires_before_allowed", text=text))
+
+
+def begin_with(course: Course, wait_for: WaitFor) -> None:
+    """Choose the channel that a plan begins with; the others follow in their order."""
+    if wait_for is WaitFor.ANY and course.steps:
+        soonest = min(course.steps, key=lambda step: step.not_before)
+        course.steps = [soonest, *(step for step in course.steps if step is not soonest)]
 
 
 def uses(shard: Shard, channels: tuple[Channel, ...]) -> tuple[CapUse, ...]:
@@ -163,21 +178,26 @@ def _silence(channel: Channel, block: Block | None) -> Reason:
     return Reason(code="blocked", text=f"{_BLOCK_WORDS[block.origin]}: {block.reason}")
 
 
-def _free_at(cap: Cap, question: Question) -> datetime | None:
+def free_slot_at(
+    cap: Cap, uses: tuple[datetime, ...], at: datetime, zone: ZoneInfo
+) -> datetime | None:
     """Return when the next slot of a cap gets free, None if one is free now."""
-    taken = sorted(
-        used + cap.window
-        for used in question.cap_uses.get(cap.id, ())
-        if used + cap.window > question.at
-    )
-    return taken[-cap.limit] if len(taken) >= cap.limit else None
+    if isinstance(cap.window, timedelta):
+        taken = sorted(used + cap.window for used in uses if used + cap.window > at)
+        return taken[-cap.limit] if len(taken) >= cap.limit else None
+    begin, end = period_of(cap.window, at, zone)
+    free: datetime | None = None
+    while sum(begin <= used < end for used in uses) >= cap.limit:
+        free = begin = end
+        end = next_period(cap.window, begin, zone)
+    return free
 
 
 def _keep_quiet(
-    course: Course, step: PlanStep, rules: tuple[QuietHours, ...], zone: ZoneInfo
+    course: Course, step: PlanStep, rules: tuple[QuietHours, ...], zone: ZoneInfo, country: str
 ) -> None:
     for rule in rules:
-        if quiet_until(rule, step.not_before, zone) is None:
+        if quiet_until(rule, step.not_before, zone, country) is None:
             continue
         course.note(rule)
         reason = rule.because(rule.reason, rule.text)
@@ -186,4 +206,4 @@ def _keep_quiet(
         elif rule.action is QuietAction.NEXT_CHANNEL:
             course.remove(step.channel, reason)
     deferring = tuple(rule for rule in rules if rule.action is QuietAction.DEFER)
-    course.defer(step.channel, latest_end(deferring, step.not_before, zone))
+    course.defer(step.channel, latest_end(deferring, step.not_before, zone, country))

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from rules.rulebook import Rulebook
+from rules.situations import Tally
 from tellal.domain.blocks import Block
 from tellal.domain.channels import Channel
 from tellal.domain.decisions import Value
@@ -28,7 +29,8 @@ class Question:
     to the instants at which its slots were taken; `consents` holds True for granted and False for
     refused, and nothing where there is no record; `unroutable` says why no route may carry a
     channel to him; `down` names the failed components that a channel needs; `blocked` names the
-    channels that are not reachable because of a block.
+    channels that are not reachable because of a block; `tallies` holds what the rulebook's counts
+    came to, nothing for one that never happened.
     """
 
     topic: str
@@ -43,6 +45,7 @@ class Question:
     unroutable: Mapping[Channel, str] = field(default_factory=dict)
     down: Mapping[Channel, str] = field(default_factory=dict)
     ledger: LedgerView = LedgerView(told_version=None, pending=False, attempts_made=0)
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

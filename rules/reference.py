@@ -3,11 +3,10 @@
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from rules.definitions import FactRule, Rule
 from rules.ir import ORDER_OPS, Either, Every, FactTest, Ir, Op, Test
-from rules.vocabulary import Vocabulary
 from tellal.domain.decisions import Value
 
 Document = Mapping[str, Value]
@@ -28,34 +27,9 @@ class Asked(Generic[SomeRule_co]):
 Strata = tuple[tuple[Asked[FactRule], ...], ...]
 
 
-class Derives(Protocol):
-    """What of a rulebook is needed to derive facts."""
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The fields that rules may read."""
-        ...
-
-    @property
-    def strata(self) -> Strata:
-        """All fact rules, such that each reads only facts of earlier strata."""
-        ...
-
-    def constants(self, topic: str) -> Mapping[str, str]:
-        """The fields that are fixed by the topic."""
-        ...
-
-
 def holds(ir: Ir, document: Document, facts: Facts) -> bool:
     """Say whether a condition holds for a document and the facts derived from it."""
     return compiled(ir)(document, facts)
-
-
-def derive(book: Derives, topic: str, document: Document) -> frozenset[str]:
-    """Return every fact that the rulebook derives from a document, with the topic in mind."""
-    known: dict[str, Value] = book.vocabulary.known(document)
-    known.update(book.constants(topic))
-    return frozenset(derived(book.strata, known)[0])
 
 
 def derived(strata: Strata, document: Document) -> tuple[set[str], list[FactRule]]:

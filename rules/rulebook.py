@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rules.checks import check_rules
-from rules.definitions import Cap, EventType, FactRule, Rule, Section, Topic
+from rules.checks import check_counts, check_rules
+from rules.definitions import Cap, Count, EventType, FactRule, Rule, Section, Topic
 from rules.entries import Entry
 from rules.fence import Program, check_hashes, program_of
+from rules.ir import fields_of
 from rules.language import FACT
 from rules.names import (
     CUSTOMER,
@@ -21,6 +22,7 @@ from rules.reference import Strata
 from rules.sections import SectionReader
 from rules.shards import Shard, as_asked, make_shard, stratify
 from rules.source import FIELDS, Place, Report, parse, place_of_node, read_folder, revision_of
+from rules.tables import expand_tables
 from rules.vocabulary import Vocabulary, did_you_mean
 from tellal.domain.decisions import Value
 from tellal.domain.errors import InvalidInputError, RulebookError
@@ -29,7 +31,7 @@ __all__ = ["Cap", "Rulebook", "Topic", "load_rulebook"]
 
 _VERSION = 1
 _HEAD = ("version", "package", "owner", "means")
-_SECTIONS = ("events", *(section.value for section in Section))
+_SECTIONS = ("events", "counts", "segments", "tables", *(section.value for section in Section))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Rulebook:
     fact_names: frozenset[str]
     events: Mapping[str, EventType]
     rules: tuple[Rule, ...]
+    counts: Mapping[str, Count]
     strata: Strata
     shards: Mapping[str, Shard]
     programs: Mapping[str, Program]
@@ -54,6 +57,12 @@ class Rulebook:
         """Return the caps in which a message of the topic takes a slot."""
         shard = self.shards.get(topic)
         return () if shard is None else tuple(asked.rule for asked in shard.caps)
+
+    def counts_of(self, topic: str) -> tuple[Count, ...]:
+        """Return what has to be counted before a topic is decided."""
+        shard = self.shards.get(topic)
+        names = () if shard is None else sorted(shard.derivable.tallies)
+        return tuple(self.counts[name] for name in names)
 
     def constants(self, topic: str) -> Mapping[str, str]:
         """Return the fields that are fixed by the topic."""
@@ -117,6 +126,7 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
     for file in files:
         root = parse(file, report)
         if root is not None:
+            expand_tables(root, file.name, report)
             roots[file.name] = root
     vocabulary = read_vocabulary(roots, report)
     names = collect_names(roots, vocabulary)
@@ -130,6 +140,7 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
         events=read_events(roots, vocabulary, report),
         topics=[topic for reader in readers for topic in reader.topics()],
         rules=[rule for reader in readers for rule in reader.rules()],
+        counts=[count for reader in readers for count in reader.counts()],
         report=report,
     )
     if report.findings:
@@ -144,12 +155,18 @@ def _assemble(
     events: Mapping[str, EventType],
     topics: Sequence[Topic],
     rules: Sequence[Rule],
+    counts: Sequence[Count],
     report: Report,
 ) -> Rulebook:
     shards = {topic.id: make_shard(topic, rules, names.vocabulary) for topic in topics}
     check_rules(topics, rules, shards, report)
+    check_counts(topics, counts, shards, report)
     check_hashes(
-        [*names.vocabulary.fields, *(FACT + fact for fact in names.facts)],
+        {
+            *names.vocabulary.fields,
+            *(FACT + fact for fact in names.facts),
+            *(path for rule in rules for path in fields_of(rule.when)),
+        },
         report,
         Place(file=FIELDS),
     )
@@ -160,6 +177,7 @@ def _assemble(
         fact_names=names.facts,
         events=events,
         rules=tuple(rules),
+        counts={count.id: count for count in counts},
         strata=stratify(as_asked(rule for rule in rules if isinstance(rule, FactRule))),
         shards=shards,
         programs={topic: program_of(shard, report) for topic, shard in shards.items()},

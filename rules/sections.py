@@ -1,27 +1,33 @@
 """Reads the sections of one rule file into definitions."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, time, timedelta
+from enum import StrEnum
 from typing import TypedDict
 from zoneinfo import available_timezones
 
+from rules.calendars import Day
 from rules.definitions import (
     Cap,
     ChannelPlan,
+    Count,
+    Counted,
     FactRule,
     Law,
     OnReach,
+    Period,
     QuietAction,
     QuietHours,
     Rule,
     Section,
     Suppression,
     Topic,
+    WaitFor,
 )
-from rules.entries import Entry, entries_of
+from rules.entries import Entry, entries_of, time_span
 from rules.ir import ALWAYS, Ir, Op, Test, every
 from rules.language import Conditions
-from rules.names import Names
+from rules.names import SEGMENT, Names
 from rules.source import Report
 from rules.vocabulary import did_you_mean
 from tellal.domain.channels import Channel, Lane, MessageClass
@@ -32,13 +38,15 @@ ACTIVE = "active."
 
 _PATIENCE = timedelta(hours=1)
 _ABOUT = frozenset({"id", "means", "when", "owner", "ticket"})
-_DATES = frozenset({"from", "until"})
+_DATES = frozenset({"from", "until", "mode"})
+"""What every rule may carry that has an effect."""
 _TOPIC = _ABOUT - {"when", "ticket"} | {
     "class",
     "once",
     "content_version",
     "expires",
     "attempts",
+    "attempts_within",
     "every",
     "stop_when",
     "on",
@@ -46,6 +54,13 @@ _TOPIC = _ABOUT - {"when", "ticket"} | {
     "priority",
     "fold",
 }
+
+
+class Mode(StrEnum):
+    """Whether a rule has its effect, or is only watched."""
+
+    ENFORCE = "enforce"
+    SHADOW = "shadow"
 
 
 class _Common(TypedDict):
@@ -59,6 +74,7 @@ class _Common(TypedDict):
     line: int
     begins: date | None
     ends: date | None
+    shadow: bool
 
 
 class SectionReader:
@@ -86,10 +102,21 @@ class SectionReader:
             Section.CAPS: self._cap,
             Section.QUIET_HOURS: self._quiet_hours,
         }
+        segments = entries_of(self._root, "segments", self._file, self._report)
         return [
-            read(entry)
-            for section, read in readers.items()
-            for entry in entries_of(self._root, section, self._file, self._report)
+            *(self._segment(entry) for entry in segments),
+            *(
+                read(entry)
+                for section, read in readers.items()
+                for entry in entries_of(self._root, section, self._file, self._report)
+            ),
+        ]
+
+    def counts(self) -> list[Count]:
+        """Read what the file counts."""
+        return [
+            self._count(entry)
+            for entry in entries_of(self._root, "counts", self._file, self._report)
         ]
 
     def topics(self) -> list[Topic]:
@@ -128,6 +155,9 @@ class SectionReader:
             file=self._file,
             line=entry.place.line,
             fold=entry.choice("fold", Folding, Folding.NEVER),
+            attempts_within=entry.duration("attempts_within", timedelta())
+            if "attempts_within" in entry.raw
+            else None,
         )
 
     def _events(self, entry: Entry) -> tuple[str, ...]:
@@ -156,6 +186,7 @@ class SectionReader:
             line=entry.place.line,
             begins=begins,
             ends=ends,
+            shadow=entry.choice("mode", Mode, Mode.ENFORCE) is Mode.SHADOW,
         )
 
     def _fact(self, entry: Entry) -> FactRule:
@@ -163,6 +194,42 @@ class SectionReader:
         entry.only(_ABOUT | {"derives"}, required=("id", "when"))
         derives = entry.id("derives") if "derives" in entry.raw else entry.id()
         return FactRule(**self._common(entry, Section.FACTS), derives=derives)
+
+    def _segment(self, entry: Entry) -> FactRule:
+        """Read a named condition: who belongs to it is a fact like any other."""
+        entry.only(_ABOUT, required=("id", "means", "when"))
+        return FactRule(**self._common(entry, Section.FACTS), derives=f"{SEGMENT}{entry.id()}")
+
+    def _count(self, entry: Entry) -> Count:
+        entry.only(
+            {"id", "means", "of", "topics", "class", "types", "channel", "within", "owner"},
+            required=("id", "of", "within"),
+        )
+        of = entry.choice("of", Counted, Counted.MESSAGES)
+        events = of is Counted.EVENTS
+        for key in ("topics", "class", "channel") if events else ("types",):
+            if key in entry.raw:
+                entry.wrong(key, f"'{key}' does not go with 'of: {of}'")
+        if events and "types" not in entry.raw:
+            entry.wrong("of", "'types' says which events are counted")
+        types = entry.texts("types")
+        for place, type in types:
+            if type not in self._names.event_types:
+                near = did_you_mean(type, self._names.event_types)
+                self._report.add(place, f"no 'events' section declares the event '{type}'", near)
+        return Count(
+            id=entry.id(),
+            of=of,
+            within=entry.duration("within", timedelta(days=1)),
+            topics=frozenset() if events else self._counted(entry),
+            types=frozenset(type for _, type in types),
+            channel=self._channel(entry),
+            file=self._file,
+            line=entry.place.line,
+        )
+
+    def _channel(self, entry: Entry) -> Channel | None:
+        return entry.choice("channel", Channel, Channel.SMS) if "channel" in entry.raw else None
 
     def _suppression(self, entry: Entry) -> Suppression:
         entry.only(_ABOUT | _DATES | {"reason", "text"}, required=("id", "when", "reason", "text"))
@@ -173,7 +240,9 @@ class SectionReader:
         )
 
     def _channels(self, entry: Entry) -> ChannelPlan:
-        entry.only(_ABOUT | _DATES | {"send", "patience"}, required=("id", "when", "send"))
+        entry.only(
+            _ABOUT | _DATES | {"send", "patience", "wait_for"}, required=("id", "when", "send")
+        )
         patience = entry.durations("patience", Channel)
         channels = entry.choices("send", Channel)
         if "send" in entry.raw and not channels:
@@ -185,6 +254,7 @@ class SectionReader:
             **self._common(entry, Section.CHANNELS),
             steps=tuple((channel, patience.get(channel, _PATIENCE)) for channel in channels),
             places=tuple(place for place, _ in entry.items("send")),
+            wait_for=entry.choice("wait_for", WaitFor, WaitFor.FIRST),
         )
 
     def _law(self, entry: Entry) -> Law:
@@ -207,23 +277,40 @@ class SectionReader:
             _ABOUT | _DATES | {"count", "channel", "limit", "per", "on_reach", "reason", "text"},
             required=("id", "count", "limit", "per", "on_reach", "reason", "text"),
         )
-        channel = entry.choice("channel", Channel, Channel.SMS) if "channel" in entry.raw else None
         return Cap(
             **self._common(entry, Section.CAPS),
             limit=entry.number("limit", 1, most=1000),
-            window=entry.duration("per", timedelta(days=1)),
-            channel=channel,
-            topics=self._counted(entry),
+            window=self._window(entry),
+            channel=self._channel(entry),
+            topics=self._cap_counts(entry),
             on_reach=entry.choice("on_reach", OnReach, OnReach.SUPPRESS),
             reason=entry.code("reason", "cap"),
             text=entry.text("text"),
         )
 
-    def _counted(self, entry: Entry) -> frozenset[str]:
+    def _cap_counts(self, entry: Entry) -> frozenset[str]:
         count = entry.within("count")
         count.only(("topics", "class"))
+        return self._counted(count)
+
+    def _window(self, entry: Entry) -> timedelta | Period:
+        said = entry.raw.get("per")
+        if isinstance(said, str) and said in {period.value for period in Period}:
+            return Period(said)
+        if "per" in entry.raw and time_span(said) is None:
+            hint = f"write 7d for any seven days, or {', '.join(Period)}"
+            entry.wrong("per", f"'per' is a window, found {said!r}", hint)
+            return timedelta(days=1)
+        return entry.duration("per", timedelta(days=1))
+
+    def _counted(self, count: Entry) -> frozenset[str]:
+        """Read which topics are meant: by name, or by their class (or several)."""
         if ("topics" in count.raw) == ("class" in count.raw):
-            entry.wrong("count", "'count' names either topics or a class")
+            message = "name either 'topics' or a 'class'"
+            count.report.add(count.place, message, "as in count: {class: commercial}")
+        if isinstance(count.raw.get("class"), list):
+            classes = set(count.choices("class", MessageClass))
+            return frozenset(t for t, kind in self._names.topics.items() if kind in classes)
         if "class" in count.raw:
             wanted = count.choice("class", MessageClass, MessageClass.COMMERCIAL)
             return frozenset(t for t, kind in self._names.topics.items() if kind == wanted)
@@ -235,10 +322,16 @@ class SectionReader:
 
     def _quiet_hours(self, entry: Entry) -> QuietHours:
         entry.only(
-            _ABOUT | _DATES | {"channels", "between", "timezone", "action", "reason", "text"},
-            required=("id", "channels", "between", "action", "text"),
+            _ABOUT
+            | _DATES
+            | {"channels", "between", "days", "countries", "timezone", "action", "reason", "text"},
+            required=("id", "channels", "action", "text"),
         )
-        begin, end = entry.hours("between")
+        begin = end = time(0)
+        if "between" in entry.raw:
+            begin, end = entry.hours("between")
+        elif "days" not in entry.raw:
+            entry.wrong("between", "'between' says from when to when", "or name the 'days'")
         zone = entry.text("timezone")
         if zone and zone not in available_timezones():
             entry.wrong("timezone", f"there is no time zone '{zone}'", "as in Europe/Istanbul")
@@ -251,4 +344,6 @@ class SectionReader:
             action=entry.choice("action", QuietAction, QuietAction.DEFER),
             reason=entry.code("reason", "quiet_hours"),
             text=entry.text("text"),
+            days=frozenset(entry.choices("days", Day)),
+            countries=frozenset(text for _, text in entry.texts("countries")),
         )

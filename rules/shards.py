@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from rules.calendars import CALENDAR
 from rules.definitions import (
     Cap,
     ChannelPlan,
@@ -17,12 +18,16 @@ from rules.definitions import (
 )
 from rules.explain import Explained, explained
 from rules.ir import ALWAYS, NEVER, facts_of, fields_of, given
-from rules.names import CLASS, TOPIC
+from rules.measures import measure_of
+from rules.names import CLASS, CONSENT, COUNT, LAST, TOPIC
 from rules.reference import Asked, Check, Strata, compiled
+from rules.situations import Derivable, derivable
 from rules.vocabulary import PythonType, Vocabulary
 from tellal.domain.channels import MessageClass
 
 Kind = TypeVar("Kind", bound=Rule)
+
+_COMPUTED = (CONSENT, COUNT, LAST, CALENDAR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +35,8 @@ class Shard:
     """Everything that is asked about one topic, in the order of the phases.
 
     `order` has every rule of the shard, facts first; `fields` is all that they read, `readable`
-    those of them that a document may hold, with their types; `checks` are the rules that derive
-    no fact.
+    those of them that a document may hold, with their types, `derivable` those that are computed;
+    `checks` are the rules that derive no fact; `shadow` has no effect.
     """
 
     topic: Topic
@@ -46,7 +51,9 @@ class Shard:
     law: tuple[Asked[Law], ...]
     caps: tuple[Asked[Cap], ...]
     quiet_hours: tuple[Asked[QuietHours], ...]
+    shadow: tuple[Rule, ...]
     order: tuple[Explained[Rule], ...]
+    derivable: Derivable
     checks: tuple[tuple[str, Check], ...]
     dated: tuple[Rule, ...]
 
@@ -55,6 +62,7 @@ def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> S
     """Keep of the rules what can hold for a topic."""
     known = vocabulary.fields
     personal = frozenset(path for path, field in known.items() if field.pii)
+    personal |= _measured((path for rule in rules for path in fields_of(rule.when)), personal)
     constants = {TOPIC: topic.id, CLASS: topic.message_class.value}
     fit = [asked for rule in rules if (asked := _asked(rule, constants, personal)) is not None]
     fit = [asked for asked in fit if _concerns(asked.rule, topic)]
@@ -71,7 +79,11 @@ def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> S
         topic=topic,
         constants=constants,
         fields=tuple(fields),
-        readable=tuple((path, known[path].kind) for path in fields if path in known),
+        readable=tuple(
+            (path, known[path].kind)
+            for path in fields
+            if path in known and not path.startswith(_COMPUTED)
+        ),
         personal=personal,
         strata=strata,
         stop=stop,
@@ -80,16 +92,20 @@ def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> S
         law=only(fit, Law),
         caps=only(fit, Cap),
         quiet_hours=only(fit, QuietHours),
+        shadow=tuple(asked.rule for asked in others if asked.rule.shadow),
         order=order,
+        derivable=derivable(fields),
         checks=tuple((asked.rule.id, asked.check) for asked in others),
         dated=tuple(asked.rule for asked in order if asked.rule.begins or asked.rule.ends),
     )
 
 
 def only(fit: Iterable[Asked[Rule]], kind: type[Kind]) -> tuple[Asked[Kind], ...]:
-    """Return the rules of one kind."""
+    """Return the rules of one kind that have their effect."""
     return tuple(
-        Asked(asked.rule, asked.when, asked.check) for asked in fit if isinstance(asked.rule, kind)
+        Asked(asked.rule, asked.when, asked.check)
+        for asked in fit
+        if isinstance(asked.rule, kind) and not asked.rule.shadow
     )
 
 
@@ -136,6 +152,13 @@ def _asked(
 ) -> Explained[Rule] | None:
     left = given(rule.when, constants)
     return None if left == NEVER else explained(rule, left, personal)
+
+
+def _measured(fields: Iterable[str], personal: frozenset[str]) -> frozenset[str]:
+    """Return the measures of personal fields, which are personal as well."""
+    return frozenset(
+        path for path in fields if (one := measure_of(path)) is not None and one.of in personal
+    )
 
 
 def _concerns(rule: Rule, topic: Topic) -> bool:

@@ -15,6 +15,8 @@ from tellal.domain.errors import Finding
 SHIPPED = Path(__file__).parent / "book"
 FIELDS = "fields.yaml"
 LAW = "law.yaml"
+TESTS = "_test.yaml"
+"""How the names of files end that test the rules beside them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,11 @@ def read_folder(folder: Path | None) -> tuple[SourceFile, ...]:
     The vocabulary and the law that ship with Tellal stand in where a folder has none of its own:
     nobody should lose the law by writing a promotion.
     """
-    paths = {path.name: path for path in (folder or SHIPPED).glob("*.yaml")}
+    paths = {
+        path.name: path
+        for path in (folder or SHIPPED).glob("*.yaml")
+        if not path.name.endswith(TESTS)
+    }
     for name in (FIELDS, LAW):
         paths.setdefault(name, SHIPPED / name)
     return tuple(

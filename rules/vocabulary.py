@@ -3,8 +3,10 @@
 import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 
+from rules.measures import day_of, instant_of, written
 from tellal.domain.decisions import Value
 from tellal.domain.errors import InvalidInputError
 
@@ -15,12 +17,22 @@ MAX_INT = 2**53
 
 
 class FieldType(StrEnum):
-    """What a field holds; a list holds texts."""
+    """What a field holds; a list holds texts.
+
+    A date is a day of the calendar, a time an instant; both are text in documents. `ago` counts
+    seconds since something happened; only the engine's own fields are of it.
+    """
 
     TEXT = "text"
     INT = "int"
     BOOL = "bool"
     LIST = "list"
+    DATE = "date"
+    TIME = "time"
+    AGO = "ago"
+
+
+MOMENTS = frozenset({FieldType.DATE, FieldType.TIME})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +51,8 @@ class Field:
 
         Both texts are empty when nothing is.
         """
+        if self.type in MOMENTS:
+            return self._no_moment(value)
         expected = str if self.type is FieldType.LIST else self.kind
         # A file's text may come as a kind of text; True must not come as a kind of number.
         if not (type(value) is expected or (expected is str and isinstance(value, str))):
@@ -53,6 +67,12 @@ class Field:
             return f"'{self.path}' holds numbers up to {MAX_INT}", ""
         return "", ""
 
+    def _no_moment(self, value: object) -> tuple[str, str]:
+        if canonical(self.type, value) is not None:
+            return "", ""
+        example = "2026-03-01" if self.type is FieldType.DATE else "2026-03-01T12:00:00+03:00"
+        return f"'{self.path}' is a {self.type}, found {_shown(value)}", f"as in {example}"
+
     @property
     def kind(self) -> "PythonType":
         """The Python type of its values."""
@@ -61,7 +81,25 @@ class Field:
     def fits(self, value: object) -> bool:
         """Say whether a stored value is of this field's type; enough for an answer."""
         # Type, not isinstance: True is an int to Python, and 1 is not a yes to anybody else.
-        return type(value) is self.kind and value != () and moderate(value)
+        if type(value) is not self.kind or value == () or not moderate(value):
+            return False
+        if self.type is FieldType.DATE:
+            return day_of(str(value)) is not None
+        return self.type is not FieldType.TIME or instant_of(str(value)) is not None
+
+
+def canonical(type: FieldType, value: object) -> str | None:
+    """Write a date or a time as documents hold it; None if the value is none."""
+    if isinstance(value, str):
+        try:
+            value = day_of(value) if type is FieldType.DATE else datetime.fromisoformat(str(value))
+        except ValueError:
+            return None
+    if type is FieldType.TIME:
+        return written(value) if isinstance(value, datetime) and value.tzinfo else None
+    if isinstance(value, datetime) or not isinstance(value, date):
+        return None
+    return value.isoformat()
 
 
 def moderate(value: object) -> bool:
@@ -75,6 +113,9 @@ _KINDS: Mapping[FieldType, PythonType] = {
     FieldType.INT: int,
     FieldType.BOOL: bool,
     FieldType.LIST: tuple,
+    FieldType.DATE: str,
+    FieldType.TIME: str,
+    FieldType.AGO: int,
 }
 
 
@@ -98,6 +139,8 @@ class Vocabulary:
             return None
         if known.type is not FieldType.LIST:
             _accept(known, raw, field)
+            if known.type in MOMENTS:
+                return canonical(known.type, raw)
             return raw if isinstance(raw, str | int) else None
         if not isinstance(raw, list | tuple) or len(raw) > MAX_LIST:
             message = f"'{path}' is a list of at most {MAX_LIST} texts"

@@ -1,14 +1,18 @@
 """Decisions: why somebody did, or did not, get a message."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from api.problems import documented
 from api.requests import Limit, Page, Reading, may_read, page_of
+from rules.telling import explain
 from tellal.persistence import reading
+from tellal.services.explaining import Explaining, Of, only_current
 from tellal.services.keys import Scope
+from tellal.services.recording import plain
 
 router = APIRouter(prefix="/decisions", tags=["decisions"])
 
@@ -70,6 +74,67 @@ async def list_decisions(
             tx, read.brand.id, customer=customer, topic=topic, before=after, limit=limit + 1
         )
     return page_of([DecisionView.model_validate(one) for one in found], limit)
+
+
+class ExplainedView(BaseModel):
+    """What the rules decide, though nothing follows from it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    topic: str
+    verdict: str
+    at: str
+    revision: str
+    reasons: list[ReasonView]
+    fired: list[FiredView]
+    facts: list[str]
+
+
+class ExplanationView(BaseModel):
+    """A decision about somebody, on what it rests, and the same in sentences.
+
+    `rules` and `facts` say of which time they are; `decision_id` is the stored decision whose facts
+    were taken.
+    """
+
+    customer: str
+    rules: Of
+    facts: Of
+    rests_on: str
+    decision_id: str | None
+    decision: ExplainedView
+    told: list[str]
+
+
+@router.get("/explain", responses=documented(404))
+async def explain_decision(
+    read: Reader,
+    customer: Annotated[str, Query(max_length=200)],
+    topic: Annotated[str, Query(max_length=100)],
+    at: Annotated[
+        AwareDatetime | None, Query(description="A moment; without it, now", title="At")
+    ] = None,
+) -> ExplanationView:
+    """Say what is decided about a customer and why, though nobody asked and nothing follows.
+
+    Of a moment in the past the facts are taken that were stored with his last decision about the
+    topic; where there is none, those of today.
+    """
+    desk = read.desk
+    explaining = Explaining(desk.house.deciding.asking, only_current(desk.books))
+    async with read.session() as tx:
+        found = await explaining.explain(
+            tx, read.brand.id, customer, topic, desk.clock.now(), at=at
+        )
+    return ExplanationView(
+        customer=customer,
+        rules=found.rules,
+        facts=found.facts,
+        rests_on=found.label,
+        decision_id=found.decision_id or None,
+        decision=ExplainedView.model_validate(plain(asdict(found.decision))),
+        told=list(explain(found.decision)),
+    )
 
 
 @router.get("/{decision_id}", responses=documented(404))

@@ -9,7 +9,7 @@ import asyncio
 import random
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,9 @@ from tellal.domain.channels import Channel
 from tellal.domain.decisions import Decision, Value
 
 SIZES = (30, 300)
+SPREAD_SIZES = (30, 300, 1000)
+"""Rules of a whole book, thirty to a topic: the last at half the speed of the first at least."""
+_SPREAD_DOCUMENTS = 240
 _ROUNDS = 15
 _DOCUMENTS = {30: 600, 300: 120}
 _AT_ONCE = 24
@@ -59,7 +62,7 @@ class _Measured:
 
 
 def run() -> dict[str, object]:
-    """Measure rulesets of 30 and of 300 rules on one topic."""
+    """Measure rulesets of 30 and of 300 rules on one topic, and books of up to 1,000 on many."""
     return asyncio.run(_run())
 
 
@@ -83,6 +86,7 @@ async def _run() -> dict[str, object]:
         baseline[f"per_second_{size}"] = round(median(measured.baseline))
         ratios.append(measured.ratio)
         ours[f"ratio_{size}"] = round(measured.ratio, 3)
+    ours |= await _measure_spread()
     return {"bench": "decide", "ratio": round(min(ratios), 3), "ours": ours, "baseline": baseline}
 
 
@@ -90,7 +94,7 @@ async def _measure(size: int, engine: RuleEngine) -> _Measured:
     chance = random.Random(_SEED)  # noqa: S311 - the same rules in every run, no secret
     rules = [_a_rule(chance) for _ in range(size)]
     documents = [_a_document(chance) for _ in range(_DOCUMENTS[size])]
-    book = _a_book(rules)
+    book = _a_book({_TOPIC: rules})
     bare = _Bare(rules)
     await engine.load(book)
     decider = Decider(engine)
@@ -105,6 +109,53 @@ async def _measure(size: int, engine: RuleEngine) -> _Measured:
         measured.baseline.append(len(documents) / (middle - began))
         _compare(decisions, fired)
     return measured
+
+
+async def _measure_spread() -> dict[str, object]:
+    """Measure books of many topics, thirty rules each: a message pays for its own topic's only.
+
+    The books are asked in turns, in slices small enough for the machine to be the same for all.
+    """
+    chance = random.Random(_SEED)  # noqa: S311 - the same rules in every run, no secret
+    documents = [_a_document(chance) for _ in range(_SPREAD_DOCUMENTS)]
+    speeds: dict[int, list[float]] = {size: [] for size in SPREAD_SIZES}
+    topics = {size: [f"topic_{n}" for n in range(size // SPREAD_SIZES[0])] for size in speeds}
+    engines = {size: RuleEngine() for size in speeds}
+    try:
+        books = {}
+        for size, names in topics.items():
+            rules = {name: [_a_rule(chance) for _ in range(SPREAD_SIZES[0])] for name in names}
+            books[size] = _a_book(rules)
+            await engines[size].start()
+            await engines[size].load(books[size])
+        for _ in range(_ROUNDS):
+            for size, book in books.items():
+                asked = [(chance.choice(topics[size]), document) for document in documents]
+                began = time.perf_counter()
+                await _decide_each(Decider(engines[size]), book, asked)
+                speeds[size].append(len(asked) / (time.perf_counter() - began))
+        unanswered = sum(e.counters.asked - e.counters.answered for e in engines.values())
+    finally:
+        for engine in engines.values():
+            await engine.close()
+    pairs = zip(speeds[SPREAD_SIZES[-1]], speeds[SPREAD_SIZES[0]], strict=True)
+    return {
+        **{f"spread_per_second_{size}": round(median(found)) for size, found in speeds.items()},
+        "spread_ratio": round(median(many / few for many, few in pairs), 3),
+        "spread_by_reference": unanswered,
+    }
+
+
+async def _decide_each(
+    decider: Decider, book: Rulebook, asked: Sequence[tuple[str, Document]]
+) -> None:
+    waiting = iter(asked)
+
+    async def serve() -> None:
+        for topic, document in waiting:
+            await decider.decide(book, _question(document, topic))
+
+    await asyncio.gather(*(serve() for _ in range(_AT_ONCE)))
 
 
 async def _warm_up(
@@ -189,39 +240,44 @@ def _a_document(chance: random.Random) -> Document:
     return {**texts, **numbers}
 
 
-def _a_book(rules: Sequence[_Rule]) -> Rulebook:
+def _a_book(book: Mapping[str, Sequence[_Rule]]) -> Rulebook:
+    """Write and load a book of topics, each with rules of its own."""
     fields = [f"  customer.attribute_{n}: {{type: text}}" for n in range(_FIELDS)]
     fields += [f"  customer.counter_{n}: {{type: int}}" for n in range(_FIELDS)]
-    lines = [
-        "version: 1",
-        "package: bench",
-        "topics:",
-        f"  - {{id: {_TOPIC}, means: Measured, class: service, expires: 1d}}",
-        "channels:",
-        f"  - {{id: channels, when: {{topic: {_TOPIC}}}, send: [sms, email]}}",
-        "suppress:",
+    topics = [f"  - {{id: {t}, means: Measured, class: service, expires: 1d}}" for t in book]
+    channels = [f"  - {{id: to_{t}, when: {{topic: {t}}}, send: [sms, email]}}" for t in book]
+    rules = [
+        line
+        for topic, rules in book.items()
+        for number, rule in enumerate(rules)
+        for line in _lines(topic, number, rule)
     ]
-    for number, rule in enumerate(rules):
-        values = ", ".join(rule.values)
-        lines += [
-            f"  - id: rule_{number}",
-            (
-                f"    when: {{topic: {_TOPIC}, {rule.attribute}: [{values}],"
-                f" {rule.counter}: {{lt: {rule.below}}}}}"
-            ),
-            "    reason: measured",
-            "    text: Measured",
-        ]
+    lines = ["version: 1", "package: bench", "topics:", *topics, "channels:", *channels]
     with tempfile.TemporaryDirectory() as folder:
         head = ["version: 1", "fields:"]
         (Path(folder) / "fields.yaml").write_text("\n".join([*head, *fields]), encoding="utf-8")
-        (Path(folder) / "bench.yaml").write_text("\n".join(lines), encoding="utf-8")
+        (Path(folder) / "bench.yaml").write_text(
+            "\n".join([*lines, "suppress:", *rules]), encoding="utf-8"
+        )
         return load_rulebook(Path(folder))
 
 
-def _question(document: Document) -> Question:
+def _lines(topic: str, number: int, rule: _Rule) -> list[str]:
+    values = ", ".join(rule.values)
+    return [
+        f"  - id: {topic}_{number}",
+        (
+            f"    when: {{topic: {topic}, {rule.attribute}: [{values}],"
+            f" {rule.counter}: {{lt: {rule.below}}}}}"
+        ),
+        "    reason: measured",
+        "    text: Measured",
+    ]
+
+
+def _question(document: Document, topic: str = _TOPIC) -> Question:
     return Question(
-        topic=_TOPIC,
+        topic=topic,
         at=_AT,
         timezone="Europe/Istanbul",
         document=document,

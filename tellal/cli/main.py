@@ -4,6 +4,7 @@ import typer
 
 from tellal.cli import (
     brands,
+    explaining,
     holds,
     imports,
     measure,
@@ -11,6 +12,7 @@ from tellal.cli import (
     rulebook,
     serve,
     texts,
+    trials,
     upset,
     ways,
 )
@@ -35,6 +37,8 @@ app.command()(measure.bench)
 app.command()(upset.chaos)
 app.command()(ways.routes)
 app.add_typer(serve.database, name="db")
+trials.register(rulebook.rules)
+explaining.register(rulebook.rules)
 app.add_typer(rulebook.rules, name="rules")
 app.add_typer(texts.templates, name="templates")
 app.add_typer(brands.brands, name="brands")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rules.reference import derive, holds
+from rules.standing import converted
 from tellal.domain.customers import Brand, Customer
 from tellal.domain.decisions import Decision, PlanStep, Verdict
 from tellal.domain.journeys import Step
@@ -16,7 +16,7 @@ from tellal.domain.messages import HANDED_OVER, LOST, UNSENT, MessageState, Outc
 from tellal.domain.plans import Plan
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import DecisionRow, MessageRow, OutcomeRow
-from tellal.services.asking import document
+from tellal.services.asking import Answer, document, situation
 from tellal.services.deciding import Deciding
 from tellal.services.history import Journey
 from tellal.services.moves import Move
@@ -95,7 +95,7 @@ class Look:
         if topic is None or topic.stop_when is None:
             return False
         known = document(self.customer, {})
-        return holds(topic.stop_when, known, derive(book, topic.id, known))
+        return converted(book, topic.id, known, situation(self.customer, self._now))
 
     async def _close_early(self, reason: str) -> Step:
         await self.progress.cancel_unsent(self.tx, [self.outcome.id], reason)
@@ -136,9 +136,10 @@ class Look:
         latest = messages[-1]
         if self.stopped:
             return await self._close_stopped(MessageState(latest.state))
-        decision = await self._ask(tries=latest.try_no)
+        answer = await self._ask(tries=latest.try_no)
+        decision = answer.decision
         if decision.verdict is Verdict.SUPPRESS:
-            await self._record(decision)
+            await self._record(answer)
             return await self._close_without_success(
                 OutcomeState.FAILED if latest.state in LOST else OutcomeState.UNKNOWN,
                 decision.reasons[0].code,
@@ -147,7 +148,7 @@ class Look:
         for index in range(latest.step + 1, len(self._plan.steps)):
             step = allowed.get(self._plan.steps[index].channel)
             if step is not None:
-                await self._record(decision)
+                await self._record(answer)
                 return await self._post(decision, step, index, self.outcome.tries)
         return await self._after_failure(messages)
 
@@ -174,13 +175,14 @@ class Look:
             return await self._close_early("stopped")
         if at > self._now:
             return self._waiting("waiting for the next try", at)
-        decision = await self._ask(tries=0)
+        answer = await self._ask(tries=0)
+        decision = answer.decision
         if decision.verdict is Verdict.SUPPRESS:
-            await self._record(decision)
+            await self._record(answer)
             return await self._close_early(decision.reasons[0].code)
         wanted = {step.channel for step in self._plan.steps}
         step = next((s for s in decision.steps if s.channel in wanted), None)
-        await self._record(decision)
+        await self._record(answer)
         if step is None:
             return await self._close_early("no_channel_left")
         index = next(i for i, s in enumerate(self._plan.steps) if s.channel is step.channel)
@@ -190,7 +192,7 @@ class Look:
         )
         return await self._post(decision, step, index, tries)
 
-    async def _ask(self, *, tries: int) -> Decision:
+    async def _ask(self, *, tries: int) -> Answer:
         return await self.deciding.asking.ask(
             self.tx,
             self.customer,
@@ -200,9 +202,10 @@ class Look:
             simulated=self._plan.simulated,
         )
 
-    async def _record(self, decision: Decision) -> None:
+    async def _record(self, answer: Answer) -> None:
         row = decision_row(
-            decision,
+            answer.decision,
+            answer.question,
             brand_id=self.brand.id,
             customer_id=self.customer.id,
             simulated=self._plan.simulated,

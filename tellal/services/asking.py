@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rules.decide import Decider, Question
 from rules.holder import RulebookHolder
 from rules.rulebook import Rulebook
+from rules.situations import Situation, zone_of
 from tellal.addresses import country_of
 from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
 from tellal.domain.customers import ConsentState, Customer
@@ -16,7 +17,7 @@ from tellal.domain.decisions import Decision, Value
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.routes import Load, RouteTable
 from tellal.services.components import channels_down
-from tellal.services.history import Journey, cap_uses, ledger_view
+from tellal.services.history import Journey, cap_uses, ledger_view, tallies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,14 @@ class Circumstances:
 
 
 NOTHING = Circumstances(document={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A decision, and the question that led to it."""
+
+    question: Question
+    decision: Decision
 
 
 class Asking:
@@ -51,19 +60,41 @@ class Asking:
         around: Circumstances = NOTHING,
         own: Journey | None = None,
         simulated: bool = False,
-    ) -> Decision:
+    ) -> Answer:
         """Decide whether to speak to a customer whose row the caller has locked.
+
+        Raises:
+            InvalidInputError: The rulebook has no such topic.
+        """
+        book = self.books.current
+        question = await self.question(
+            tx, book, customer, topic_id, at, around=around, own=own, simulated=simulated
+        )
+        return Answer(question=question, decision=await self._decider.decide(book, question))
+
+    async def question(
+        self,
+        tx: AsyncSession,
+        book: Rulebook,
+        customer: Customer,
+        topic_id: str,
+        at: datetime,
+        *,
+        around: Circumstances = NOTHING,
+        own: Journey | None = None,
+        simulated: bool = False,
+    ) -> Question:
+        """Gather what a decision by a rulebook depends on.
 
         A simulated question hears of rehearsals and of what is in earnest, any other only of that.
 
         Raises:
             InvalidInputError: The rulebook has no such topic.
         """
-        book = self.books.current
         topic = book.topics.get(topic_id)
         if topic is None:
             raise InvalidInputError(f"the rulebook has no topic {topic_id!r}", field="topic")
-        question = Question(
+        return Question(
             topic=topic_id,
             at=at,
             timezone=customer.timezone,
@@ -71,10 +102,7 @@ class Asking:
             cap_uses=await cap_uses(
                 tx, customer.id, book.caps_of(topic_id), at, own, simulated=simulated
             ),
-            consents={
-                channel: consent.state is ConsentState.GRANTED
-                for channel, consent in customer.consents.items()
-            },
+            consents=agreed(customer),
             reachable=reachable(customer, topic.message_class, at, banner=around.banner),
             blocked=customer.blocked(topic.message_class, at),
             country=customer.country,
@@ -82,9 +110,11 @@ class Asking:
             down=await channels_down(
                 tx, customer.brand_id, self._routes.needs, simulated=simulated
             ),
-            ledger=await ledger_view(tx, customer.id, topic, own, simulated=simulated),
+            ledger=await ledger_view(tx, customer.id, topic, at, own, simulated=simulated),
+            tallies=await tallies(
+                tx, customer.id, book.counts_of(topic_id), at, simulated=simulated
+            ),
         )
-        return await self._decider.decide(book, question)
 
     @property
     def book(self) -> Rulebook:
@@ -104,6 +134,24 @@ def document(customer: Customer, around: Mapping[str, Value]) -> dict[str, Value
     if customer.usable(Channel.PUSH):
         facts["customer.app.push_token"] = True
     return {**facts, **around}
+
+
+def agreed(customer: Customer) -> dict[Channel, bool]:
+    """Return what the customer granted (True) and refused (False)."""
+    return {
+        channel: consent.state is ConsentState.GRANTED
+        for channel, consent in customer.consents.items()
+    }
+
+
+def situation(customer: Customer, at: datetime) -> Situation:
+    """Return what conditions outside of a decision may read besides the document."""
+    return Situation(
+        at=at,
+        zone=zone_of(customer.timezone),
+        country=customer.country,
+        consents=agreed(customer),
+    )
 
 
 def unroutable(

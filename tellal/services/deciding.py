@@ -23,7 +23,7 @@ from tellal.domain.plans import Plan, Step
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import CauseRow, DecisionRow, OutcomeRow
-from tellal.services.asking import NOTHING, Asking, Circumstances
+from tellal.services.asking import NOTHING, Answer, Asking, Circumstances
 from tellal.services.outbox import enqueue
 from tellal.services.posting import Posted, Posting, Posts
 from tellal.services.recording import decision_row
@@ -103,8 +103,12 @@ class _Entry:
     customer: Customer
     topic: Topic
     matter: Matter
-    decision: Decision
+    answer: Answer
     now: datetime
+
+    @property
+    def decision(self) -> Decision:
+        return self.answer.decision
 
     @property
     def silent(self) -> bool:
@@ -133,16 +137,17 @@ class Deciding:
             InvalidInputError: The rulebook has no such topic.
         """
         now = self.clock.now()
-        decision = await self.asking.ask(
+        answer = await self.asking.ask(
             tx, customer, matter.topic, now, around=matter.around, simulated=matter.simulated
         )
+        decision = answer.decision
         entry = _Entry(
             tx=tx,
             brand=brand,
             customer=customer,
             topic=self.asking.book.topics[matter.topic],
             matter=matter,
-            decision=decision,
+            answer=answer,
             now=now,
         )
         if entry.silent and matter.event_id is not None:
@@ -262,6 +267,7 @@ async def _start_nudge(entry: _Entry, outcome: Row[Any]) -> None:
 async def _write_decision(entry: _Entry, outcome_id: str | None) -> str:
     row = decision_row(
         entry.decision,
+        entry.answer.question,
         brand_id=entry.brand.id,
         customer_id=entry.customer.id,
         event_id=entry.matter.event_id,

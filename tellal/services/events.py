@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rules.reference import derive, holds
+from rules.standing import converted
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand, Customer
 from tellal.domain.decisions import Value
@@ -17,7 +17,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.people import lock_customer
 from tellal.persistence.tables.customers import CustomerRow, EventRow
 from tellal.persistence.tables.ledger import OutcomeRow
-from tellal.services.asking import Circumstances, document
+from tellal.services.asking import Circumstances, document, situation
 from tellal.services.deciding import Decided, Deciding, Matter
 from tellal.services.progress import Progress
 
@@ -166,13 +166,13 @@ class Events:
         query = select(_outcomes.c.id, _outcomes.c.topic).where(
             _outcomes.c.customer_id == customer.id, _outcomes.c.state == OutcomeState.OPEN
         )
-        known = document(customer, event_part)
+        known, now = document(customer, event_part), self._deciding.clock.now()
         fulfilled = []
         for outcome_id, topic_id in (await tx.execute(query)).all():
             topic = book.topics.get(topic_id)
             if topic is None or topic.stop_when is None:
                 continue
-            if holds(topic.stop_when, known, derive(book, topic_id, known)):
+            if converted(book, topic_id, known, situation(customer, now)):
                 fulfilled.append(outcome_id)
         if fulfilled:
             await self._progress.wake(tx, fulfilled)

@@ -7,19 +7,24 @@ message because one was rehearsed. A rehearsal sees everything, as the real thin
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ARRAY, String, any_, bindparam, select
+from sqlalchemy import ARRAY, Select, String, any_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.decide import LedgerView
+from rules.definitions import Count, Counted
 from rules.rulebook import Cap, Topic
-from tellal.domain.messages import OutcomeState
+from rules.situations import Tally
+from tellal.domain.messages import LOST, OutcomeState
 from tellal.persistence.columns import table
+from tellal.persistence.tables.customers import EventRow
 from tellal.persistence.tables.ledger import CapUseRow, MessageRow, OutcomeRow
 
 _outcomes = table(OutcomeRow).c
 _caps = table(CapUseRow).c
 _messages = table(MessageRow).c
+_events = table(EventRow).c
 
 _CAP_USES = select(_caps.cap, _caps.used_at).where(
     _caps.customer_id == bindparam("whose"),
@@ -44,6 +49,7 @@ async def ledger_view(
     tx: AsyncSession,
     customer_id: str,
     topic: Topic,
+    at: datetime,
     own: Journey | None = None,
     *,
     simulated: bool = False,
@@ -55,18 +61,29 @@ async def ledger_view(
     """
     if not topic.on:
         return LedgerView(told_version=None, pending=False, attempts_made=0)
-    query = select(_outcomes.id, _outcomes.state, _outcomes.content_version, _outcomes.tries).where(
-        _outcomes.customer_id == customer_id, _outcomes.topic == topic.id
-    )
+    query = select(
+        _outcomes.id,
+        _outcomes.state,
+        _outcomes.content_version,
+        _outcomes.tries,
+        _outcomes.created_at,
+    ).where(_outcomes.customer_id == customer_id, _outcomes.topic == topic.id)
     if not simulated:
         query = query.where(_outcomes.plan["simulated"].as_boolean().is_not(True))
     rows = (await tx.execute(query)).all()
     others = [row for row in rows if own is None or row.id != own.outcome_id]
+    since = at - topic.attempts_within if topic.attempts_within else None
+    lately = [
+        row
+        for row in rows
+        if row.state != OutcomeState.CANCELLED
+        and (since is None or row.created_at > since or (own and row.id == own.outcome_id))
+    ]
     told = [row.content_version for row in others if row.state == OutcomeState.TOLD]
     return LedgerView(
         told_version=max(told, default=None),
         pending=any(row.state == OutcomeState.OPEN for row in others),
-        attempts_made=sum(row.tries for row in rows if row.state != OutcomeState.CANCELLED)
+        attempts_made=sum(row.tries for row in lately)
         - (1 if own is not None and own.tries else 0),
     )
 
@@ -83,7 +100,7 @@ async def cap_uses(
     """Return the instants at which slots of these caps were taken within their windows."""
     if not caps:
         return {}
-    windows = {cap.id: at - cap.window for cap in caps}
+    windows = {cap.id: at - cap.reach for cap in caps}
     query = _CAP_USES
     values = {"whose": customer_id, "caps": list(windows), "since": min(windows.values())}
     if own is not None:
@@ -99,3 +116,44 @@ async def cap_uses(
         if used_at > windows[cap]:
             found.setdefault(cap, []).append(used_at)
     return {cap: tuple(sorted(instants)) for cap, instants in found.items()}
+
+
+async def tallies(
+    tx: AsyncSession,
+    customer_id: str,
+    counts: Sequence[Count],
+    at: datetime,
+    *,
+    simulated: bool = False,
+) -> Mapping[str, Tally]:
+    """Return how often what the rulebook counts happened to a customer lately, and when last."""
+    found: dict[str, Tally] = {}
+    for count in counts:
+        query = _counting_events(count) if count.of is Counted.EVENTS else _counting_messages(count)
+        if count.of is Counted.MESSAGES and not simulated:
+            query = query.where(_messages.simulated.is_(False))
+        values = {"whose": customer_id, "since": at - count.within, "until": at}
+        number, newest = (await tx.execute(query, values)).one()
+        found[count.id] = Tally(number, newest)
+    return found
+
+
+def _counting_messages(count: Count) -> Select[int, Any]:
+    handed = _messages.handed_at
+    query = select(func.count(), func.max(handed)).where(
+        _messages.customer_id == bindparam("whose"),
+        handed > bindparam("since"),
+        handed <= bindparam("until"),
+        _messages.topic.in_(sorted(count.topics)),
+        _messages.state.not_in(sorted(LOST)),
+    )
+    return query if count.channel is None else query.where(_messages.channel == count.channel)
+
+
+def _counting_events(count: Count) -> Select[int, Any]:
+    return select(func.count(), func.max(_events.occurred_at)).where(
+        _events.customer_id == bindparam("whose"),
+        _events.occurred_at > bindparam("since"),
+        _events.occurred_at <= bindparam("until"),
+        _events.type.in_(sorted(count.types)),
+    )

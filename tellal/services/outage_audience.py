@@ -5,8 +5,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rules.language import parse_condition
-from rules.reference import derive, holds
+from rules.standing import belongs, parse_segment
 from tellal.domain.messages import OutcomeState
 from tellal.domain.outages import OutageState
 from tellal.persistence.columns import table
@@ -14,7 +13,7 @@ from tellal.persistence.people import brand as read_brand, lock_page
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import CauseRow, OutcomeRow
 from tellal.persistence.tables.operations import OutageRow
-from tellal.services.asking import document
+from tellal.services.asking import document, situation
 from tellal.services.deciding import Deciding, Matter
 
 _causes = table(CauseRow)
@@ -45,12 +44,13 @@ class OutageAudience:
                 return None
             decided = await self._decided(tx, outage.cause_id, [one.id for one in page])
             book = self._deciding.asking.book
-            affected = parse_condition(outage.segment, book.vocabulary, book.fact_names)
+            affected = parse_segment(book, outage.segment)
+            now = self._deciding.clock.now()
             for customer in page:
-                known = document(customer, {})
+                known = document(customer, book.constants(outage.topic))
                 if customer.id in decided:
                     continue
-                if not holds(affected, known, derive(book, outage.topic, known)):
+                if not belongs(book, affected, known, situation(customer, now)):
                     continue
                 await self._deciding.decide(
                     tx,

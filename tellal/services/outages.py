@@ -9,7 +9,7 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.holder import RulebookHolder
-from rules.language import parse_condition
+from rules.standing import parse_segment
 from tellal.clock import Clock
 from tellal.domain.channels import BY_NUMBER
 from tellal.domain.customers import Brand
@@ -103,7 +103,7 @@ class Outages:
         book = self._books.current
         if topic not in book.topics:
             raise InvalidInputError(f"the rulebook has no topic {topic!r}", field="topic")
-        parse_condition(segment, book.vocabulary, book.fact_names)
+        parse_segment(book, segment)
         self._check_texts(brand, topic, variables)
         now = self._clock.now()
         outage_id, cause_id = new_id(), new_id()

@@ -1,17 +1,27 @@
-"""Writes a decision as the ledger keeps it, which is what auditors read, and counts it."""
+"""Writes a decision as the ledger keeps it, which is what auditors read, and counts it.
 
+The question is kept beside it (`asked`), so that it can be asked again: by other rules, or as a
+test. It says what was known of a person, and lives as long as the decision does; who is erased is
+erased from it.
+"""
+
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from rules.questions import Question
+from rules.stored_questions import to_json
 from tellal import metrics
-from tellal.domain.decisions import Decision
+from tellal.domain.channels import Channel, Lane, MessageClass
+from tellal.domain.decisions import CapUse, Decision, Fired, PlanStep, Reason, Verdict
 from tellal.ids import new_id
 
 
 def decision_row(
     decision: Decision,
+    question: Question,
     *,
     brand_id: str,
     customer_id: str,
@@ -32,8 +42,42 @@ def decision_row(
         "revision": decision.revision,
         "executor": decision.executor,
         "body": {**plain(asdict(decision)), "simulated": simulated},
+        "asked": to_json(question, decision.read),
         "at": decision.at,
     }
+
+
+def decision_of(body: Mapping[str, Any]) -> Decision:
+    """Read a decision back from what the ledger keeps of it."""
+    return Decision(
+        topic=body["topic"],
+        message_class=MessageClass(body["message_class"]),
+        lane=Lane(body["lane"]),
+        verdict=Verdict(body["verdict"]),
+        at=datetime.fromisoformat(body["at"]),
+        steps=tuple(
+            PlanStep(
+                channel=Channel(step["channel"]),
+                not_before=datetime.fromisoformat(step["not_before"]),
+                patience=timedelta(seconds=step["patience"]),
+            )
+            for step in body["steps"]
+        ),
+        expires_at=datetime.fromisoformat(body["expires_at"]) if body["expires_at"] else None,
+        reasons=tuple(Reason(**reason) for reason in body["reasons"]),
+        fired=tuple(Fired(**fired) for fired in body["fired"]),
+        facts=tuple(body["facts"]),
+        read={p: tuple(v) if isinstance(v, list) else v for p, v in body["read"].items()},
+        removed={Channel(name): Reason(**why) for name, why in body["removed"].items()},
+        cap_uses=tuple(
+            CapUse(cap=use["cap"], channel=Channel(use["channel"])) for use in body["cap_uses"]
+        ),
+        trace=tuple(body["trace"]),
+        # What was decided before there were such rules says nothing of them.
+        shadow=tuple(Fired(**fired) for fired in body.get("shadow", ())),
+        revision=body["revision"],
+        executor=body["executor"],
+    )
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - JSON is any of these

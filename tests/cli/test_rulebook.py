@@ -41,3 +41,58 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert said.code == 1
     assert "nowhere" in said.out + said.err
     assert "Traceback" not in said.err
+
+
+def test_the_tests_beside_the_rules_are_run_and_measured() -> None:
+    said = run("rules", "test", "--coverage", "--min", "100")
+
+    assert said.code == 0, said.out
+    assert "0 failed" in said.out
+    assert "Coverage of rules 100.0 %" in said.out
+
+
+def test_a_rule_that_changes_is_noticed_by_its_test(book: Path) -> None:
+    file = book / "iscep.yaml"
+    changed = file.read_text(encoding="utf-8").replace("{lt: 18}", "{lt: 16}")
+    file.write_text(changed, encoding="utf-8")
+
+    said = run("rules", "test", str(book), "--run", "grown-ups")
+
+    assert said.code == 1
+    assert "FAILED: promotion needs consent, and grown-ups, line 3" in said.out
+    assert "outcome: expected suppress, got send" in said.out
+    assert "5 tests: 4 passed, 1 failed." in said.out
+
+
+def test_too_little_coverage_fails(book: Path) -> None:
+    said = run("rules", "test", str(book), "--run", "dark", "--min", "90")
+
+    assert said.code == 1
+    assert "never fired" in said.out
+
+
+def test_changes_that_no_test_notices_are_listed(book: Path) -> None:
+    (book / "book_test.yaml").write_text(
+        "version: 1\n"
+        "tests:\n"
+        "  - name: the dark\n"
+        "    at: 2026-03-02T12:00+03:00\n"
+        "    given: {topic: outage_notice, addresses: [sms]}\n"
+        "    expect: {outcome: send}\n",
+        encoding="utf-8",
+    )
+
+    said = run("rules", "mutate", str(book))
+
+    assert said.code == 1
+    assert "iscep.minor: no test notices if 'customer.age < 18' is turned round" in said.out
+    assert "of 20 changes were noticed" in said.out
+
+
+def test_a_mistake_in_a_test_file_is_shown_where_it_stands(book: Path) -> None:
+    (book / "book_test.yaml").write_text("version: 1\ntest: []\n", encoding="utf-8")
+
+    said = run("rules", "test", str(book))
+
+    assert said.code == 1
+    assert "book_test.yaml:2:1: unknown key 'test' (did you mean 'tests'?)" in said.out

@@ -134,7 +134,10 @@ quiet_hours:
         "shop.yaml:19:5: unknown key 'priority'",
         "shop.yaml:21:30: unknown topic 'ofer' (did you mean 'offer'?)",
         "shop.yaml:21:38: 'limit' is a whole number from 1 to 1000, found 0",
-        "shop.yaml:21:48: 'per' is a time span, found '7 days' (write 30m, 8h or 7d)",
+        (
+            "shop.yaml:21:48: 'per' is a window, found '7 days' (write 7d for any seven days,"
+            " or calendar_day, calendar_week, calendar_month)"
+        ),
         (
             "shop.yaml:21:61: 'on_reach': 'supress' is not one of next_channel, suppress, defer"
             " (did you mean 'suppress'?)"

@@ -8,11 +8,12 @@ import pytest
 
 from rules.holder import RulebookHolder
 from rules.lint import check
-from rules.reference import derive
 from rules.rulebook import load_rulebook
+from rules.situations import Situation, zone_of
 from rules.source import SHIPPED
+from rules.standing import belongs, parse_segment
 from tellal.domain.errors import InvalidInputError, RulebookError
-from tests.rules.writing import a_book
+from tests.rules.writing import AT, a_book
 
 
 def test_the_book_that_ships_is_in_order() -> None:
@@ -125,9 +126,15 @@ facts:
 """,
     )
 
-    assert derive(book, "offer", {"customer.city": "Ankara"}) == {"a", "b", "c"}
-    assert derive(book, "offer", {}) == {"d"}
-    assert derive(book, "another", {"customer.city": "Ankara"}) == {"a", "b"}
+    def facts(**document: str) -> set[str]:
+        known = {path.replace("_", "."): value for path, value in document.items()}
+        here = Situation(at=AT, zone=zone_of("Europe/Istanbul"), country="TR")
+        asked = {name: parse_segment(book, {f"fact.{name}": True}) for name in "abcd"}
+        return {name for name, when in asked.items() if belongs(book, when, known, here)}
+
+    assert facts(customer_city="Ankara", topic="offer") == {"a", "b", "c"}
+    assert facts() == {"d"}
+    assert facts(customer_city="Ankara", topic="another") == {"a", "b"}
 
 
 def test_a_broken_file_leaves_the_last_good_book_in_force(

@@ -65,7 +65,10 @@ class OutcomeRow(SQLModel, table=True):
 
 
 class DecisionRow(SQLModel, table=True):
-    """One decision with its explanation, sent or not."""
+    """One decision with its explanation, sent or not.
+
+    `asked` is the question that led to it, NULL for decisions from before it was kept.
+    """
 
     __tablename__ = "decisions"
     __table_args__ = (Index("decisions_of_customer", "customer_id", "topic", "id"),)
@@ -81,6 +84,7 @@ class DecisionRow(SQLModel, table=True):
     revision: str
     executor: str
     body: dict[str, object] = Field(sa_type=JSONB)
+    asked: dict[str, object] | None = Field(default=None, sa_type=JSONB)
     at: datetime = Field(sa_type=Instant)
 
 

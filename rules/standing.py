@@ -1,0 +1,67 @@
+"""Conditions that are asked outside of a decision: of a segment, of the end of a purpose."""
+
+from collections.abc import Mapping
+
+from rules.ir import Ir, facts_of, fields_of
+from rules.language import parse_condition
+from rules.names import COUNT, LAST
+from rules.reference import derived, holds
+from rules.rulebook import Rulebook
+from rules.situations import Situation, derivable
+from rules.vocabulary import Vocabulary
+from tellal.domain.decisions import Value
+
+
+def parse_segment(book: Rulebook, raw: object) -> Ir:
+    """Read who is meant, by the vocabulary and the facts of a rulebook.
+
+    What is counted in the ledger is no part of it: whether somebody belongs must not change while
+    the messages of the segment go out.
+
+    Raises:
+        InvalidInputError: It is no condition, or reads what there is not.
+    """
+    vocabulary = Vocabulary(
+        fields={
+            path: field
+            for path, field in book.vocabulary.fields.items()
+            if not path.startswith((COUNT, LAST))
+        }
+    )
+    return parse_condition(raw, vocabulary, book.fact_names - _counting(book))
+
+
+def belongs(
+    book: Rulebook, segment: Ir, document: Mapping[str, Value], situation: Situation
+) -> bool:
+    """Say whether somebody belongs to a segment."""
+    known = book.vocabulary.known(document)
+    paths = {path for rules in book.strata for asked in rules for path in fields_of(asked.when)}
+    known |= derivable(paths | fields_of(segment)).complete(known, situation)
+    facts = derived(book.strata, known)[0] if facts_of(segment) else frozenset[str]()
+    return holds(segment, known, facts)
+
+
+def converted(
+    book: Rulebook, topic: str, document: Mapping[str, Value], situation: Situation
+) -> bool:
+    """Say whether what the messages of a topic ask for has happened."""
+    shard = book.shards.get(topic)
+    if shard is None or not shard.stop:
+        return False
+    known = book.vocabulary.known(document)
+    known |= shard.derivable.complete(known, situation)
+    facts = derived(shard.strata, known)[0]
+    return all(asked.check(known, facts) for asked in shard.stop)
+
+
+def _counting(book: Rulebook) -> frozenset[str]:
+    found: set[str] = set()
+    for stratum in book.strata:
+        for asked in stratum:
+            reads = fields_of(asked.when)
+            if any(path.startswith((COUNT, LAST)) for path in reads) or found & facts_of(
+                asked.when
+            ):
+                found.add(asked.rule.derives)
+    return frozenset(found)
