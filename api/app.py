@@ -18,6 +18,7 @@ from api.measuring import Measuring
 from api.routes import (
     blocks,
     cases,
+    complaints,
     customers,
     decisions,
     delivery_routes,
@@ -29,6 +30,7 @@ from api.routes import (
     messages,
     metrics,
     outages,
+    reports,
     rulebook,
     texts,
     unsubscribe,
@@ -43,6 +45,7 @@ from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.allow_list import AllowList
 from tellal.services.blocks import Blocks
+from tellal.services.complaints import Complaints
 from tellal.services.customers import Customers
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
@@ -142,6 +145,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         delivery_routes,
         keys,
         texts,
+        complaints,
+        reports,
         hooks,
     ):
         v1.include_router(module.router)
@@ -196,6 +201,7 @@ async def _open(
         pages=Pages(),
         holds=Holds(books, renderer, clock),
         blocks=Blocks(clock),
+        complaints=Complaints(books, house.progress, clock),
         trials=Trials(
             sessions,
             clock,

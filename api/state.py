@@ -14,6 +14,7 @@ from tellal.domain.messages import Receipt
 from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
 from tellal.services.blocks import Blocks
+from tellal.services.complaints import Complaints
 from tellal.services.customers import Customers
 from tellal.services.holds import Holds
 from tellal.services.house import House
@@ -83,6 +84,7 @@ class Desk:
     pages: Pages
     holds: Holds
     blocks: Blocks
+    complaints: Complaints
     trials: Trials
     twilio: Callbacks
     netgsm: Pushes

@@ -40,6 +40,13 @@ _RANK = (
 """Of several reasons why no channel is left, the one that tells most; rules' own come after."""
 
 
+_UNWANTED: Mapping[str, str] = {
+    "complained": "He has complained of messages about this",
+    "topic_off": "He has turned messages about this off",
+    "service_only": "He wants service messages only",
+}
+
+
 class Decider:
     """Asks the engine, and the reference beside it; where they differ the reference wins."""
 
@@ -203,6 +210,9 @@ def _suppress(course: Course, shard: Shard, question: Question, fired: frozenset
             course.note(asked.rule)
             course.stops.append(asked.rule.because(asked.rule.reason, asked.rule.text))
     topic, ledger = shard.topic, question.ledger
+    unwanted = question.wishes.against(topic.id, topic.message_class)
+    if unwanted:
+        course.stops.append(Reason(code=unwanted, text=_UNWANTED[unwanted]))
     told = ledger.told_version
     if topic.once and told is not None and told >= topic.content_version:
         text = f"He was told version {told} of this already"

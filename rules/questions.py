@@ -9,6 +9,7 @@ from rules.rulebook import Rulebook
 from rules.situations import Tally
 from tellal.domain.blocks import Block
 from tellal.domain.channels import Channel
+from tellal.domain.customers import NO_WISHES, Wishes
 from tellal.domain.decisions import Value
 
 
@@ -45,6 +46,7 @@ class Question:
     unroutable: Mapping[Channel, str] = field(default_factory=dict)
     down: Mapping[Channel, str] = field(default_factory=dict)
     ledger: LedgerView = LedgerView(told_version=None, pending=False, attempts_made=0)
+    wishes: Wishes = NO_WISHES
     tallies: Mapping[str, Tally] = field(default_factory=dict)
 
 

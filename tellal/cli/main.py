@@ -9,6 +9,7 @@ from tellal.cli import (
     imports,
     measure,
     rehearse,
+    reports,
     rulebook,
     serve,
     texts,
@@ -45,3 +46,4 @@ app.add_typer(brands.brands, name="brands")
 app.add_typer(brands.keys, name="keys")
 app.add_typer(holds.hold, name="hold")
 app.add_typer(imports.imports, name="import")
+app.add_typer(reports.report, name="report")

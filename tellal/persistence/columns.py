@@ -25,6 +25,10 @@ EMPTY = {"server_default": text("''")}
 """Column arguments of a text that rows leave empty unless they say otherwise."""
 
 
+NOTHING = {"server_default": text("'[]'::jsonb")}
+"""Column arguments of a list that rows leave empty unless they say otherwise."""
+
+
 def table(row: type[SQLModel]) -> Table:
     """Return the Core table of a row class."""
     return cast(Table, row.__table__)  # type: ignore[attr-defined]  # SQLModel sets it unseen

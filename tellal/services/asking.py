@@ -106,6 +106,7 @@ class Asking:
             reachable=reachable(customer, topic.message_class, at, banner=around.banner),
             blocked=customer.blocked(topic.message_class, at),
             country=customer.country,
+            wishes=customer.wishes,
             unroutable=unroutable(customer, topic.message_class, self._routes),
             down=await channels_down(
                 tx, customer.brand_id, self._routes.needs, simulated=simulated

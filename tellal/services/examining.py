@@ -75,8 +75,11 @@ class Examiner:
         channel = Channel(row.channel)
         if row.expires_at <= batch.now:
             return Move(message_id=row.id, state=MessageState.EXPIRED, code="expired")
+        unwanted = customer.wishes.against(row.topic, MessageClass(row.message_class))
         if row.message_class == MessageClass.COMMERCIAL and not _agreed(customer, channel):
-            return Move(message_id=row.id, state=MessageState.CANCELLED, code="no_consent")
+            unwanted = "no_consent"
+        if unwanted:
+            return Move(message_id=row.id, state=MessageState.CANCELLED, code=unwanted)
         point = _point(customer, row.contact_point_id)
         code = ""
         simulated = _is_simulated(row, point)
