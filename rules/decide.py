@@ -34,6 +34,7 @@ _RANK = (
     "blocked",
     "no_consent",
     "route_forbidden",
+    "channel_down",
     "no_address",
 )
 """Of several reasons why no channel is left, the one that tells most; rules' own come after."""

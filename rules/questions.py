@@ -29,8 +29,9 @@ class Question:
     `document` maps the vocabulary's paths to values, absent means unknown; `cap_uses` maps a cap
     to the instants at which its slots were taken; `consents` holds True for granted and False for
     refused, and nothing where there is no record; `unroutable` says why no route may carry a
-    channel to him; `blocked` names the channels that are not reachable because of a block;
-    `tallies` holds what the rulebook's counts came to, nothing for one that never happened.
+    channel to him; `down` names the failed components that a channel needs; `blocked` names the
+    channels that are not reachable because of a block; `tallies` holds what the rulebook's counts
+    came to, nothing for one that never happened.
     """
 
     topic: str
@@ -43,6 +44,7 @@ class Question:
     blocked: Mapping[Channel, Block] = field(default_factory=dict)
     country: str = ""
     unroutable: Mapping[Channel, str] = field(default_factory=dict)
+    down: Mapping[Channel, str] = field(default_factory=dict)
     ledger: LedgerView = LedgerView(told_version=None, pending=False, attempts_made=0)
     wishes: Wishes = NO_WISHES
     tallies: Mapping[str, Tally] = field(default_factory=dict)

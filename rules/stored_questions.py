@@ -36,6 +36,7 @@ def to_json(question: Question, read: Collection[str]) -> dict[str, object]:
             for channel, block in question.blocked.items()
         },
         "unroutable": {channel.value: why for channel, why in question.unroutable.items()},
+        "down": {channel.value: what for channel, what in question.down.items()},
         "cap_uses": {
             cap: [used.isoformat() for used in uses] for cap, uses in question.cap_uses.items()
         },
@@ -66,6 +67,7 @@ def from_json(stored: Mapping[str, Any]) -> Question:
         reachable=frozenset(Channel(name) for name in stored["reachable"]),
         blocked={Channel(name): _block(block, at) for name, block in stored["blocked"].items()},
         unroutable={Channel(name): why for name, why in stored["unroutable"].items()},
+        down={Channel(name): what for name, what in stored.get("down", {}).items()},
         cap_uses={
             cap: tuple(datetime.fromisoformat(used) for used in uses)
             for cap, uses in stored["cap_uses"].items()

@@ -56,6 +56,7 @@ class Layers:
             "consents.": self._consent,
             "blocked.": self._block,
             "unroutable.": self._no_route,
+            "down.": self._down,
             _CAPS: self._cap,
             _COUNTS: self._count,
             _LAST: self._newest,
@@ -183,6 +184,15 @@ class Layers:
         scene.unroutable.pop(channel, None)
         if value is not None:
             scene.unroutable[channel] = self._text(value, place, "no route")
+
+    def _down(self, scene: Scene, name: str, value: object, place: Place) -> None:
+        """Read which failed component a channel depends on."""
+        channel = self._choice(Channel, name, place)
+        if channel is None:
+            return
+        scene.down.pop(channel, None)
+        if value is not None:
+            scene.down[channel] = self._text(value, place, "app_backend")
 
     def _cap(self, scene: Scene, name: str, value: object, place: Place) -> None:
         """Read how many slots are taken now, or the instants at which they were."""

@@ -83,6 +83,7 @@ def _given(asked: Question) -> dict[str, Any]:
         "blocked": {c.value: block.origin.value for c, block in asked.blocked.items()},
         "unroutable": {c.value: why for c, why in asked.unroutable.items()},
         "wishes": _wishes(asked),
+        "down": {c.value: what for c, what in asked.down.items()},
         "history": _history(asked),
     }
     return given | {key: part for key, part in parts.items() if part}

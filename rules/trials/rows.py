@@ -17,6 +17,7 @@ _SHORT = ("caps.", "counts.", "last.", "told_version", "pending", "attempts")
 """What a column may name without 'history.' before it."""
 _PREFIXES = (
     "customer.", "event.", "case.", "outage.", "consents.", "blocked.", "unroutable.", "wishes.",
+    "down.",
 )  # fmt: skip
 _REMOVED = "removed."
 _NOTHING = "-"

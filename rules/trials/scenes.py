@@ -41,6 +41,7 @@ class Scene:
     blocked: dict[Channel, BlockOrigin] = field(default_factory=dict)
     unroutable: dict[Channel, str] = field(default_factory=dict)
     wishes: Wishes = NO_WISHES
+    down: dict[Channel, str] = field(default_factory=dict)
     caps: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
@@ -65,6 +66,7 @@ class Scene:
             country=self.country,
             unroutable=dict(self.unroutable),
             wishes=self.wishes,
+            down=dict(self.down),
             ledger=LedgerView(
                 told_version=self.told_version, pending=self.pending, attempts_made=self.attempts
             ),

@@ -16,6 +16,7 @@ from tellal.domain.customers import ConsentState, Customer
 from tellal.domain.decisions import Decision, Value
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.routes import Load, RouteTable
+from tellal.services.components import channels_down
 from tellal.services.history import Journey, cap_uses, ledger_view, tallies
 
 
@@ -110,6 +111,9 @@ class Asking:
             country=customer.country,
             wishes=customer.wishes,
             unroutable=unroutable(customer, topic.message_class, self._routes),
+            down=await channels_down(
+                tx, customer.brand_id, self._routes.needs, simulated=simulated
+            ),
             ledger=await ledger_view(tx, customer.id, topic, at, own, simulated=simulated),
             tallies=await tallies(
                 tx, customer.id, book.counts_of(topic_id), at, simulated=simulated

@@ -122,6 +122,7 @@ def test_what_the_ledger_knew_is_recorded_too(tmp_path: Path) -> None:
         cap_uses={"shop.weekly": (AT.replace(day=1), AT.replace(hour=1))},
         tallies={"visits": Tally(3, AT.replace(hour=2))},
         unroutable={Channel.EMAIL: "no route to TR"},
+        down={Channel.PUSH: "app_backend"},
         reachable=frozenset({Channel.SMS, Channel.EMAIL}),
         consents={Channel.SMS: True, Channel.EMAIL: False},
     )
@@ -132,6 +133,7 @@ def test_what_the_ledger_knew_is_recorded_too(tmp_path: Path) -> None:
     assert "outcome: defer" in text
     assert "not_before:" in text
     assert "email: refused" in text
+    assert "push: app_backend" in text
 
 
 def test_what_he_does_not_want_is_recorded_too(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def _questions(draw: st.DrawFn) -> Question:
         blocked=draw(st.dictionaries(_channels, blocks, max_size=2)),
         country=draw(st.sampled_from(["", "TR", "PL"])),
         unroutable=draw(st.dictionaries(_channels, _texts, max_size=2)),
+        down=draw(st.dictionaries(_channels, _texts, max_size=2)),
         ledger=LedgerView(
             told_version=draw(st.none() | st.integers(0, 9)),
             pending=draw(st.booleans()),

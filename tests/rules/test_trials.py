@@ -201,6 +201,7 @@ def test_the_history_of_a_customer_is_what_the_ledger_would_say(tmp_path: Path) 
       event: {type: visit, surface: web, can_show_banner: true}
       blocked: {email: customer}
       unroutable: {sms: no route to TR}
+      down: {push: app_backend}
       history:
         caps: {shop.weekly: [2d, 2026-03-01T12:00+03:00]}
         counts: {visits: 3}
@@ -228,6 +229,7 @@ def test_the_history_of_a_customer_is_what_the_ledger_would_say(tmp_path: Path) 
     assert tally.newest is not None
     assert tally.newest.isoformat() == "2026-02-28T09:00:00+00:00"
     assert (asked.ledger.told_version, asked.ledger.attempts_made) == (1, 2)
+    assert {channel.value: what for channel, what in asked.down.items()} == {"push": "app_backend"}
     assert asked.document["event.surface"] == "web"
     assert asked.document["customer.age"] == 30
 
