@@ -39,6 +39,11 @@ _RANK = (
 """Of several reasons why no channel is left, the one that tells most; rules' own come after."""
 
 
+def rank(code: str) -> int:
+    """Say how early a reason stands among those why no channel is left."""
+    return _RANK.index(code) if code in _RANK else len(_RANK)
+
+
 class Decider:
     """Asks the engine, and the reference beside it; where they differ the reference wins."""
 
@@ -229,6 +234,6 @@ def _reasons(course: Course) -> tuple[Reason, ...]:
         removed.setdefault(f"{reason.code} {reason.rule}", reason)
     ranked = sorted(
         removed.values(),
-        key=lambda one: _RANK.index(one.code) if one.code in _RANK else len(_RANK),
+        key=lambda one: rank(one.code),
     )
     return (*course.stops, *ranked) if course.stops else tuple(ranked)
