@@ -436,7 +436,7 @@ class Phases:
         )
         self._put(
             {
-                "begins": case((not_(self["silent"]), self._by_rule(self._begins))),
+                "begins": case((not_(self["silent"]), self._by_rule(self._begins, Text()))),
                 **{f"rank_{one}": self._ranked(one) for one in self._channels},
             }
         )
@@ -463,7 +463,7 @@ class Phases:
                 "way": case(
                     (
                         self["starts"].is_not(null()),
-                        func.concat(self["begins"], self._by_rule(self._rest), type_=Text),
+                        func.concat(self["begins"], self._by_rule(self._rest, Text()), type_=Text),
                     )
                 ),
             }
@@ -523,12 +523,12 @@ class Phases:
         ]
         return [code for code in known if rank(codes.reason_of(self._shard, code).code) < rank("")]
 
-    def _by_rule(self, write: Callable[[ChannelPlan], Column]) -> Column:
+    def _by_rule(
+        self, write: Callable[[ChannelPlan], Column], kind: TypeEngine[Any] = _NUMBER
+    ) -> Column:
         """Write something for the plan that was chosen."""
         written = [(n, write(asked.rule)) for n, asked in enumerate(self._shard.channels)]
-        if not written:
-            return cast(null(), Text)
-        return case(*((self["plan"] == number(n), one) for n, one in written))
+        return _first(((self["plan"] == number(n), one) for n, one in written), kind)
 
     def _by_plan(self, write: Callable[[Channel], Column]) -> Column:
         """Take the first channel of the plan for which there is something."""
