@@ -93,10 +93,10 @@ def difference(old: Rulebook, new: Rulebook, asked: Question, source: MakeSource
     needs = needs_of(old, asked.topic) | needs_of(new, asked.topic)
     layers, phases = _layers(both, asked, needs, source(needs))
     before, after = phases
-    layers.add({"kind": _kind(before, after)})
-    changed = layers["kind"] != SAME
+    layers.add({"change": _kind(before, after)})
+    changed = layers["change"] != SAME
     groups = [
-        layers["kind"],
+        layers["change"],
         *(
             one[name].label(f"{prefix}{name}")
             for one, prefix in ((before, OLD), (after, NEW))
