@@ -155,12 +155,12 @@ def _layers(
     for shard, (_, prefix) in zip(shards, books, strict=True):
         gazetteer.add(shard, prefix)
     places = gazetteer.table()
+    # Fenced, so that places are joined last: no hash and no sort then holds their arrays per row.
+    people = Layers(select(source.rows)).rows
     there = and_(
-        places.c[TIMEZONE] == source.rows.c[TIMEZONE_OF],
-        places.c[COUNTRY] == source.rows.c[COUNTRY_OF],
+        places.c[TIMEZONE] == people.c[TIMEZONE_OF], places.c[COUNTRY] == people.c[COUNTRY_OF]
     )
-    everybody = select(*source.rows.c, *places.c)
-    layers = Layers(everybody.select_from(source.rows.join(places, there)))
+    layers = Layers(select(*people.c, *places.c).select_from(people.join(places, there)))
     wishes = [wish for shard in shards for wish in wishes_of(shard)]
     stored = Stored(layers, source, asked.run, wishes)
     measures = [measure for shard in shards for measure in shard.derivable.measures]

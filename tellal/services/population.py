@@ -40,7 +40,7 @@ from tellal.services.population_source import Reach, population_source, read_rea
 
 _customers = table(CustomerRow).c
 _AT_ONCE = 1_000
-_SETTINGS = select(
+SETTINGS = select(
     func.set_config("jit", "off", True),  # noqa: FBT003 - until the transaction ends
     func.set_config("work_mem", "96MB", True),  # noqa: FBT003
 )
@@ -161,7 +161,7 @@ class Deciding:
         matter: Matter,
         books: Sequence[Rulebook],
     ) -> tuple[Question, MakeSource]:
-        await tx.execute(_SETTINGS)
+        await tx.execute(SETTINGS)
         whom, around = matter.whom, matter.around
         run = Run(at=matter.at, document=around.document, banner=around.banner)
         places = [Place(*row) for row in await tx.execute(_places(whom))]
