@@ -9,9 +9,9 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, false
 
-from rules import decide as deciding
+from rules import decide as deciding, fence, reference
 from rules.calendars import Day
 from rules.decide import DURABLE, LedgerView, Question, decide
 from rules.definitions import (
@@ -35,7 +35,9 @@ from rules.engine import FencedRules
 from rules.fence import program_of
 from rules.ir import Ir, Op, Test, every
 from rules.language import parse_condition
-from rules.population import codes, statements
+from rules.population import codes, conditions, statements
+from rules.population.layers import Column
+from rules.population.limits import MAX_DEFERRING
 from rules.population.needs import Run
 from rules.population.places import Place
 from rules.population.reading import Reader, Summary, way
@@ -47,6 +49,7 @@ from rules.source import Report
 from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.domain.decisions import Decision
+from tellal.domain.errors import RulebookError
 from tellal.stack.postgres import Postgres
 from tests.rules.populace import COUNTRY, PUSH_TOKEN, Person, source_of
 from tests.rules.random_rules import COMPUTED, COMPUTED_CONDITIONS, FACTS, cut
@@ -114,12 +117,11 @@ def test_all_executors_decide_alike(connection: Connection, data: st.DataObject,
     program_of(book.shards["offer"], report)
     if report.findings:  # too large for the engine: refused with its place, see test_fence
         return
-    compare(connection, book, seed)
+    compare(connection, book, chance)
 
 
-def compare(connection: Connection, book: Rulebook, seed: int) -> None:
+def compare(connection: Connection, book: Rulebook, chance: random.Random) -> None:
     """Decide everybody three times, and assert that all three are one."""
-    chance = random.Random(seed)
     run = Run(
         at=chance.choice(INSTANTS),
         document={"event.cities": tuple(chance.sample(_TEXTS, 2))} if chance.random() < 0.5 else {},
@@ -402,3 +404,132 @@ _BLOCK = Block(
     placed_by="x",
     placed_at=INSTANTS[0],
 )
+
+
+def a_rule_book(*conditions_: object) -> Rulebook:
+    """Make a rulebook in which each condition stops the message."""
+    rules: list[Rule] = [
+        Suppression(
+            id=f"r.{number}",
+            section=Section.SUPPRESS,
+            when=parse_condition(one, COMPUTED, FACTS),
+            means="",
+            file="x.yaml",
+            line=number,
+            reason="held",
+            text="It held",
+        )
+        for number, one in enumerate(conditions_)
+    ]
+    rules.append(
+        ChannelPlan(
+            id="any",
+            section=Section.CHANNELS,
+            when=every(()),
+            means="",
+            file="x.yaml",
+            line=1,
+            steps=((Channel.SMS, timedelta(hours=1)),),
+        )
+    )
+    topic = a_topic(random.Random(1), None)
+    shard = make_shard(topic, rules, COMPUTED)
+    return Rulebook(
+        revision="r",
+        topics={"offer": topic},
+        vocabulary=COMPUTED,
+        fact_names=frozenset(FACTS),
+        events={},
+        rules=tuple(rules),
+        counts={},
+        strata=(),
+        shards={"offer": shard},
+        programs={"offer": program_of(shard, Report())},
+    )
+
+
+_TOLD_APART: list[object] = [
+    {"customer.segment": {"not": "gold"}},
+    *({"customer.age": {"lte": most}} for most in (-1, 0, 1, 2, 3)),
+    {"customer.products": {"has": "card"}},
+]
+
+
+def _careless_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the reference take `at most` for `less than`."""
+    right = reference._order  # noqa: SLF001 - what is broken on purpose
+
+    def wrong(test: Test) -> reference.Check:
+        return right(Test(Op.LT, test.path, test.wanted) if test.op is Op.LTE else test)
+
+    monkeypatch.setattr(reference, "_order", wrong)
+
+
+def _careless_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engine be content with any list."""
+    right = fence._one  # noqa: SLF001 - what is broken on purpose
+
+    def wrong(op: Op, path: str, wanted: object) -> dict[str, object]:
+        return right(Op.EXISTS if op is Op.HAS else op, path, wanted)
+
+    monkeypatch.setattr(fence, "_one", wrong)
+
+
+def _careless_sql(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget NULL, as who writes `<>` by hand does."""
+    right = conditions._test  # noqa: SLF001 - what is broken on purpose
+
+    def wrong(test: Test, seen: Column) -> Column:
+        return false() if test.op is Op.MISSING else right(test, seen)
+
+    monkeypatch.setattr(conditions, "_test", wrong)
+
+
+@pytest.mark.parametrize("broken", [_careless_reference, _careless_engine, _careless_sql])
+def test_a_mistake_in_one_executor_does_not_pass(
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    compare(connection, a_rule_book(*_TOLD_APART), random.Random(7))
+    reference.compiled.cache_clear()
+    try:
+        broken(monkeypatch)
+        book = a_rule_book(*_TOLD_APART)
+        with pytest.raises(AssertionError):
+            compare(connection, book, random.Random(7))
+    finally:
+        reference.compiled.cache_clear()
+
+
+def test_what_one_statement_cannot_hold_is_refused() -> None:
+    quiet = [
+        QuietHours(
+            id=f"q.{number}",
+            section=Section.QUIET_HOURS,
+            when=every(()),
+            means="",
+            file="x.yaml",
+            line=number,
+            channels=frozenset(Channel),
+            begin=time(21),
+            end=time(9),
+            timezone="",
+            action=QuietAction.DEFER,
+            reason="x",
+            text="x",
+        )
+        for number in range(MAX_DEFERRING + 1)
+    ]
+    book = a_rule_book()
+    shard = make_shard(book.topics["offer"], [*book.rules, *quiet], COMPUTED)
+    large = Rulebook(**{**vars_of(book), "shards": {"offer": shard}})
+    asked = statements.Question(topic="offer", run=Run(at=INSTANTS[0]), places=PLACES)
+
+    with pytest.raises(RulebookError, match=f"{MAX_DEFERRING + 1} quiet hours that defer"):
+        statements.decisions(large, asked, lambda needs: source_of([], needs))
+
+
+def vars_of(book: Rulebook) -> dict[str, Any]:
+    """Return the parts of a rulebook."""
+    return {name: getattr(book, name) for name in Rulebook.__dataclass_fields__}
