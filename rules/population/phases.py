@@ -258,7 +258,6 @@ class Phases:
                 for n, cap in enumerate(caps)
             }
         )
-        self._put({f"cut_{one}": self._cut(one) for one in self._channels})
         full = [
             case((self[f"full_{n}"].is_not(null()), number(1 << n)), else_=number(0))
             for n in range(len(caps))
@@ -273,7 +272,7 @@ class Phases:
             "cap_stop": _first(stops),
         }
         for channel in self._channels:
-            cut, why = self[f"cut_{channel}"], self[f"why_{channel}"]
+            cut, why = self._cut(channel), self[f"why_{channel}"]
             columns[f"why_after_caps_{channel}"] = case(
                 (and_(why == number(codes.LEFT), cut.is_not(null())), number(codes.CAP) + cut),
                 else_=why,
@@ -323,7 +322,7 @@ class Phases:
         left = [
             and_(
                 self[f"why_{one}"] == number(codes.LEFT),
-                func.coalesce(self[f"cut_{one}"], number(n)) >= number(n),
+                func.coalesce(self._cut(one), number(n)) >= number(n),
             )
             for one in self._channels
             if cap.channel in {None, one}
@@ -336,9 +335,7 @@ class Phases:
             for n, cap in enumerate(self._shard.caps)
             if cap.rule.on_reach is OnReach.DEFER and cap.rule.channel in {None, channel}
         ]
-        left = and_(
-            self[f"why_{channel}"] == number(codes.LEFT), self[f"cut_{channel}"].is_(null())
-        )
+        left = and_(self[f"why_{channel}"] == number(codes.LEFT), self._cut(channel).is_(null()))
         # GREATEST leaves nulls out: caps that are not full put nothing off.
         return case((left, func.greatest(self._at, *deferring) if deferring else self._at))
 
@@ -346,7 +343,6 @@ class Phases:
         rules = self._quiet.rules
         if not rules:
             self._put({f"goes_{one}": self._unless_stopped(one) for one in self._channels})
-            self._put({"quiet_stop": cast(null(), BigInteger)})
             return
         inforce = [
             case((self._held(rule), number(1 << bit)), else_=number(0))
@@ -367,9 +363,8 @@ class Phases:
                 },
             }
         )
-        self._put({f"quiet_{one}": self._met(one) for one in self._channels})
-        self._put({f"goes_{one}": self._settled(one) for one in self._channels})
-        self._put({"quiet_stop": self._by_plan(self._quiet_stop)})
+        columns = {f"quiet_{one}": self._met(one) for one in self._channels}
+        self._put(columns | {f"goes_{one}": self._settled(one) for one in self._channels})
 
     def _unless_stopped(self, channel: Channel) -> Column:
         return case((self["cap_stop"].is_(null()), self[f"free_{channel}"]))
@@ -391,7 +386,6 @@ class Phases:
     def _settled(self, channel: Channel) -> Column:
         """Let a channel wait for the end of the quiet hours that defer it."""
         away = self._mask(channel, QuietAction.NEXT_CHANNEL)
-        met = self[f"quiet_{channel}"]
         goes = self._unless_stopped(channel)
         deferring = self._mask(channel, QuietAction.DEFER)
         if deferring:
@@ -400,7 +394,7 @@ class Phases:
             place = chosen * pieces + self[f"piece_{channel}"]
             goes = case((goes.is_not(null()), func.coalesce(_at(self["quiet_until"], place), goes)))
         if away:
-            goes = case((met.bitwise_and(number(away)) == number(0), goes))
+            goes = case((self._met(channel).bitwise_and(number(away)) == number(0), goes))
         return goes
 
     def _quiet_stop(self, channel: Channel) -> Column:
@@ -416,7 +410,8 @@ class Phases:
         )
 
     def _drop_what_expires(self) -> None:
-        columns: dict[str, Column] = {}
+        stop = self._by_plan(self._quiet_stop) if self._quiet.rules else cast(null(), _NUMBER)
+        columns: dict[str, Column] = {"quiet_stop": stop}
         expires = literal(self._run.at + self._shard.topic.expires, _INSTANT)
         for one in self._channels:
             goes = self[f"goes_{one}"]
@@ -429,32 +424,28 @@ class Phases:
         self._put(columns)
 
     def _conclude(self) -> None:
-        silent = or_(*(self[stop].is_not(null()) for stop in ("stops", "cap_stop", "quiet_stop")))
-        soonest = func.least(*(self[f"leaves_{one}"] for one in self._channels), type_=_INSTANT)
-        self._put(
-            {"silent": silent, "soonest": soonest if self._channels else cast(null(), _INSTANT)}
-        )
+        spoken = and_(*(self[stop].is_(null()) for stop in ("stops", "cap_stop", "quiet_stop")))
         self._put(
             {
-                "begins": case((not_(self["silent"]), self._by_rule(self._begins, Text()))),
+                "begins": case((spoken, self._by_rule(self._begins, Text()))),
                 **{f"rank_{one}": self._ranked(one) for one in self._channels},
             }
         )
+        begins = self["begins"]
         starts = _first(
-            ((self["begins"] == _tag(one), self[f"leaves_{one}"]) for one in self._channels),
-            _INSTANT,
+            ((begins == _tag(one), self[f"leaves_{one}"]) for one in self._channels), _INSTANT
         )
-        self._put({"starts": starts})
         self._put(
             {
+                "starts": starts,
                 "verdict": case(
-                    (self["starts"].is_(null()), number(SUPPRESS)),
-                    (self["starts"] > self._at, number(DEFER)),
+                    (begins.is_(null()), number(SUPPRESS)),
+                    (starts > self._at, number(DEFER)),
                     else_=number(SEND),
                 ),
                 "reason": case(
                     (
-                        self["starts"].is_(null()),
+                        begins.is_(null()),
                         func.coalesce(
                             self["stops"], self["cap_stop"], self["quiet_stop"], self._worst()
                         ),
@@ -462,8 +453,8 @@ class Phases:
                 ),
                 "way": case(
                     (
-                        self["starts"].is_not(null()),
-                        func.concat(self["begins"], self._by_rule(self._rest, Text()), type_=Text),
+                        begins.is_not(null()),
+                        func.concat(begins, self._by_rule(self._rest, Text()), type_=Text),
                     )
                 ),
             }
@@ -472,7 +463,8 @@ class Phases:
     def _begins(self, plan: ChannelPlan) -> Column:
         leaves = [(one, self[f"leaves_{one}"]) for one, _ in plan.steps]
         if plan.wait_for is WaitFor.ANY:
-            return _first(((goes == self["soonest"], _tag(one)) for one, goes in leaves), Text())
+            soonest = func.least(*(goes for _, goes in leaves), type_=_INSTANT)
+            return _first(((goes == soonest, _tag(one)) for one, goes in leaves), Text())
         return _first(((goes.is_not(null()), _tag(one)) for one, goes in leaves), Text())
 
     def _rest(self, plan: ChannelPlan) -> Column:

@@ -1,7 +1,7 @@
-"""What one would write by hand to compare two campaigns: the same joins and sums, no rules."""
+"""What one would write by hand over the same people: the same facts, joins and sums, no phases."""
 
 BARE = """
-SELECT consented, used, tried, reached, count(*) AS number
+SELECT consented, used, tried, reached, wanted, count(*) AS number
 FROM (
     SELECT CASE WHEN agreed.sms_yes > agreed.sms_no OR agreed.sms_no IS NULL THEN 1
                 WHEN agreed.email_yes > agreed.email_no OR agreed.email_no IS NULL THEN 2
@@ -10,7 +10,18 @@ FROM (
                + coalesce(cardinality(used.monthly), 0) + coalesce(cardinality(used.texts), 0)
                AS used,
            coalesce(tried.attempts, 0) AS tried,
-           points.sms OR points.email OR points.push AS reached
+           points.sms OR points.email OR points.push AS reached,
+           CASE WHEN (facts ->> 'customer.age')::int < 18 THEN 1
+                WHEN facts -> 'customer.products' ? 'card' THEN 2
+                WHEN (facts ->> 'customer.risk')::int >= 950 THEN 3
+                WHEN (facts ->> 'customer.balance')::int < 500 THEN 4
+                WHEN facts ->> 'customer.segment' = 'youth'
+                     AND (facts ->> 'customer.visits')::int < 2 THEN 5
+                WHEN facts ->> 'customer.login.method' = 'branch'
+                     AND facts ->> 'customer.city' IN ('Şırnak', 'Iğdır') THEN 6
+                WHEN (facts ->> 'customer.contract.ends')::date < date '2026-01-20' THEN 7
+                WHEN (facts ->> 'customer.app.installed')::boolean THEN 8
+                ELSE 0 END AS wanted
     FROM customers
     LEFT JOIN (
         SELECT customer_id,
@@ -64,5 +75,5 @@ FROM (
     ) AS tried ON tried.customer_id = customers.id
     WHERE customers.brand_id = :brand
 ) AS everybody
-GROUP BY 1, 2, 3, 4
+GROUP BY 1, 2, 3, 4, 5
 """

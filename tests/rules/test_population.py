@@ -457,7 +457,7 @@ _TOLD_APART: list[object] = [
 
 def _careless_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the reference take `at most` for `less than`."""
-    right = reference._order  # noqa: SLF001 - what is broken on purpose
+    right = reference._order
 
     def wrong(test: Test) -> reference.Check:
         return right(Test(Op.LT, test.path, test.wanted) if test.op is Op.LTE else test)
@@ -467,7 +467,7 @@ def _careless_reference(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _careless_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine be content with any list."""
-    right = fence._one  # noqa: SLF001 - what is broken on purpose
+    right = fence._one
 
     def wrong(op: Op, path: str, wanted: object) -> dict[str, object]:
         return right(Op.EXISTS if op is Op.HAS else op, path, wanted)
@@ -477,7 +477,7 @@ def _careless_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _careless_sql(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget NULL, as who writes `<>` by hand does."""
-    right = conditions._test  # noqa: SLF001 - what is broken on purpose
+    right = conditions._test
 
     def wrong(test: Test, seen: Column) -> Column:
         return false() if test.op is Op.MISSING else right(test, seen)
