@@ -15,7 +15,7 @@ from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel
 from tellal.domain.decisions import CapUse, PlanStep, Reason
 
-_ADDRESS_WORDS: Mapping[Channel, str] = {
+ADDRESS_WORDS: Mapping[Channel, str] = {
     Channel.SMS: "There is no usable mobile number",
     Channel.EMAIL: "There is no usable e-mail address",
     Channel.PUSH: "There is no live push token",
@@ -174,7 +174,7 @@ def _no_way(channel: Channel, question: Question) -> Reason | None:
 
 def _silence(channel: Channel, block: Block | None) -> Reason:
     if block is None:
-        return Reason(code="no_address", text=_ADDRESS_WORDS[channel])
+        return Reason(code="no_address", text=ADDRESS_WORDS[channel])
     return Reason(code="blocked", text=f"{_BLOCK_WORDS[block.origin]}: {block.reason}")
 
 

@@ -11,19 +11,19 @@ from rules.lint import check
 from rules.reasoning import can_hold, closed_fields, follows
 from rules.reference import holds
 from tellal.domain.decisions import Value
-from tests.rules.test_same_answers import _FACTS, VOCABULARY, _conditions, _documents
+from tests.rules.random_rules import CONDITIONS, DOCUMENTS, FACTS, VOCABULARY
 from tests.rules.writing import CHANNELS, TOPIC, write
 
 CLOSED = closed_fields(VOCABULARY)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
-@given(_conditions, _conditions, st.lists(_documents, min_size=8, max_size=8), st.data())
+@given(CONDITIONS, CONDITIONS, st.lists(DOCUMENTS, min_size=8, max_size=8), st.data())
 def test_what_is_said_to_follow_does_for_everybody(
     one: object, other: object, people: list[Mapping[str, Value | None]], data: st.DataObject
 ) -> None:
-    first, second = (parse_condition(raw, VOCABULARY, _FACTS) for raw in (one, other))
-    facts = data.draw(st.sets(st.sampled_from(_FACTS)))
+    first, second = (parse_condition(raw, VOCABULARY, FACTS) for raw in (one, other))
+    facts = data.draw(st.sets(st.sampled_from(FACTS)))
     surely, possible = follows(first, second, CLOSED), can_hold(first, CLOSED)
 
     for values in people:
@@ -49,7 +49,7 @@ def test_what_is_said_to_follow_does_for_everybody(
     ],
 )
 def test_what_follows_is_found(one: object, other: object) -> None:
-    first, second = (parse_condition(raw, VOCABULARY, _FACTS) for raw in (one, other))
+    first, second = (parse_condition(raw, VOCABULARY, FACTS) for raw in (one, other))
 
     assert follows(first, second, CLOSED)
     assert not follows(second, first, CLOSED)
@@ -68,7 +68,7 @@ def test_what_follows_is_found(one: object, other: object) -> None:
     ],
 )
 def test_what_contradicts_itself_is_found(raw: object) -> None:
-    assert not can_hold(parse_condition(raw, VOCABULARY, _FACTS), CLOSED)
+    assert not can_hold(parse_condition(raw, VOCABULARY, FACTS), CLOSED)
 
 
 def warnings(folder: Path, text: str, channels: str = CHANNELS) -> list[str]:
