@@ -580,7 +580,7 @@ def _seconds(span: timedelta) -> Column:
 
 
 def _tag(channel: Channel) -> Column:
-    return literal_column(f"'{TAGS[channel]}'", Text)
+    return literal_column(f"'{TAGS[channel]}'", Text).collate("C")
 
 
 def _place(plan: ChannelPlan, channel: Channel) -> Column:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, literal, select
+from sqlalchemy import Select, and_, case, func, literal, null, select
 
 from rules.population.columns import Fields, Moments, Stored, wishes_of
 from rules.population.layers import Column, Layers, number
@@ -69,7 +69,7 @@ def decisions(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any
     columns = [layers["id"], layers[PLACE]]
     columns += [layers[phases.masks.name(mask)] for mask in range(phases.masks.number)]
     columns += [phases[name].label(name) for name in names]
-    return select(*columns)
+    return select(*columns).where(layers[PLACE].is_not(null()))
 
 
 def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
@@ -79,16 +79,17 @@ def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
         InvalidInputError: The rulebook has no such topic, or a place has no such time zone.
         RulebookError: The rules are more than one statement can hold.
     """
-    _, phases = _decided(book, asked, source)
+    layers, phases = _decided(book, asked, source)
     hour = func.date_trunc("hour", phases["starts"], literal("UTC"))
     groups = [
         phases["verdict"].label("verdict"),
         phases["reason"].label("reason"),
         phases["plan"].label("plan"),
-        phases["way"].label("way"),
+        phases["way"].collate("C").label("way"),
         hour.label("hour"),
     ]
-    return select(*groups, func.count().label("number")).group_by(*range_of(groups))
+    counted = select(*groups, func.count().label("number")).where(layers[PLACE].is_not(null()))
+    return counted.group_by(*range_of(groups))
 
 
 def difference(old: Rulebook, new: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
@@ -114,6 +115,7 @@ def difference(old: Rulebook, new: Rulebook, asked: Question, source: MakeSource
     ]
     sample = func.array_agg(layers["id"]).filter(changed)
     counted = select(*groups, func.count().label("number"), sample.label("sample"))
+    counted = counted.where(layers[PLACE].is_not(null()))
     grouped = counted.group_by(*range_of(groups)).subquery()
     return select(
         *(column for column in grouped.c if column.name != "sample"),
@@ -165,11 +167,12 @@ def _layers(
         gazetteer.add(shard, prefix)
     places = gazetteer.table()
     # Fenced, so that places are joined last: no hash and no sort then holds their arrays per row.
+    # An outer join tells the planner that everybody stays; who lives elsewhere is left out above.
     people = Layers(select(source.rows)).rows
     there = and_(
         places.c[TIMEZONE] == people.c[TIMEZONE_OF], places.c[COUNTRY] == people.c[COUNTRY_OF]
     )
-    layers = Layers(select(*people.c, *places.c).select_from(people.join(places, there)))
+    layers = Layers(select(*people.c, *places.c).select_from(people.outerjoin(places, there)))
     wishes = [wish for shard in shards for wish in wishes_of(shard)]
     stored = Stored(layers, source, asked.run, wishes)
     measures = [measure for shard in shards for measure in shard.derivable.measures]

@@ -224,9 +224,12 @@ class _Gathering:
         for channel in sorted({channel for channel, _ in ways} | {Channel.PUSH}):
             mine = _points.channel == channel.value
             columns.append(func.bool_or(mine).label(f"good_{channel}"))
-            if any(self.reach[way].everywhere is None for way in ways if way[0] is channel):
-                newest = func.array_agg(aggregate_order_by(_points.address, _points.id.desc()))
-                columns.append(newest.filter(mine)[1].label(f"address_{channel}"))
+        for way in ways:
+            if self.reach[way].everywhere is None:
+                mine = _points.channel == way[0].value
+                carried = and_(mine, self._carries(_points.address, way))
+                columns.append(func.max(_points.id).filter(mine).label(_newest(way)))
+                columns.append(func.max(_points.id).filter(carried).label(_carried_id(way)))
         columns += [
             func.bool_or(and_(_points.channel == channel.value, free[kind])).label(
                 open_column(channel, kind)
@@ -250,7 +253,13 @@ class _Gathering:
         for way in self.needs.ways:
             good = part.c[f"good_{way[0]}"].is_(true())
             free = part.c[open_column(*way)].is_(true())
-            unroutable = and_(good, ~self._carries(part, way))
+            carried = self.reach[way].everywhere
+            stuck = (
+                part.c[_newest(way)].is_distinct_from(part.c[_carried_id(way)])
+                if carried is None
+                else not_(true() if carried else false())
+            )
+            unroutable = and_(good, stuck)
             columns += [
                 free.label(open_column(*way)),
                 and_(good, ~free).label(blocked_column(*way)),
@@ -258,15 +267,12 @@ class _Gathering:
             ]
         return columns
 
-    def _carries(self, part: FromClause, way: Way) -> Column:
+    def _carries(self, address: Column, way: Way) -> Column:
         carried = self.reach[way]
-        if carried.everywhere is not None:
-            return true() if carried.everywhere else false()
-        address = part.c[f"address_{way[0]}"]
         known = address == any_(literal(list(carried.numbers), ARRAY(String)))
         return or_(
-            _begins_with(address, carried.codes).is_(true()),
-            and_(_begins_with(address, carried.shared), known).is_(true()),
+            _begins_with(address, carried.codes),
+            and_(_begins_with(address, carried.shared), known),
         )
 
     def _of_consents(self) -> Select[Any] | None:
@@ -443,6 +449,14 @@ class _Gathering:
             return and_(since, _events.type.in_(sorted(count.types)))
         meant = and_(since, _messages.topic.in_(sorted(count.topics)))
         return meant if count.channel is None else and_(meant, _messages.channel == count.channel)
+
+
+def _newest(way: Way) -> str:
+    return f"newest_{way[0]}_{way[1]}"
+
+
+def _carried_id(way: Way) -> str:
+    return f"newest_carried_{way[0]}_{way[1]}"
 
 
 def _others(part: FromClause) -> list[Column]:
