@@ -346,7 +346,7 @@ async def test_the_same_is_proposed_once(sessions: Sessions, publishing: Publish
             id="a description",
         ),
         pytest.param(
-            {EMAIL: None, EMAIL.replace(".tr.", ".en."): None},
+            {EMAIL.replace(".tr.", f".{one}."): None for one in ("tr", "en", "pl")},
             ("iscep.yaml", 0),
             "no text for iscep_promo over email",
             id="no text",
