@@ -49,6 +49,7 @@ from tellal.services.allow_list import AllowList
 from tellal.services.blocks import Blocks
 from tellal.services.complaints import Complaints
 from tellal.services.customers import Customers
+from tellal.services.differences import Differences, PopulationImpact
 from tellal.services.editions import read_edition
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
@@ -219,12 +220,14 @@ async def _open(
             routes=at_hand,
             allow_list=AllowList.of(settings.allow_list),
         ),
+        differences=Differences(at_hand),
         publishing=Publishing(
             clock,
             folder=partial(read_edition, settings.rulebook),
             routes=routes,
             providers=settings.providers,
             above=settings.approval_above,
+            impact=PopulationImpact(Differences(at_hand), clock),
         ),
         shelf=shelf,
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),

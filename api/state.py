@@ -16,6 +16,7 @@ from tellal.persistence.session import Sessions
 from tellal.services.blocks import Blocks
 from tellal.services.complaints import Complaints
 from tellal.services.customers import Customers
+from tellal.services.differences import Differences
 from tellal.services.holds import Holds
 from tellal.services.house import House
 from tellal.services.one_click import OneClick
@@ -88,6 +89,7 @@ class Desk:
     blocks: Blocks
     complaints: Complaints
     trials: Trials
+    differences: Differences
     publishing: Publishing
     shelf: Shelf
     twilio: Callbacks

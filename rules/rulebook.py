@@ -10,6 +10,7 @@ from rules.entries import Entry
 from rules.fence import Program, check_hashes, program_of
 from rules.ir import fields_of
 from rules.language import FACT
+from rules.limits import check_size
 from rules.names import (
     CUSTOMER,
     EVENT,
@@ -180,6 +181,8 @@ def _assemble(
     shards = {topic.id: make_shard(topic, rules, names.vocabulary) for topic in topics}
     check_rules(topics, rules, shards, report)
     check_counts(topics, counts, shards, report)
+    for shard in shards.values():
+        check_size(shard, report)
     check_hashes(
         {
             *names.vocabulary.fields,

@@ -13,6 +13,7 @@ from tellal.domain.chains import Link
 from tellal.domain.errors import Finding, NotFoundError
 from tellal.domain.publishing import Proposal, ProposalState
 from tellal.services import proposals, revisions, rulebook_log
+from tellal.services.differences import TopicChange
 from tellal.services.editions import pack
 from tellal.services.keys import Scope
 from tellal.services.publishing import Preview, Proposed
@@ -149,6 +150,18 @@ class History(BaseModel):
     next: int | None
 
 
+class DifferenceView(BaseModel):
+    """What becomes of the customers of your brand, topic by topic; topics that stay are left out.
+
+    A shift says to how many of them the same thing happens (`gain`, `lose`, `channel`, `time`,
+    `same`), what they got before and would get after, and names some.
+    """
+
+    old: str
+    new: str
+    topics: list[TopicChange]
+
+
 @router.get("/revisions", responses=documented())
 async def list_revisions(read: Reader, limit: Limit = 50) -> RevisionList:
     """List the newest revisions, newest first."""
@@ -198,6 +211,35 @@ async def preview_revision(revision: Named, read: Reader) -> PreviewView:
     """Count whom it would concern, and which journeys are where, if it came into force now."""
     async with read.session() as tx:
         return _preview(await read.desk.publishing.preview(tx, revision))
+
+
+@router.get("/revisions/{revision}/difference", responses=documented(404, 422))
+async def compare_revision(
+    revision: Named,
+    read: Reader,
+    topic: Annotated[
+        str | None, Query(max_length=100, description="Only this topic; else all that change")
+    ] = None,
+) -> DifferenceView:
+    """Say what a revision would change for your customers, compared with what is in force.
+
+    Nobody is told anything: everybody is decided about twice, and nothing is written.
+    """
+    desk = read.desk
+    async with read.session() as tx:
+        found = await revisions.find(tx, revision)
+        book = await desk.shelf.book_of(found.revision)
+        if book is None:
+            raise NotFoundError("this version of Tellal cannot read that revision")
+        changes = await desk.differences.compare(
+            tx,
+            read.brand.id,
+            desk.books.current,
+            book,
+            desk.clock.now(),
+            topics=[] if topic is None else [topic],
+        )
+    return DifferenceView(old=desk.books.current.revision, new=book.revision, topics=list(changes))
 
 
 @router.post("/revisions/{revision}/approve", responses=documented(404, 409, 422),

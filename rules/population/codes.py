@@ -20,8 +20,6 @@ BLOCKED, NO_ADDRESS = SILENT, SILENT + 1
 ALREADY_TOLD, CONVERTED, ALREADY_PENDING, ATTEMPTS_EXHAUSTED = (LEDGER + n for n in range(4))
 UNWANTED = {name: LEDGER + 10 + n for n, name in enumerate(UNWANTED_WORDS)}
 """What a customer does not want to hear, by the reason's own code."""
-MOST_RULES = 40_000
-"""How many rules a section may have, so that the numbers of phases stay apart."""
 
 _NO_WAY = {
     UNROUTABLE: Reason(code="route_forbidden", text="No route may carry it to his address"),

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, func, literal, null, select
 
+from rules.limits import check_size
 from rules.population.columns import Fields, Moments, Stored, wishes_of
 from rules.population.layers import Column, Layers, number
-from rules.population.limits import check_size
 from rules.population.needs import (
     COUNTRY_OF,
     TIMEZONE_OF,

@@ -4,6 +4,7 @@ import typer
 
 from tellal.cli import (
     brands,
+    comparing,
     explaining,
     holds,
     imports,
@@ -39,6 +40,7 @@ app.command()(measure.bench)
 app.command()(upset.chaos)
 app.command()(ways.routes)
 app.add_typer(serve.database, name="db")
+comparing.register(publishing.rules)
 trials.register(publishing.rules)
 explaining.register(publishing.rules)
 app.add_typer(publishing.rules, name="rules")

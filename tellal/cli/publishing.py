@@ -275,16 +275,20 @@ def _look(work: "Callable[[AsyncSession, Publishing], Awaitable[T]]") -> T:
     from rules.routing import load_routes
     from tellal.cli.transaction import in_transaction
     from tellal.clock import SystemClock
+    from tellal.services.differences import Differences, PopulationImpact
     from tellal.services.editions import read_edition
     from tellal.services.publishing import Publishing
     from tellal.settings import Settings
 
-    settings = Settings()
+    settings, clock = Settings(), SystemClock()
+    routes = load_routes(settings.routes)
+    at_hand = routes.with_providers(settings.providers) if settings.providers else routes
     desk = Publishing(
-        SystemClock(),
+        clock,
         folder=partial(read_edition, settings.rulebook),
-        routes=load_routes(settings.routes),
+        routes=routes,
         providers=settings.providers,
         above=settings.approval_above,
+        impact=PopulationImpact(Differences(at_hand), clock),
     )
     return in_transaction(settings.database_url.get_secret_value(), lambda tx: work(tx, desk))

@@ -35,9 +35,9 @@ from rules.engine import FencedRules
 from rules.fence import program_of
 from rules.ir import Ir, Op, Test, every
 from rules.language import parse_condition
+from rules.limits import MAX_DEFERRING
 from rules.population import codes, conditions, statements
 from rules.population.layers import Column
-from rules.population.limits import MAX_DEFERRING
 from rules.population.needs import Run
 from rules.population.places import Place
 from rules.population.reading import Reader, Summary, way

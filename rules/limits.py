@@ -2,7 +2,6 @@
 
 from rules.definitions import QuietAction
 from rules.ir import Test, leaves
-from rules.population.codes import MOST_RULES
 from rules.shards import Shard
 from rules.source import Place, Report
 
@@ -10,6 +9,8 @@ MAX_DEFERRING = 8
 """Quiet hours of one topic that defer: every set of them is worked out for every place."""
 MAX_MASKED = 60
 """Caps, and quiet hours, of one topic: each has a bit of one number."""
+MOST_RULES = 40_000
+"""How many rules a section may have, so that the numbers of phases stay apart."""
 MAX_PARAMETERS = 20_000
 """Values of one statement; PostgreSQL takes 65,535, and a comparison of rulebooks has two sets."""
 
