@@ -24,7 +24,7 @@ _consents = table(ConsentRow).c
 _decisions = table(DecisionRow).c
 
 LONGEST = timedelta(days=366)
-BUCKETS: Sequence[tuple[str, int]] = (("1", 1), ("2", 2), ("3-5", 5), ("6-10", 10), ("11+", 2**31))
+BUCKETS: Sequence[tuple[str, int]] = (("1", 1), ("2", 2), ("3-5", 5), ("6-10", 10), ("11+", 10**9))
 """How people are grouped by the messages that they got: a name, and the most of the group."""
 
 
@@ -107,9 +107,10 @@ async def _counts(tx: AsyncSession, told: CTE, by: ColumnElement[str]) -> dict[s
 
 
 async def _grouped(tx: AsyncSession, brand_id: str, each: CTE) -> dict[str, int]:
-    group = case(*((each.c.messages <= most, name) for name, most in BUCKETS))
-    rows = await tx.execute(select(group, func.count()).group_by(group))
-    found: dict[str, int] = {str(name): int(number) for name, number in rows}
+    group = case(*((each.c.messages <= most, name) for name, most in BUCKETS)).label("of")
+    named = select(group).select_from(each).subquery("named")
+    rows = await tx.execute(select(named.c.of, func.count()).group_by(named.c.of))
+    found = {str(name): int(number) for name, number in rows}
     whole = select(func.count()).where(_customers.brand_id == brand_id)
     everybody = int((await tx.execute(whole)).scalar_one())
     groups = {name: found.get(name, 0) for name, _ in BUCKETS}
