@@ -18,7 +18,6 @@ from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
 from rules.routing import load_routes
 from tellal.clock import SystemClock
-from tellal.domain.routes import RouteTable
 from tellal.domain.simulation import SIMULATED
 from tellal.exposition import listen, shown
 from tellal.metrics import EVENTS, LEDGER
@@ -30,6 +29,7 @@ from tellal.services.leases import Leases
 from tellal.services.posting import LANE_CHANNEL
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.report_polling import ReportPolling
+from tellal.services.shelf import Shelf
 from tellal.services.upkeep import upkeep
 from tellal.settings import Settings
 from tellal.supervision import (
@@ -67,11 +67,24 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         engine = RuleEngine(deadline_s=settings.engine_deadline_s)
         await engine.start()
         held.push_async_callback(engine.close)
-        house = _house(settings, to_ledger, Decider(engine), routes)
+        books = RulebookHolder(settings.rulebook)
+        shelf = Shelf(to_ledger, books, JinjaRenderer())
+        if not await _is_looked_up(shelf, stop):
+            return
+        house = furnish(
+            sessions=to_ledger,
+            books=books,
+            decider=Decider(engine),
+            renderer=shelf,
+            clock=SystemClock(),
+            routes=routes,
+            speed=settings.rehearsal_speed,
+            book_of=shelf.book_of,
+        )
         to_lanes = _sessions(held, settings, _LANE_POOL)
-        bell, renderer = Bell(to_lanes, LANE_CHANNEL), JinjaRenderer()
+        bell = Bell(to_lanes, LANE_CHANNEL)
         desk = lane_desk(
-            settings, to_lanes, house, renderer=renderer, senders=senders, routes=routes, bell=bell
+            settings, to_lanes, house, renderer=shelf, senders=senders, routes=routes, bell=bell
         )
         client = await persist(partial(connect, settings), stop)
         if client is None:
@@ -83,7 +96,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         )
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)
-        kept = upkeep(house, deliver, bell, renderer, stop, keep=settings.keep)
+        kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         seen = _seen_from_outside(settings, stop)
         spared = {"memory": partial(spare_what_is_loaded, stop)}
@@ -125,13 +138,11 @@ def _sessions(held: AsyncExitStack, settings: Settings, pool: int) -> Sessions:
     return make_sessions(engine)
 
 
-def _house(settings: Settings, sessions: Sessions, decider: Decider, routes: RouteTable) -> House:
-    return furnish(
-        sessions=sessions,
-        books=RulebookHolder(settings.rulebook),
-        decider=decider,
-        renderer=JinjaRenderer(),
-        clock=SystemClock(),
-        routes=routes,
-        speed=settings.rehearsal_speed,
-    )
+async def _is_looked_up(shelf: Shelf, stop: asyncio.Event) -> bool:
+    """Look what is published before anything is decided by a folder's files; False if to stop."""
+
+    async def looked() -> bool:
+        await shelf.refresh()
+        return True
+
+    return await persist(looked, stop) is not None

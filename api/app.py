@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
@@ -18,6 +19,7 @@ from api.measuring import Measuring
 from api.routes import (
     blocks,
     cases,
+    complaints,
     customers,
     decisions,
     delivery_routes,
@@ -29,6 +31,8 @@ from api.routes import (
     messages,
     metrics,
     outages,
+    reports,
+    revisions,
     rulebook,
     texts,
     unsubscribe,
@@ -43,13 +47,18 @@ from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.allow_list import AllowList
 from tellal.services.blocks import Blocks
+from tellal.services.complaints import Complaints
 from tellal.services.customers import Customers
+from tellal.services.differences import Differences, PopulationImpact
+from tellal.services.editions import read_edition
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
 from tellal.services.one_click import one_click
+from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.rereading import reread
+from tellal.services.shelf import Shelf
 from tellal.services.trials import Trials
 from tellal.settings import NetgsmSettings, Settings, TwilioSettings
 from templates.environment import JinjaRenderer
@@ -139,9 +148,12 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         holds,
         blocks,
         rulebook,
+        revisions,
         delivery_routes,
         keys,
         texts,
+        complaints,
+        reports,
         hooks,
     ):
         v1.include_router(module.router)
@@ -163,8 +175,9 @@ async def _open(
     engine = RuleEngine(deadline_s=settings.engine_deadline_s)
     await engine.start()
     held.push_async_callback(engine.close)
+    shelf = Shelf(sessions, books, JinjaRenderer())
+    await shelf.look()
     engine.prepare(books.current)
-    renderer = JinjaRenderer()
     routes = load_routes(settings.routes)
     at_hand = routes.with_providers(settings.providers)
     senders = SendersOnDemand(settings)
@@ -173,12 +186,13 @@ async def _open(
         sessions=sessions,
         books=books,
         decider=Decider(engine),
-        renderer=renderer,
+        renderer=shelf,
         clock=clock,
         routes=at_hand,
         speed=settings.rehearsal_speed,
+        book_of=shelf.book_of,
     )
-    rereading = asyncio.create_task(reread(books, asyncio.Event()))
+    rereading = asyncio.create_task(reread(books, shelf, asyncio.Event()))
     held.push_async_callback(_cut_off, rereading)
     return Desk(
         sessions=sessions,
@@ -194,17 +208,28 @@ async def _open(
         inbox=ReceiptInbox(sessions),
         one_click=one_click(settings, clock),
         pages=Pages(),
-        holds=Holds(books, renderer, clock),
+        holds=Holds(books, shelf, clock),
         blocks=Blocks(clock),
+        complaints=Complaints(books, house.progress, clock),
         trials=Trials(
             sessions,
             clock,
             books=books,
-            renderer=renderer,
+            renderer=shelf,
             senders=senders,
             routes=at_hand,
             allow_list=AllowList.of(settings.allow_list),
         ),
+        differences=Differences(at_hand),
+        publishing=Publishing(
+            clock,
+            folder=partial(read_edition, settings.rulebook),
+            routes=routes,
+            providers=settings.providers,
+            above=settings.approval_above,
+            impact=PopulationImpact(Differences(at_hand), clock),
+        ),
+        shelf=shelf,
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
         netgsm=NetgsmPushes(settings.netgsm),
         engine_counters=lambda: asdict(engine.counters),

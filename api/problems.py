@@ -13,7 +13,14 @@ from sqlalchemy.exc import OperationalError, TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from api.request_ids import HEADER, RequestIds, current_request_id
-from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError, TellalError
+from tellal.domain.errors import (
+    ConflictError,
+    DeniedError,
+    InvalidInputError,
+    NotFoundError,
+    RulebookError,
+    TellalError,
+)
 from tellal.services.idempotency import StillRunningError
 
 MEDIA_TYPE = "application/problem+json"
@@ -29,6 +36,16 @@ class FieldProblem(BaseModel):
     hint: str = ""
 
 
+class FindingProblem(BaseModel):
+    """A mistake in a file, where it stands (lines and columns count from 1)."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+
+
 class Problem(BaseModel):
     """A problem document (RFC 9457); `code` is stable for programs, the rest is for people."""
 
@@ -39,6 +56,7 @@ class Problem(BaseModel):
     detail: str = Field(examples=["cannot resolve: record the call first"])
     hint: str = ""
     errors: list[FieldProblem] = []
+    findings: list[FindingProblem] = Field(default=[], description="Mistakes in rules or texts")
     request_id: str = Field(default="", description="Name it when you ask for help.")
 
 
@@ -52,7 +70,8 @@ class ForbiddenError(TellalError):
 
 _WORDS: Mapping[int, str] = {
     401: "There is no key with the request, or it opens nothing (any more).",
-    403: "The key was not given the scope that this needs.",
+    403: "The key was not given the scope that this needs; or somebody else must do it, and `code` "
+    "says why.",
     404: "There is no such thing, or it belongs to another brand.",
     409: "The thing is in a state in which this cannot be done; `code` says why.",
     422: "Something in the request must be changed; `errors` names each part.",
@@ -113,6 +132,7 @@ def problem(
     code: str = "",
     hint: str = "",
     errors: Sequence[FieldProblem] = (),
+    findings: Sequence[FindingProblem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """Answer with a problem document."""
@@ -126,6 +146,7 @@ def problem(
         detail=detail,
         hint=hint,
         errors=list(errors),
+        findings=list(findings),
         request_id=current_request_id(),
     )
     return JSONResponse(
@@ -140,6 +161,25 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
     if isinstance(error, ConflictError):
         later = {"Retry-After": "1"} if isinstance(error, StillRunningError) else None
         return problem(409, str(error), code=error.code, hint=error.hint, headers=later)
+    if isinstance(error, DeniedError):
+        return problem(403, str(error), code=error.code, hint=error.hint)
+    if isinstance(error, RulebookError):
+        return problem(
+            422,
+            f"{len(error.findings)} mistakes, the first: {error.findings[0]}",
+            code="rulebook_broken",
+            hint="mend what `findings` names; tellal rules check and templates lint say it, too",
+            findings=[
+                FindingProblem(
+                    file=one.file,
+                    line=one.line,
+                    column=one.column,
+                    message=one.message,
+                    hint=one.hint,
+                )
+                for one in error.findings
+            ],
+        )
     for kind, status in _STATUS.items():
         if isinstance(error, kind):
             asked = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None

@@ -14,12 +14,16 @@ from tellal.domain.messages import Receipt
 from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
 from tellal.services.blocks import Blocks
+from tellal.services.complaints import Complaints
 from tellal.services.customers import Customers
+from tellal.services.differences import Differences
 from tellal.services.holds import Holds
 from tellal.services.house import House
 from tellal.services.one_click import OneClick
+from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
+from tellal.services.shelf import Shelf
 from tellal.services.trials import Trials
 from templates.pages import Pages
 
@@ -83,7 +87,11 @@ class Desk:
     pages: Pages
     holds: Holds
     blocks: Blocks
+    complaints: Complaints
     trials: Trials
+    differences: Differences
+    publishing: Publishing
+    shelf: Shelf
     twilio: Callbacks
     netgsm: Pushes
     engine_counters: Callable[[], Mapping[str, int]]

@@ -26,6 +26,14 @@ class ConsentView(BaseModel):
     recorded_at: datetime
 
 
+class PreferencesView(BaseModel):
+    """What he does not want to hear; `complained` are topics that he complained of."""
+
+    service_only: bool
+    topics_off: list[str]
+    complained: list[str]
+
+
 class CustomerView(BaseModel):
     """A customer."""
 
@@ -38,6 +46,7 @@ class CustomerView(BaseModel):
     first_name: str
     contacts: list[ContactView]
     consents: list[ConsentView]
+    preferences: PreferencesView
     facts: dict[str, object]
 
 
@@ -62,5 +71,10 @@ def customer_view(customer: Customer) -> CustomerView:
             )
             for c in customer.consents.values()
         ],
+        preferences=PreferencesView(
+            service_only=customer.wishes.service_only,
+            topics_off=sorted(customer.wishes.topics_off),
+            complained=sorted(customer.wishes.complained),
+        ),
         facts=dict(customer.facts),
     )

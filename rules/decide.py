@@ -35,9 +35,22 @@ _RANK = (
     "blocked",
     "no_consent",
     "route_forbidden",
+    "channel_down",
     "no_address",
 )
 """Of several reasons why no channel is left, the one that tells most; rules' own come after."""
+
+
+UNWANTED_WORDS: Mapping[str, str] = {
+    "complained": "He has complained of messages about this",
+    "topic_off": "He has turned messages about this off",
+    "service_only": "He wants service messages only",
+}
+
+
+def rank(code: str) -> int:
+    """Say how early a reason stands among those why no channel is left."""
+    return _RANK.index(code) if code in _RANK else len(_RANK)
 
 
 class Decider:
@@ -207,6 +220,9 @@ def _suppress(course: Course, shard: Shard, question: Question, fired: frozenset
             course.note(asked.rule)
             course.stops.append(asked.rule.because(asked.rule.reason, asked.rule.text))
     topic, ledger = shard.topic, question.ledger
+    unwanted = question.wishes.against(topic.id, topic.message_class)
+    if unwanted:
+        course.stops.append(Reason(code=unwanted, text=UNWANTED_WORDS[unwanted]))
     told = ledger.told_version
     if topic.once and told is not None and told >= topic.content_version:
         text = f"He was told version {told} of this already"
@@ -244,6 +260,6 @@ def _reasons(course: Course) -> tuple[Reason, ...]:
         removed.setdefault(f"{reason.code} {reason.rule}", reason)
     ranked = sorted(
         removed.values(),
-        key=lambda one: _RANK.index(one.code) if one.code in _RANK else len(_RANK),
+        key=lambda one: rank(one.code),
     )
     return (*course.stops, *ranked) if course.stops else tuple(ranked)

@@ -1,4 +1,7 @@
-"""Holds the rulebook in force; a broken file never replaces it."""
+"""Holds the rulebook in force: the published one, else a folder's.
+
+A broken file never replaces it.
+"""
 
 import logging
 from pathlib import Path
@@ -21,24 +24,37 @@ class RulebookHolder:
         self._folder = folder
         self._seen = ""
         self._findings: tuple[Finding, ...] = ()
+        self._published: Rulebook | None = None
         self._current = load_rulebook(folder)
         self._seen = self._current.revision
 
     @property
     def current(self) -> Rulebook:
         """The rulebook in force."""
-        return self._current
+        return self._published or self._current
+
+    @property
+    def published(self) -> bool:
+        """Whether a published rulebook is in force, whatever the folder says."""
+        return self._published is not None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the files as they are now; nothing if they are in force."""
-        return self._findings
+        return () if self.published else self._findings
+
+    def publish(self, book: Rulebook) -> None:
+        """Put a published rulebook in force; from now on the folder is not looked at."""
+        self._published = book
+        _log.info("rulebook published", extra={"revision": book.revision})
 
     def reload(self) -> tuple[Finding, ...]:
         """Take the files as they are now, unless something is wrong with them.
 
         Files that have not changed are not compiled again, so this may be called often.
         """
+        if self.published:
+            return ()
         try:
             seen = revision_of(read_folder(self._folder))
         except OSError as error:  # a folder that is being replaced is there again in a moment

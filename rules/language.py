@@ -21,7 +21,7 @@ SEGMENT = "segment."
 _WORDS = ("any", "all", "not", "unless")
 _EPOCH = date(1970, 1, 1).toordinal()
 
-_COMPARISONS: Mapping[FieldType, tuple[str, ...]] = {
+COMPARISONS: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.TEXT: ("not", "exists", "eq_field", "in_field", *TEXT_TESTS),
     FieldType.INT: ("not", "exists", "gt", "gte", "lt", "lte", "between", "eq_field"),
     FieldType.BOOL: ("not", "exists"),
@@ -118,7 +118,7 @@ class Conditions:
                 return NEVER
             return every([self._comparison(field, wanted, op, depth) for op in wanted])
         if field.type in {FieldType.TIME, FieldType.AGO}:
-            words = ", ".join(_COMPARISONS[field.type])
+            words = ", ".join(COMPARISONS[field.type])
             self.report.add(where, f"'{field.path}' is a {field.type}; compare it by {words}")
             return NEVER
         values = self._values(field, wanted, where)
@@ -132,9 +132,9 @@ class Conditions:
         self, field: Field, node: Mapping[object, object], op: object, depth: int
     ) -> Ir:
         wanted, where = node[op], place_of(node, op, self.file)
-        allowed = _COMPARISONS[field.type]
+        allowed = COMPARISONS[field.type]
         if not isinstance(op, str) or op not in allowed:
-            known = any(op in words for words in _COMPARISONS.values())
+            known = any(op in words for words in COMPARISONS.values())
             verb = "does not apply to" if known else "is no comparison for"
             message = f"'{op}' {verb} '{field.path}' ({field.type}); use {', '.join(allowed)}"
             self.report.add(where, message, "" if known else did_you_mean(str(op), allowed))

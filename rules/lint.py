@@ -4,6 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from rules.rulebook import load_rulebook
+from rules.smells import smells
 from rules.unsendable import unsendable
 from tellal.domain.errors import Finding, RulebookError
 from tellal.domain.routes import RouteTable
@@ -16,6 +17,8 @@ def check(
 ) -> tuple[Finding, ...]:
     """Return every mistake of a folder of rule files, in reading order; none if all is well.
 
+    What is allowed and hardly meant is found as well, as warnings.
+
     With a table of routes, what they may not carry is found as well; `providers` are set up, all
     of the table if none is named.
     """
@@ -23,4 +26,5 @@ def check(
         book = load_rulebook(folder)
     except RulebookError as error:
         return error.findings
-    return () if routes is None else unsendable(book, routes, providers)
+    found = [*smells(book), *(() if routes is None else unsendable(book, routes, providers))]
+    return tuple(sorted(found, key=lambda one: (one.file, one.line, one.column)))

@@ -15,7 +15,7 @@ from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel
 from tellal.domain.decisions import CapUse, PlanStep, Reason
 
-_ADDRESS_WORDS: Mapping[Channel, str] = {
+ADDRESS_WORDS: Mapping[Channel, str] = {
     Channel.SMS: "There is no usable mobile number",
     Channel.EMAIL: "There is no usable e-mail address",
     Channel.PUSH: "There is no live push token",
@@ -68,7 +68,7 @@ class Course:
 def go_through_law(
     course: Course, laws: tuple[Asked[Law], ...], fired: frozenset[str], question: Question
 ) -> None:
-    """Remove channels without consent, forbidden routes, blocked ones and what has no address."""
+    """Remove channels without consent, forbidden or failed ones, and what has no good address."""
     for asked in laws:
         law = asked.rule
         if law.id not in fired:
@@ -79,9 +79,9 @@ def go_through_law(
                 course.remove(channel, reason)
                 course.note(law)
     for channel in course.channels:
-        if channel in question.unroutable:
-            text = question.unroutable[channel]
-            course.remove(channel, Reason(code="route_forbidden", text=text))
+        reason = _no_way(channel, question)
+        if reason is not None:
+            course.remove(channel, reason)
     for channel in course.channels:
         if channel not in question.reachable:
             course.remove(channel, _silence(channel, question.blocked.get(channel)))
@@ -218,9 +218,19 @@ def _offence(law: Law, channel: Channel, question: Question) -> Reason | None:
     return law.because(law.reason, law.text)
 
 
+def _no_way(channel: Channel, question: Question) -> Reason | None:
+    """Say why nothing gets through on a channel, whoever the person is."""
+    if channel in question.unroutable:
+        return Reason(code="route_forbidden", text=question.unroutable[channel])
+    if channel in question.down:
+        text = f"The channel depends on what has failed: {question.down[channel]}"
+        return Reason(code="channel_down", text=text)
+    return None
+
+
 def _silence(channel: Channel, block: Block | None) -> Reason:
     if block is None:
-        return Reason(code="no_address", text=_ADDRESS_WORDS[channel])
+        return Reason(code="no_address", text=ADDRESS_WORDS[channel])
     return Reason(code="blocked", text=f"{_BLOCK_WORDS[block.origin]}: {block.reason}")
 
 

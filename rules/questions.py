@@ -9,6 +9,7 @@ from rules.rulebook import Rulebook
 from rules.situations import Tally
 from tellal.domain.blocks import Block
 from tellal.domain.channels import Channel
+from tellal.domain.customers import NO_WISHES, Wishes
 from tellal.domain.decisions import Value
 
 
@@ -28,9 +29,10 @@ class Question:
     `document` maps the vocabulary's paths to values, absent means unknown; `cap_uses` maps a cap
     to the instants at which its slots were taken; `consents` holds True for granted and False for
     refused, and nothing where there is no record; `unroutable` says why no route may carry a
-    channel to him; `blocked` names the channels that are not reachable because of a block;
-    `cap_holders` names the topics that hold the slots of `cap_uses`, in the same order, if known;
-    `tallies` holds what the rulebook's counts came to, nothing for one that never happened.
+    channel to him; `down` names the failed components that a channel needs; `blocked` names the
+    channels that are not reachable because of a block; `tallies` holds what the rulebook's counts
+    came to, nothing for one that never happened; `cap_holders` names the topics that hold the slots
+    of `cap_uses`, in the same order, where that is known.
     """
 
     topic: str
@@ -44,7 +46,9 @@ class Question:
     blocked: Mapping[Channel, Block] = field(default_factory=dict)
     country: str = ""
     unroutable: Mapping[Channel, str] = field(default_factory=dict)
+    down: Mapping[Channel, str] = field(default_factory=dict)
     ledger: LedgerView = LedgerView(told_version=None, pending=False, attempts_made=0)
+    wishes: Wishes = NO_WISHES
     tallies: Mapping[str, Tally] = field(default_factory=dict)
 
 

@@ -7,7 +7,7 @@ from rules.calendars import kinds_of
 from rules.definitions import QuietHours
 
 _DAY = timedelta(days=1)
-_ROUNDS = 32
+ROUNDS = 32
 
 
 def quiet_until(
@@ -67,7 +67,7 @@ def latest_end(
     The end of one may lie within another; after a bounded number of rounds the last end is taken,
     since quiet hours around the clock have no end.
     """
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         ends = [end for rule in rules if (end := quiet_until(rule, at, zone, country)) is not None]
         if not ends:
             break

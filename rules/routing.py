@@ -20,6 +20,7 @@ _VERSION = 1
 _SHAPE = "a table of routes is a mapping with 'version' and 'routes'"
 _MEANT = {"UK": "the United Kingdom is GB", "EL": "Greece is GR"}
 """Codes that are often written for countries and are not theirs (ISO 3166-1)."""
+_COMPONENT = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _AMOUNT = re.compile(r"\d{1,6}(\.\d{1,6})?")
 _MOST_PER_SECOND = 1_000_000
@@ -40,19 +41,39 @@ def load_routes(path: Path | None = None) -> RouteTable:
     _check_head(root, file.name, report)
     entries = entries_of(root, "routes", file.name, report)
     routes = [_route(entry) for entry in entries]
+    needs = _needs(root, file.name, report)
     _refuse_twins(entries, report)
     if report.findings:
         raise RulebookError(report.in_order())
-    return RouteTable(routes=tuple(routes))
+    return RouteTable(routes=tuple(routes), needs=needs)
 
 
 def _check_head(root: Mapping[object, object], file: str, report: Report) -> None:
     head = Entry(raw=root, file=file, report=report, start=place_of_node(root, file))
-    head.only(("version", "routes"), required=("version", "routes"))
+    head.only(("version", "routes", "channel_needs"), required=("version", "routes"))
     if "version" in root and root["version"] != _VERSION:
         head.wrong("version", f"a table of routes says 'version: {_VERSION}'")
     if root.get("routes", "") in (None, []):
         head.wrong("routes", "there is no route, so nothing would ever leave")
+
+
+def _needs(
+    root: Mapping[object, object], file: str, report: Report
+) -> Mapping[Channel, frozenset[str]]:
+    """Read which components each channel depends on."""
+    head = Entry(raw=root, file=file, report=report, start=place_of_node(root, file))
+    section = head.within("channel_needs")
+    section.only([channel.value for channel in Channel])
+    needs = {}
+    for channel in Channel:
+        named = section.texts(channel.value)
+        for place, name in named:
+            if not _COMPONENT.fullmatch(name):
+                message = f"{name!r} is no component's name"
+                report.add(place, message, "small letters, digits and _, as in app_backend")
+        if named:
+            needs[channel] = frozenset(name for _, name in named)
+    return needs
 
 
 def _route(entry: Entry) -> Route:

@@ -10,6 +10,7 @@ from rules.entries import Entry
 from rules.fence import Program, check_hashes, program_of
 from rules.ir import fields_of
 from rules.language import FACT
+from rules.limits import check_size
 from rules.names import (
     CUSTOMER,
     EVENT,
@@ -21,17 +22,26 @@ from rules.names import (
 from rules.reference import Strata
 from rules.sections import SectionReader
 from rules.shards import Shard, as_asked, make_shard, stratify
-from rules.source import FIELDS, Place, Report, parse, place_of_node, read_folder, revision_of
+from rules.source import (
+    FIELDS,
+    Place,
+    Report,
+    SourceFile,
+    parse,
+    place_of_node,
+    read_folder,
+    revision_of,
+)
 from rules.tables import expand_tables
 from rules.vocabulary import Vocabulary, did_you_mean
 from tellal.domain.decisions import Value
 from tellal.domain.errors import InvalidInputError, RulebookError
 
-__all__ = ["Cap", "Rulebook", "Topic", "load_rulebook"]
+__all__ = ["Cap", "Rulebook", "Topic", "compile_rulebook", "load_rulebook"]
 
 _VERSION = 1
 _HEAD = ("version", "package", "owner", "means")
-_SECTIONS = ("events", "counts", "segments", "tables", *(section.value for section in Section))
+SECTIONS = ("events", "counts", "segments", "tables", *(section.value for section in Section))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +56,7 @@ class Rulebook:
     rules: tuple[Rule, ...]
     counts: Mapping[str, Count]
     strata: Strata
+    fact_fields: frozenset[str]
     shards: Mapping[str, Shard]
     programs: Mapping[str, Program]
 
@@ -121,7 +132,16 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
     if folder is not None and not folder.is_dir():
         report.add(Place(file=str(folder)), "there is no such folder of rule files")
         raise RulebookError(report.in_order())
-    files = read_folder(folder)
+    return compile_rulebook(read_folder(folder))
+
+
+def compile_rulebook(files: Sequence[SourceFile], revision: str = "") -> Rulebook:
+    """Compile rule files; `revision` names them where they are part of something larger.
+
+    Raises:
+        RulebookError: Something is wrong; every mistake is listed.
+    """
+    report = Report()
     roots: dict[str, Mapping[object, object]] = {}
     for file in files:
         root = parse(file, report)
@@ -135,7 +155,7 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
         SectionReader(root, name, names, report) for name, root in roots.items() if name != FIELDS
     ]
     book = _assemble(
-        revision=revision_of(files),
+        revision=revision or revision_of(files),
         names=names,
         events=read_events(roots, vocabulary, report),
         topics=[topic for reader in readers for topic in reader.topics()],
@@ -161,6 +181,8 @@ def _assemble(
     shards = {topic.id: make_shard(topic, rules, names.vocabulary) for topic in topics}
     check_rules(topics, rules, shards, report)
     check_counts(topics, counts, shards, report)
+    for shard in shards.values():
+        check_size(shard, report)
     check_hashes(
         {
             *names.vocabulary.fields,
@@ -179,6 +201,9 @@ def _assemble(
         rules=tuple(rules),
         counts={count.id: count for count in counts},
         strata=stratify(as_asked(rule for rule in rules if isinstance(rule, FactRule))),
+        fact_fields=frozenset(
+            path for rule in rules if isinstance(rule, FactRule) for path in fields_of(rule.when)
+        ),
         shards=shards,
         programs={topic: program_of(shard, report) for topic, shard in shards.items()},
     )
@@ -195,8 +220,8 @@ def _check_heads(roots: Mapping[str, Mapping[object, object]], report: Report) -
         if "package" not in root:
             head.wrong("package", "'package' is missing", "it is the first part of rules' names")
         for key in root:
-            if key not in _HEAD and key not in _SECTIONS:
-                near = did_you_mean(str(key), [*_SECTIONS, *_HEAD])
+            if key not in _HEAD and key not in SECTIONS:
+                near = did_you_mean(str(key), [*SECTIONS, *_HEAD])
                 head.wrong(str(key), f"unknown section '{key}'", near)
 
 

@@ -94,7 +94,7 @@ def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> S
         quiet_hours=only(fit, QuietHours),
         shadow=tuple(asked.rule for asked in others if asked.rule.shadow),
         order=order,
-        derivable=derivable(fields),
+        derivable=derivable(frozenset(fields)),
         checks=tuple((asked.rule.id, asked.check) for asked in others),
         dated=tuple(asked.rule for asked in order if asked.rule.begins or asked.rule.ends),
     )

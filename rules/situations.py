@@ -4,7 +4,7 @@ Consents, counts, the calendar and measures become fields of the document; then 
 has nothing left to compute.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -75,7 +75,8 @@ class Derivable:
         return frozenset((*self.counts, *self.last))
 
 
-def derivable(paths: Collection[str]) -> Derivable:
+@lru_cache(maxsize=10_000)
+def derivable(paths: frozenset[str]) -> Derivable:
     """Sort out what of some paths is computed."""
     return Derivable(
         measures=tuple(one for path in sorted(paths) if (one := measure_of(path)) is not None),

@@ -65,20 +65,24 @@ def read_folder(folder: Path | None) -> tuple[SourceFile, ...]:
     The vocabulary and the law that ship with Tellal stand in where a folder has none of its own:
     nobody should lose the law by writing a promotion.
     """
-    paths = {
-        path.name: path
-        for path in (folder or SHIPPED).glob("*.yaml")
-        if not path.name.endswith(TESTS)
-    }
-    for name in (FIELDS, LAW):
-        paths.setdefault(name, SHIPPED / name)
-    return tuple(
-        SourceFile(
-            name=name,
-            text=paths[name].read_bytes().decode("utf-8-sig", "replace").replace("\r\n", "\n"),
-        )
-        for name in sorted(paths)
+    return completed(
+        {
+            path.name: _text(path)
+            for path in (folder or SHIPPED).glob("*.yaml")
+            if not path.name.endswith(TESTS)
+        }
     )
+
+
+def completed(texts: Mapping[str, str]) -> tuple[SourceFile, ...]:
+    """Make a whole rulebook of files by name, with what ships where none stands in for it."""
+    missing = {name: _text(SHIPPED / name) for name in (FIELDS, LAW) if name not in texts}
+    whole = {**texts, **missing}
+    return tuple(SourceFile(name=name, text=whole[name]) for name in sorted(whole))
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8-sig", "replace").replace("\r\n", "\n")
 
 
 def read_file(path: Path, what: str, report: Report) -> SourceFile | None:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from rules.ir import Ir, facts_of, fields_of
 from rules.language import parse_condition
-from rules.names import COUNT, LAST
+from rules.names import CLASS, COUNT, LAST, TOPIC
 from rules.reference import derived, holds
-from rules.rulebook import Rulebook
+from rules.rulebook import Rulebook, Topic
 from rules.situations import Situation, derivable
 from rules.vocabulary import Vocabulary
 from tellal.domain.decisions import Value
@@ -36,23 +36,22 @@ def belongs(
 ) -> bool:
     """Say whether somebody belongs to a segment."""
     known = book.vocabulary.known(document)
-    paths = {path for rules in book.strata for asked in rules for path in fields_of(asked.when)}
-    known |= derivable(paths | fields_of(segment)).complete(known, situation)
+    known |= derivable(book.fact_fields | fields_of(segment)).complete(known, situation)
     facts = derived(book.strata, known)[0] if facts_of(segment) else frozenset[str]()
     return holds(segment, known, facts)
 
 
 def converted(
-    book: Rulebook, topic: str, document: Mapping[str, Value], situation: Situation
+    book: Rulebook, topic: Topic, document: Mapping[str, Value], situation: Situation
 ) -> bool:
-    """Say whether what the messages of a topic ask for has happened."""
-    shard = book.shards.get(topic)
-    if shard is None or not shard.stop:
+    """Say whether what the messages of a topic ask for has happened.
+
+    The topic may be that of an older rulebook; facts are derived by the one that is given.
+    """
+    if topic.stop_when is None:
         return False
-    known = book.vocabulary.known(document)
-    known |= shard.derivable.complete(known, situation)
-    facts = derived(shard.strata, known)[0]
-    return all(asked.check(known, facts) for asked in shard.stop)
+    constants = {TOPIC: topic.id, CLASS: topic.message_class.value}
+    return belongs(book, topic.stop_when, {**document, **constants}, situation)
 
 
 def _counting(book: Rulebook) -> frozenset[str]:

@@ -13,6 +13,7 @@ from rules.questions import LedgerView, Question
 from rules.situations import Tally
 from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel
+from tellal.domain.customers import Wishes
 from tellal.domain.decisions import Value
 
 _HAPPENED = "event.type"
@@ -35,6 +36,7 @@ def to_json(question: Question, read: Collection[str]) -> dict[str, object]:
             for channel, block in question.blocked.items()
         },
         "unroutable": {channel.value: why for channel, why in question.unroutable.items()},
+        "down": {channel.value: what for channel, what in question.down.items()},
         "cap_uses": {
             cap: [used.isoformat() for used in uses] for cap, uses in question.cap_uses.items()
         },
@@ -43,6 +45,7 @@ def to_json(question: Question, read: Collection[str]) -> dict[str, object]:
             name: [tally.number, None if tally.newest is None else tally.newest.isoformat()]
             for name, tally in question.tallies.items()
         },
+        "wishes": _wishes(question),
         "told_version": ledger.told_version,
         "pending": ledger.pending,
         "attempts_made": ledger.attempts_made,
@@ -65,6 +68,7 @@ def from_json(stored: Mapping[str, Any]) -> Question:
         reachable=frozenset(Channel(name) for name in stored["reachable"]),
         blocked={Channel(name): _block(block, at) for name, block in stored["blocked"].items()},
         unroutable={Channel(name): why for name, why in stored["unroutable"].items()},
+        down={Channel(name): what for name, what in stored.get("down", {}).items()},
         cap_uses={
             cap: tuple(datetime.fromisoformat(used) for used in uses)
             for cap, uses in stored["cap_uses"].items()
@@ -75,6 +79,11 @@ def from_json(stored: Mapping[str, Any]) -> Question:
             name: Tally(number, None if newest is None else datetime.fromisoformat(newest))
             for name, (number, newest) in stored["tallies"].items()
         },
+        wishes=Wishes(
+            service_only=stored["wishes"]["service_only"],
+            topics_off=frozenset(stored["wishes"]["topics_off"]),
+            complained=frozenset(stored["wishes"]["complained"]),
+        ),
         ledger=LedgerView(
             told_version=stored["told_version"],
             pending=stored["pending"],
@@ -90,6 +99,16 @@ def _read(document: Mapping[str, Value], read: Collection[str]) -> dict[str, obj
         path: list(value) if isinstance(value, tuple) else value
         for path, value in document.items()
         if path in wanted
+    }
+
+
+def _wishes(question: Question) -> dict[str, object]:
+    """Write what the person wishes of this topic; of others it is nobody's business here."""
+    wishes, mine = question.wishes, {question.topic}
+    return {
+        "service_only": wishes.service_only,
+        "topics_off": sorted(wishes.topics_off & mine),
+        "complained": sorted(wishes.complained & mine),
     }
 
 

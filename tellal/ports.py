@@ -77,7 +77,11 @@ class Texts(Protocol):
 
 
 class Renderer(Texts, Protocol):
-    """Fills texts in."""
+    """Fills texts in; what is asked of itself is answered by those in force."""
+
+    async def of(self, revision: str, /) -> "Renderer":
+        """Return the texts of a revision of the rulebook, or those in force if it is not kept."""
+        ...
 
     def render(
         self, *, topic: str, channel: Channel, language: str, variables: Mapping[str, object]
@@ -87,4 +91,12 @@ class Renderer(Texts, Protocol):
         Raises:
             InvalidInputError: There is no such template, or a variable is missing.
         """
+        ...
+
+
+class ExampleRenderer(Renderer, Protocol):
+    """A renderer whose topics have examples."""
+
+    def example(self, topic: str) -> Mapping[str, object]:
+        """Return variables with which every text of the topic can be filled in."""
         ...

@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     public_url: str = "http://127.0.0.1:8000"
     rulebook: Path | None = None
     """A folder of rule files; None is the book that ships with Tellal."""
+    approval_above: int = Field(default=0, ge=0)
+    """How many customers a change of the rulebook may concern before a second person must agree."""
     routes: Path | None = None
     """A file that says which provider may carry what; None is the one that ships with Tellal."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Self
 
 from jinja2 import (
     FunctionLoader,
@@ -26,10 +27,11 @@ from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError
 from tellal.ports import Rendered
 from templates.approved import Approved
-from templates.library import Library
+from templates.library import Folder, Library
 from templates.naming import TemplateName, did_you_mean
 from templates.variables import Needs, Path as VariablePath, is_blank, look_up
 
+SHIPPED = files("templates") / "messages"
 _SUBJECT = "Subject:"
 _LAYOUTS = "layouts/"
 _KEEP_PARAGRAPHS = frozenset({Channel.EMAIL, Channel.WHATSAPP})
@@ -83,15 +85,16 @@ class _Compiled:
 
 
 class JinjaRenderer:
-    """Fills in the texts of a folder, by default those that ship with Tellal.
+    """Fills in texts: those of a folder, by default the one that ships with Tellal, or given ones.
 
     A text is read and compiled when it is first needed, and kept.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        here = files("templates")
-        self._layouts = Library(here / "layouts")
-        self.library = Library(here / "messages" if folder is None else folder)
+    def __init__(
+        self, folder: Path | None = None, *, texts: Mapping[str, str] | None = None
+    ) -> None:
+        self._layouts = Library(Folder(files("templates") / "layouts"))
+        self.library = Library(Folder(folder or SHIPPED) if texts is None else texts)
         self._environment = make_environment(self._load)
         self._compiled: dict[TemplateName, _Compiled] = {}
 
@@ -116,6 +119,10 @@ class JinjaRenderer:
             raise _broken(compiled.name.path, error) from error
         except TemplateError as error:
             raise _broken(compiled.name.path, error) from error
+
+    async def of(self, _: str, /) -> Self:
+        """Return these texts for any revision: they are the only ones here."""
+        return self
 
     def text_name(self, *, topic: str, channel: Channel, language: str) -> str:
         """Name the text that speaks, `<topic>/<channel>.<language>`; empty if there is none."""

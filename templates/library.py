@@ -1,4 +1,6 @@
-"""A folder of message texts: what is there, in which languages, with which examples.
+"""A library of message texts: what is there, in which languages, with which examples.
+
+It is a folder, or what was published of one.
 
 `<topic>/<channel>.<language>.j2` holds a text; the HTML of an e-mail lies beside it as
 `email.<language>.html.j2`. `topic.json` names the topic's languages, the one to fall back on first
@@ -7,7 +9,7 @@ which every text can be filled in.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources.abc import Traversable
 
 from tellal.domain.channels import Channel
@@ -18,12 +20,52 @@ from templates.naming import TemplateName, did_you_mean, fallbacks, parse_path
 DEFAULT_LANGUAGE = "en"
 
 
-class Library:
-    """Finds texts by topic, channel and language."""
+class Folder(Mapping[str, str]):
+    """The files of a folder by their paths; which there are is found at once, each read when asked.
+
+    Raises:
+        KeyError: There is no such file.
+    """
 
     def __init__(self, folder: Traversable) -> None:
         self._folder = folder
         self._paths = frozenset(_paths(folder))
+
+    def __getitem__(self, path: str) -> str:
+        """Read a file."""
+        if path not in self._paths:
+            raise KeyError(path)
+        return self._folder.joinpath(*path.split("/")).read_text(encoding="utf-8")
+
+    def __iter__(self) -> Iterator[str]:
+        """Walk the paths in their order."""
+        return iter(sorted(self._paths))
+
+    def __len__(self) -> int:
+        """Count the files."""
+        return len(self._paths)
+
+
+def texts_in(folder: Traversable) -> dict[str, str]:
+    """Read what a folder has for messages, by path; what editors leave behind is passed over."""
+    files = Folder(folder)
+    return {path: files[path].replace("\r\n", "\n") for path in files if belongs(path)}
+
+
+def belongs(path: str) -> bool:
+    """Say whether a file of that path is of any use in a library."""
+    topic, slash, name = path.partition("/")
+    html = path.removesuffix(".html.j2") + ".j2"
+    described = bool(topic and slash) and name in ("topic.json", "example.json")
+    return described or parse_path(path) is not None or parse_path(html) is not None
+
+
+class Library:
+    """Finds texts by topic, channel and language."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._files = files
+        self._paths = frozenset(files)
         self.names = tuple(sorted(name for p in self._paths if (name := parse_path(p))))
         topics = dict.fromkeys(name.topic for name in self.names)
         self._languages = {topic: self._declared(topic) for topic in topics}
@@ -77,9 +119,7 @@ class Library:
 
     def source(self, path: str) -> str | None:
         """Return the content of a file; None if there is no such file."""
-        if path not in self._paths:
-            return None
-        return self._folder.joinpath(*path.split("/")).read_text(encoding="utf-8")
+        return self._files.get(path)
 
     def _declared(self, topic: str) -> tuple[str, ...]:
         path = _topic_file(topic)

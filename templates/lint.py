@@ -13,6 +13,7 @@ from tellal.domain.sms.segments import segmented
 from tellal.ports import Rendered
 from templates.environment import JinjaRenderer
 from templates.naming import TemplateName
+from templates.promises import broken_promises
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +46,12 @@ class Ways:
         return (self.classes[topic],) if topic in self.classes else tuple(MessageClass)
 
 
-def check(ways: Ways, folder: Path | None = None) -> tuple[Checked, ...]:
-    """Check every text of a folder, by default those that ship with Tellal."""
+def check(
+    ways: Ways, folder: Path | None = None, *, texts: Mapping[str, str] | None = None
+) -> tuple[Checked, ...]:
+    """Check every text of a folder, by default those that ship with Tellal, or given ones."""
     try:
-        renderer = JinjaRenderer(folder)
+        renderer = JinjaRenderer(folder, texts=texts)
     except InvalidInputError as error:
         return (Checked(path=error.field, findings=(_finding(error.field, str(error)),)),)
     return tuple(_check(renderer, name, ways) for name in renderer.list_templates())
@@ -76,7 +79,7 @@ def _check(renderer: JinjaRenderer, name: TemplateName, ways: Ways) -> Checked:
         line = _line_of(source, error.field)
         finding = _finding(name.path, str(error), line=line, hint=error.hint)
         return Checked(path=name.path, findings=(finding,))
-    findings = tuple(_links(name, source, rendered, ways))
+    findings = (*_links(name, source, rendered, ways), *_promises(renderer, name, rendered, ways))
     if name.channel is not Channel.SMS:
         return Checked(path=name.path, findings=findings)
     try:
@@ -113,6 +116,16 @@ def _links(name: TemplateName, source: str, rendered: Rendered, ways: Ways) -> I
         if all(whys):
             message = f"its link does not reach {country or 'other countries'}: {whys[0]}"
             yield _finding(name.path, message, line=line, warns=True)
+
+
+def _promises(
+    renderer: JinjaRenderer, name: TemplateName, rendered: Rendered, ways: Ways
+) -> Iterator[Finding]:
+    """Yield what a text of its class may not say, or must."""
+    example = renderer.example(name.topic)
+    classes = ways.classes_of(name.topic)
+    for message, hint in broken_promises(rendered, name.channel, classes, example):
+        yield _finding(name.path, message, hint=hint)
 
 
 def _note(text: str, routes: RouteTable, classes: Collection[MessageClass]) -> str:

@@ -113,6 +113,36 @@ async def list_customers(read: Reader, after: After = "", limit: Limit = 50) -> 
     return page_of([customer_view(customer) for customer in found], limit)
 
 
+class PreferencesBody(BaseModel):
+    """What a customer wants to hear. What the law orders to be told comes all the same."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    service_only: bool = Field(
+        default=False, description="Nothing that promotes, only what concerns what he has"
+    )
+    topics_off: list[str] = Field(
+        default=[], max_length=200, description="Topics of which he wants to hear nothing"
+    )
+
+
+@router.put("/{ref}/preferences", responses=documented(404, 409, 422), response_model=CustomerView)
+async def put_preferences(ref: Ref, body: PreferencesBody, write: Writer) -> Response:
+    """Note what a customer wants to hear; it holds for what waits to be sent, too."""
+
+    async def effect(tx: AsyncSession) -> CustomerView:
+        customer = await write.desk.customers.prefer(
+            tx,
+            brand=write.brand,
+            ref=ref,
+            service_only=body.service_only,
+            topics_off=frozenset(body.topics_off),
+        )
+        return customer_view(customer)
+
+    return await write.once(200, effect)
+
+
 @router.post(
     "/{ref}/consents", status_code=201, responses=documented(404, 409, 422),
     response_model=ConsentView,

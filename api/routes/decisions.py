@@ -10,7 +10,7 @@ from api.problems import documented
 from api.requests import Limit, Page, Reading, may_read, page_of
 from rules.telling import explain
 from tellal.persistence import reading
-from tellal.services.explaining import Explaining, Of, only_current
+from tellal.services.explaining import Explaining, Of, revisions
 from tellal.services.keys import Scope
 from tellal.services.recording import plain
 
@@ -121,7 +121,8 @@ async def explain_decision(
     topic; where there is none, those of today.
     """
     desk = read.desk
-    explaining = Explaining(desk.house.deciding.asking, only_current(desk.books))
+    known = revisions(desk.books, desk.shelf.book_of)
+    explaining = Explaining(desk.house.deciding.asking, known)
     async with read.session() as tx:
         found = await explaining.explain(
             tx, read.brand.id, customer, topic, desk.clock.now(), at=at

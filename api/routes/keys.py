@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.problems import documented
 from api.requests import Reading, Writing, may_read, may_write
 from tellal.services import keys
-from tellal.services.keys import ApiKey, Scope
+from tellal.services.keys import ApiKey, Role, Scope
 
 router = APIRouter(prefix="/keys", tags=["keys"])
 
@@ -25,7 +25,19 @@ class NewKey(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=60, examples=["crm"])
-    scopes: list[Scope] = Field(min_length=1, examples=[["customers:write", "events:write"]])
+    scopes: list[Scope] = Field(default=[], examples=[["customers:write", "events:write"]])
+    roles: list[Role] = Field(
+        default=[],
+        description="What the person does; each role opens some scopes besides",
+        examples=[["approver"]],
+    )
+    person: str = Field(
+        default="",
+        max_length=254,
+        description="The account of the person whose own key it is; leave it out for a system's. "
+        "Only people propose, approve and publish rulebooks",
+        examples=["ada@bank.example"],
+    )
     expires_at: AwareDatetime | None = Field(
         default=None, description="Never, if left out", examples=["2027-01-01T00:00:00Z"]
     )
@@ -64,7 +76,8 @@ async def create_key(body: NewKey, write: Writer) -> Response:
     async def effect(tx: AsyncSession) -> MadeKey:
         made, token = await keys.create_key(
             tx, write.brand.id, body.name, body.scopes, body.expires_at,
-            now=write.desk.clock.now(), rehearses=body.rehearses,
+            now=write.desk.clock.now(), rehearses=body.rehearses, person=body.person,
+            roles=body.roles, made_by=write.caller.key.person,
         )  # fmt: skip
         return MadeKey(key=made, token=token)
 
@@ -86,7 +99,7 @@ async def rotate_key(key_id: KeyId, body: Rotation, write: Writer) -> Response:
     async def effect(tx: AsyncSession) -> MadeKey:
         made, token = await keys.rotate_key(
             tx, write.brand.id, key_id, overlap=timedelta(seconds=body.overlap_s),
-            now=write.desk.clock.now(),
+            now=write.desk.clock.now(), made_by=write.caller.key.person,
         )  # fmt: skip
         return MadeKey(key=made, token=token)
 

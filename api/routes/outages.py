@@ -15,6 +15,7 @@ from tellal.services.outages import OutageView
 router = APIRouter(prefix="/outages", tags=["outages"])
 
 OutageId = Annotated[str, Path(max_length=64)]
+Component = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
 Reader = Annotated[Reading, may_read(Scope.OUTAGES_READ)]
 Writer = Annotated[Writing, may_write(Scope.OUTAGES_WRITE)]
 Command = Callable[..., Awaitable[OutageView]]
@@ -46,6 +47,12 @@ class DeclareOutage(BaseModel):
     topic: str = Field(default="outage_notice", max_length=100)
     segment: dict[str, object]
     variables: dict[str, object] = {}
+    components: list[Component] = Field(
+        default=[],
+        max_length=50,
+        description="What has failed, as in app_backend: while the outage is confirmed, no message "
+        "takes a channel that depends on it",
+    )
 
 
 @router.post("", status_code=201, responses=documented(409, 422), response_model=OutageView)
@@ -60,6 +67,7 @@ async def declare_outage(body: DeclareOutage, write: Writer) -> Response:
             topic=body.topic,
             segment=body.segment,
             variables=body.variables,
+            components=body.components,
             simulated=write.rehearses,
         )
 

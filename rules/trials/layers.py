@@ -1,6 +1,7 @@
 """Lays what a test file says of somebody over a scene; every mistake is shown at its place."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
@@ -18,6 +19,11 @@ from tellal.domain.customers import ConsentState
 from tellal.domain.errors import InvalidInputError
 
 FACTS = ("customer.", "event.", "case.", "outage.")
+_PERSON = frozenset(
+    {"customer", "timezone", "country", "locale", "addresses"}
+    | {"consents", "blocked", "unroutable", "wishes", "history"}
+)
+"""What is known of a person; a customer may be written into a test as a whole."""
 _CAPS = "history.caps."
 _COUNTS = "history.counts."
 _LAST = "history.last."
@@ -39,6 +45,9 @@ class Layers:
             "country": self._country,
             "locale": self._locale,
             "addresses": self._addresses,
+            "wishes.service_only": self._service_only,
+            "wishes.topics_off": self._topics_off,
+            "wishes.complained": self._complained,
             "history.told_version": self._told_version,
             "history.pending": self._pending,
             "history.attempts": self._attempts,
@@ -47,6 +56,7 @@ class Layers:
             "consents.": self._consent,
             "blocked.": self._block,
             "unroutable.": self._no_route,
+            "down.": self._down,
             _CAPS: self._cap,
             _COUNTS: self._count,
             _LAST: self._newest,
@@ -54,7 +64,7 @@ class Layers:
 
     def lay(self, scene: Scene, node: Mapping[object, object], *, but: str = "") -> None:
         """Lay one mapping, `but` for a key, over a scene; null takes away what was below."""
-        said = [one for one in flat(node, self._file) if one[0] != but]
+        said = [_of_person(one) for one in flat(node, self._file) if one[0] != but]
         for one in said:
             self._put(scene, *one)
         self._check_event(scene, said)
@@ -125,9 +135,26 @@ class Layers:
         scene.told_version = None if value is None else self._number(value, place)
 
     def _pending(self, scene: Scene, value: object, place: Place) -> None:
-        if not isinstance(value, bool):
-            self._report.add(place, f"'pending' is true or false, found {value!r}")
-        scene.pending = value is True
+        scene.pending = self._flag(value, place)
+
+    def _service_only(self, scene: Scene, value: object, place: Place) -> None:
+        scene.wishes = replace(scene.wishes, service_only=self._flag(value, place))
+
+    def _topics_off(self, scene: Scene, value: object, place: Place) -> None:
+        scene.wishes = replace(scene.wishes, topics_off=self._topics(value, place))
+
+    def _complained(self, scene: Scene, value: object, place: Place) -> None:
+        scene.wishes = replace(scene.wishes, complained=self._topics(value, place))
+
+    def _topics(self, value: object, place: Place) -> frozenset[str]:
+        items = value if isinstance(value, list) else [value]
+        known = (self._one_of(i, self._book.topics, "topic", place) for i in items if i is not None)
+        return frozenset(known)
+
+    def _flag(self, value: object, place: Place) -> bool:
+        if not isinstance(value, bool | None):
+            self._report.add(place, f"this is true or false, found {value!r}")
+        return value is True
 
     def _attempts(self, scene: Scene, value: object, place: Place) -> None:
         scene.attempts = self._number(value, place)
@@ -157,6 +184,15 @@ class Layers:
         scene.unroutable.pop(channel, None)
         if value is not None:
             scene.unroutable[channel] = self._text(value, place, "no route")
+
+    def _down(self, scene: Scene, name: str, value: object, place: Place) -> None:
+        """Read which failed component a channel depends on."""
+        channel = self._choice(Channel, name, place)
+        if channel is None:
+            return
+        scene.down.pop(channel, None)
+        if value is not None:
+            scene.down[channel] = self._text(value, place, "app_backend")
 
     def _cap(self, scene: Scene, name: str, value: object, place: Place) -> None:
         """Read how many slots are taken now, or the instants at which they were."""
@@ -213,6 +249,13 @@ class Layers:
             message = f"this is how long ago, or an instant with its offset; found {value!r}"
             self._report.add(place, message, "write 2d, or 2026-03-02T12:00+03:00")
         return found
+
+
+def _of_person(said: Said) -> Said:
+    """Take what is said within `customer: {…}` of his addresses and so on for what it is."""
+    path, value, place = said
+    inner = path.removeprefix("customer.")
+    return (inner if inner.partition(".")[0] in _PERSON else path), value, place
 
 
 def instant(value: object) -> datetime | None:

@@ -82,9 +82,20 @@ def _given(asked: Question) -> dict[str, Any]:
         "consents": {c.value: "granted" if yes else "refused" for c, yes in asked.consents.items()},
         "blocked": {c.value: block.origin.value for c, block in asked.blocked.items()},
         "unroutable": {c.value: why for c, why in asked.unroutable.items()},
+        "wishes": _wishes(asked),
+        "down": {c.value: what for c, what in asked.down.items()},
         "history": _history(asked),
     }
     return given | {key: part for key, part in parts.items() if part}
+
+
+def _wishes(asked: Question) -> dict[str, Any]:
+    wishes = {
+        "service_only": asked.wishes.service_only,
+        "topics_off": sorted(asked.wishes.topics_off),
+        "complained": sorted(asked.wishes.complained),
+    }
+    return {key: value for key, value in wishes.items() if value}
 
 
 def _history(asked: Question) -> dict[str, Any]:

@@ -15,7 +15,10 @@ _LISTS = frozenset({"addresses", "channels", "reasons", "shadow"} | {
 _WHOLE = frozenset({"topic", "customer", "timezone", "country", "locale", "addresses"})
 _SHORT = ("caps.", "counts.", "last.", "told_version", "pending", "attempts")
 """What a column may name without 'history.' before it."""
-_PREFIXES = ("customer.", "event.", "case.", "outage.", "consents.", "blocked.", "unroutable.")
+_PREFIXES = (
+    "customer.", "event.", "case.", "outage.", "consents.", "blocked.", "unroutable.", "wishes.",
+    "down.",
+)  # fmt: skip
 _REMOVED = "removed."
 _NOTHING = "-"
 

@@ -10,12 +10,17 @@ from rules.situations import Tally
 from rules.source import Place, place_of
 from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel
+from tellal.domain.customers import NO_WISHES, Wishes
 from tellal.domain.decisions import Value
 
 BANNER_FIELD = "event.can_show_banner"
 _PUSH_TOKEN = "customer.app.push_token"  # noqa: S105 - the name of a field
 _KIND = "customer.kind"
 _DEFAULT_KIND = "individual"
+
+DEFAULT_TIMEZONE = "Europe/Istanbul"
+DEFAULT_COUNTRY = "TR"
+"""Where somebody lives of whom a test does not say it, as with a new brand's customers."""
 
 Said = tuple[str, object, Place]
 """A path as the author wrote it, its value, and where it stands."""
@@ -27,14 +32,16 @@ class Scene:
 
     at: datetime
     topic: str = ""
-    timezone: str = "UTC"
-    country: str = ""
+    timezone: str = DEFAULT_TIMEZONE
+    country: str = DEFAULT_COUNTRY
     locale: str = ""
     document: dict[str, Value] = field(default_factory=dict)
     consents: dict[Channel, bool] = field(default_factory=dict)
     addresses: frozenset[Channel] = frozenset()
     blocked: dict[Channel, BlockOrigin] = field(default_factory=dict)
     unroutable: dict[Channel, str] = field(default_factory=dict)
+    wishes: Wishes = NO_WISHES
+    down: dict[Channel, str] = field(default_factory=dict)
     caps: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
@@ -58,6 +65,8 @@ class Scene:
             blocked={channel: _block(origin, self.at) for channel, origin in self.blocked.items()},
             country=self.country,
             unroutable=dict(self.unroutable),
+            wishes=self.wishes,
+            down=dict(self.down),
             ledger=LedgerView(
                 told_version=self.told_version, pending=self.pending, attempts_made=self.attempts
             ),

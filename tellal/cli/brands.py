@@ -73,12 +73,23 @@ def create_key(
     name: Annotated[str, typer.Argument(help="Whose key it is, for example core-banking.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What it opens; may be repeated. All, if none is named."),
+        typer.Option(
+            help="What it opens; may be repeated. All, if neither it nor a role is named."
+        ),
     ] = None,
     days: Annotated[
         int | None, typer.Option(min=1, help="How long it lives; else for ever.")
     ] = None,
     *,
+    person: Annotated[
+        str, typer.Option(help="The account of whose own key it is, as in ada@bank.example.")
+    ] = "",
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What the person does: author, approver, operator, officer, auditor, engineer."
+        ),
+    ] = None,
     rehearses: Annotated[
         bool,
         typer.Option("--rehearses", help="What it sets off reaches nobody; it makes no keys."),
@@ -94,9 +105,19 @@ def create_key(
 
     async def work(tx: "AsyncSession") -> str:
         owner = await find_brand(tx, brand)
-        all_scopes = [s for s in service.Scope if not (rehearses and s is s.KEYS_ADMIN)]
+        named = scope or []
+        if not named and not role:
+            named = [s for s in service.Scope if not (rehearses and s is s.KEYS_ADMIN)]
         _, token = await service.create_key(
-            tx, owner.id, name, scope or all_scopes, end, now=now, rehearses=rehearses
+            tx,
+            owner.id,
+            name,
+            named,
+            end,
+            now=now,
+            rehearses=rehearses,
+            person=person,
+            roles=role or (),
         )
         return token
 
@@ -118,7 +139,10 @@ def list_keys(brand: BrandName) -> None:
         state = "works" if key.works(now) else "spent"
         used = f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never"
         kind = "  rehearses" if key.rehearses else ""
-        typer.echo(f"{key.id}  …{key.hint}  {state}  used {used}  {key.name}{kind}")
+        whose = f"  of {key.person}" if key.person else ""
+        roles = f" ({', '.join(key.roles)})" if key.roles else ""
+        words = f"{key.name}{whose}{roles}{kind}"
+        typer.echo(f"{key.id}  …{key.hint}  {state}  used {used}  {words}")
 
 
 @keys.command("rotate")

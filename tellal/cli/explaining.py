@@ -9,8 +9,10 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from rules.holder import RulebookHolder
     from rules.rulebook import Rulebook
     from tellal.services.explaining import Explanation, Stored
+    from tellal.services.shelf import Shelf
 
 
 def explain_decision(
@@ -92,12 +94,15 @@ def register(rules: typer.Typer) -> None:
 
 
 def _book(revision: str) -> "Rulebook":
-    from rules.holder import RulebookHolder
+    from tellal.cli.in_force import with_rules_in_force
     from tellal.domain.errors import InvalidInputError
-    from tellal.services.explaining import only_current
+    from tellal.services.explaining import revisions
     from tellal.settings import Settings
 
-    book = only_current(RulebookHolder(Settings().rulebook))(revision)
+    async def work(_: "AsyncSession", books: "RulebookHolder", shelf: "Shelf") -> "Rulebook | None":
+        return await revisions(books, shelf.book_of)(revision)
+
+    book = with_rules_in_force(Settings(), work)
     if book is None:
         message = f"the rules of the decision ({revision[:19]}) are not the ones in use"
         raise InvalidInputError(message, hint="set TELLAL_RULEBOOK to a folder that holds them")
@@ -117,27 +122,25 @@ def _find(decision_id: str) -> "Stored":
 
 def _explained(brand: str, customer: str, topic: str, at: str) -> "Explanation":
     from rules.decide import Decider
-    from rules.holder import RulebookHolder
     from rules.routing import load_routes
-    from tellal.cli.transaction import in_transaction
+    from tellal.cli.in_force import with_rules_in_force
     from tellal.clock import SystemClock
     from tellal.services.asking import Asking
     from tellal.services.brands import find_brand
-    from tellal.services.explaining import Explaining, only_current
+    from tellal.services.explaining import Explaining, revisions
     from tellal.settings import Settings
 
-    settings = Settings()
-    books = RulebookHolder(settings.rulebook)
+    settings, moment = Settings(), _moment(at)
     routes = load_routes(settings.routes).with_providers(settings.providers)
-    explaining = Explaining(Asking(books, Decider(None), routes), only_current(books))
-    moment = _moment(at)
 
-    async def work(tx: "AsyncSession") -> "Explanation":
+    async def work(tx: "AsyncSession", books: "RulebookHolder", shelf: "Shelf") -> "Explanation":
+        known = revisions(books, shelf.book_of)
+        explaining = Explaining(Asking(books, Decider(None), routes), known)
         brand_id = (await find_brand(tx, brand)).id
         now = SystemClock().now()
         return await explaining.explain(tx, brand_id, customer, topic, now, at=moment)
 
-    return in_transaction(settings.database_url.get_secret_value(), work)
+    return with_rules_in_force(settings, work)
 
 
 def _moment(text: str) -> datetime | None:

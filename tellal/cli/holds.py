@@ -174,13 +174,19 @@ def _do(brand: str, work: "Callable[[AsyncSession, Holds, str], Awaitable[T]]") 
     from tellal.clock import SystemClock
     from tellal.services.brands import find_brand
     from tellal.services.holds import Holds
+    from tellal.services.revisions import active_edition
     from tellal.settings import Settings
     from templates.environment import JinjaRenderer
 
     settings = Settings()
-    holds = Holds(RulebookHolder(settings.rulebook), JinjaRenderer(), SystemClock())
 
     async def for_brand(tx: "AsyncSession") -> T:
+        books, renderer = RulebookHolder(settings.rulebook), JinjaRenderer()
+        published = await active_edition(tx)
+        if published is not None:
+            books.publish(published.book)
+            renderer = published.renderer
+        holds = Holds(books, renderer, SystemClock())
         return await work(tx, holds, (await find_brand(tx, brand)).id)
 
     return in_transaction(settings.database_url.get_secret_value(), for_brand)

@@ -4,16 +4,19 @@ import typer
 
 from tellal.cli import (
     brands,
+    comparing,
     explaining,
     holds,
     imports,
     measure,
+    publishing,
     rehearse,
-    rulebook,
+    reports,
     serve,
     texts,
     trials,
     upset,
+    verify,
     ways,
 )
 from tellal.cli.sentences import PlainSpeaking
@@ -37,11 +40,14 @@ app.command()(measure.bench)
 app.command()(upset.chaos)
 app.command()(ways.routes)
 app.add_typer(serve.database, name="db")
-trials.register(rulebook.rules)
-explaining.register(rulebook.rules)
-app.add_typer(rulebook.rules, name="rules")
+comparing.register(publishing.rules)
+trials.register(publishing.rules)
+explaining.register(publishing.rules)
+app.add_typer(publishing.rules, name="rules")
+app.add_typer(verify.verify, name="verify")
 app.add_typer(texts.templates, name="templates")
 app.add_typer(brands.brands, name="brands")
 app.add_typer(brands.keys, name="keys")
 app.add_typer(holds.hold, name="hold")
 app.add_typer(imports.imports, name="import")
+app.add_typer(reports.report, name="report")

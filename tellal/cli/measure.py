@@ -16,13 +16,20 @@ def bench(
     messages: Annotated[
         int | None, typer.Option(min=1, help="How many, where messages are measured.")
     ] = None,
+    customers: Annotated[
+        int | None, typer.Option(min=1_000, help="How many, where populations are measured.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON object.")] = False,
 ) -> None:
     """Measure Tellal against a bare baseline in the same run; a higher ratio is better."""
     run = _run_of(name)
-    if messages is not None and "messages" not in inspect.signature(run).parameters:
+    known = inspect.signature(run).parameters
+    if messages is not None and "messages" not in known:
         raise typer.BadParameter(f"the bench {name!r} sends none", param_hint="--messages")
-    result = run() if messages is None else run(messages=messages)
+    if customers is not None and "customers" not in known:
+        raise typer.BadParameter(f"the bench {name!r} decides for none", param_hint="--customers")
+    sizes = {"messages": messages, "customers": customers}
+    result = run(**{what: number for what, number in sizes.items() if number is not None})
     if json:
         typer.echo(json_format.dumps(result))
         return

@@ -1,9 +1,15 @@
 """Commands for product teams: what their rule files say, and what is wrong with them."""
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rules.rulebook import Rulebook
+    from tellal.domain.errors import Finding
+    from tellal.domain.routes import RouteTable
 
 rules = typer.Typer(help="Rule files.", no_args_is_help=True)
 
@@ -21,18 +27,74 @@ def check(
 ) -> None:
     """Find every mistake in the rule files, with file, line, column and how to mend it.
 
-    A warning is no mistake: what a rule sends, none of the providers that are set up may carry to
-    some country.
+    Texts that break the law of their topic's class are mistakes, too. A warning is no mistake: a
+    rule that never gets its turn, a fact that nobody reads, a text that is missing, a country to
+    which none of the providers that are set up may carry something.
     """
     from rules.lint import check as lint
     from rules.routing import load_routes
+    from rules.rulebook import load_rulebook
     from tellal.settings import Settings
 
     settings = Settings()
     table = load_routes(settings.routes)
-    findings = lint(folder or settings.rulebook, table, settings.providers)
+    findings = [*lint(folder or settings.rulebook, table, settings.providers)]
+    if all(finding.warns for finding in findings):
+        findings += _texts(load_rulebook(folder or settings.rulebook), table, settings.providers)
     for finding in findings:
         typer.echo(str(finding))
     if not all(finding.warns for finding in findings):
         raise typer.Exit(1)
     typer.echo("The rule files are in order.")
+
+
+@rules.command()
+def schema(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder of rule files; else the one in use.")
+    ] = None,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="A file to write it to; else it is shown.")
+    ] = None,
+) -> None:
+    """Make a JSON Schema of the rule files, with which editors complete and check what is typed.
+
+    It knows the folder's own topics, events, facts and fields: make it anew when they change.
+    """
+    import json
+
+    from rules.rulebook import load_rulebook
+    from rules.schemas.sections import schema_of
+    from tellal.settings import Settings
+
+    made = json.dumps(
+        schema_of(load_rulebook(folder or Settings().rulebook)), ensure_ascii=False, indent=2
+    )
+    if out is None:
+        typer.echo(made)
+        return
+    out.write_text(f"{made}\n", encoding="utf-8")
+    typer.echo(
+        f"Written to {out}. Begin each rule file with: # yaml-language-server: $schema={out.name}"
+    )
+
+
+def _texts(book: "Rulebook", table: "RouteTable", providers: "Collection[str]") -> "list[Finding]":
+    """Find texts that are missing, and texts of the rules' topics that may not leave."""
+    from templates.gaps import gaps
+    from templates.lint import Ways, check as lint
+
+    classes = {topic.id: topic.message_class for topic in book.topics.values()}
+    wanted = {
+        topic: {channel for plan in shard.channels for channel, _ in plan.rule.steps}
+        for topic, shard in book.shards.items()
+    }
+    checked = lint(Ways(table=table, providers=providers, classes=classes))
+    unlawful = [
+        finding
+        for one in checked
+        for finding in one.findings
+        if not finding.warns and one.path.partition("/")[0] in book.topics
+    ]
+    return [*unlawful, *gaps(wanted)]

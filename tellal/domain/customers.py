@@ -55,6 +55,32 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a customer does not want to hear; what the law orders to be told comes all the same.
+
+    `complained` are topics that he complained of.
+    """
+
+    service_only: bool = False
+    topics_off: frozenset[str] = frozenset()
+    complained: frozenset[str] = frozenset()
+
+    def against(self, topic: str, message_class: MessageClass) -> str:
+        """Return the code of what speaks against a message, empty if nothing does."""
+        if message_class is MessageClass.MANDATORY:
+            return ""
+        if topic in self.complained:
+            return "complained"
+        if topic in self.topics_off:
+            return "topic_off"
+        only_service = self.service_only and message_class is MessageClass.COMMERCIAL
+        return "service_only" if only_service else ""
+
+
+NO_WISHES = Wishes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brand:
     """A sender: who it is in law, and what it is called on each channel."""
 
@@ -90,6 +116,7 @@ class Customer:
     facts: Mapping[str, Value]
     contact_points: tuple[ContactPoint, ...]
     consents: Mapping[Channel, Consent]
+    wishes: Wishes = NO_WISHES
 
     def usable(self, channel: Channel) -> ContactPoint | None:
         """Return the first good address on a channel."""

@@ -5,6 +5,7 @@
   + NotFoundError         there is no such thing, or it belongs to another brand
   + ConflictError         the thing is in a state in which this cannot be done
     - RefusedTransitionError
+  + DeniedError           whoever asks may not do this; somebody else may
   + RulebookError         a rule file is broken: file, line, column and how to mend it
 """
 
@@ -40,6 +41,15 @@ class ConflictError(TellalError):
 
 class RefusedTransitionError(ConflictError):
     """The transition table does not allow this command now."""
+
+
+class DeniedError(TellalError):
+    """Whoever asks may not do this, though somebody else may; `code` is stable for programs."""
+
+    def __init__(self, message: str, *, code: str = "denied", hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ follows from both.
 import re
 import zlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -117,13 +117,18 @@ def has_link(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteTable:
-    """Every route that is set up."""
+    """Every route that is set up.
+
+    `needs` names, by channel, the components of the brand without which nobody can be reached by
+    it: a push opens an app that does nothing while its backend is down.
+    """
 
     routes: tuple[Route, ...]
+    needs: Mapping[Channel, frozenset[str]] = field(default_factory=dict)
 
     def with_providers(self, providers: Collection[str]) -> "RouteTable":
         """Return the routes whose provider is at hand."""
-        return RouteTable(routes=tuple(r for r in self.routes if r.provider in providers))
+        return replace(self, routes=tuple(r for r in self.routes if r.provider in providers))
 
     def carrying(self, load: Load) -> tuple[Route, ...]:
         """Return the routes that may carry a load."""

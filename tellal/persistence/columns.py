@@ -24,6 +24,13 @@ FALSE = {"server_default": text("false")}
 EMPTY = {"server_default": text("''")}
 """Column arguments of a text that rows leave empty unless they say otherwise."""
 
+EMPTY_LIST = {"server_default": text("'[]'")}
+"""Column arguments of a list that rows leave empty unless they say otherwise."""
+
+
+NOTHING = {"server_default": text("'[]'::jsonb")}
+"""Column arguments of a list that rows leave empty unless they say otherwise."""
+
 
 def table(row: type[SQLModel]) -> Table:
     """Return the Core table of a row class."""

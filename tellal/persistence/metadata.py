@@ -3,9 +3,9 @@
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
-from tellal.persistence.tables import brands, customers, delivery, ledger, operations
+from tellal.persistence.tables import brands, customers, delivery, ledger, operations, rulebook
 
-TABLE_MODULES = (brands, customers, delivery, ledger, operations)
+TABLE_MODULES = (brands, customers, delivery, ledger, operations, rulebook)
 
 
 def metadata() -> MetaData:

@@ -30,6 +30,7 @@ from tellal.domain.customers import (
     ContactPoint,
     Customer,
     CustomerKind,
+    Wishes,
 )
 from tellal.domain.decisions import Value
 from tellal.domain.errors import NotFoundError
@@ -291,6 +292,11 @@ def _to_customer(
         facts={path: _value(value) for path, value in row.facts.items()},
         contact_points=tuple(points),
         consents=consents,
+        wishes=Wishes(
+            service_only=row.service_only,
+            topics_off=frozenset(row.topics_off),
+            complained=frozenset(row.complained),
+        ),
     )
 
 

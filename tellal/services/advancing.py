@@ -1,6 +1,6 @@
 """One look at one outcome: wait, take the next channel, ask the rules again, or end."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rules.rulebook import Rulebook
 from rules.standing import converted
 from tellal.domain.customers import Brand, Customer
 from tellal.domain.decisions import PlanStep, Verdict
@@ -33,11 +34,15 @@ _GRACE = timedelta(seconds=1)
 """Added to every wait, so that the ledger's own clock has surely passed the instant."""
 
 
+BookOf = Callable[[str], Awaitable[Rulebook | None]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Look:
     """A look at one outcome by somebody who holds the locks of its customer and of itself.
 
     `stopped` says that its cause was: what is in a provider's hands is waited for, nothing follows.
+    `book_of` finds the rules with which a journey began, if they were published.
     """
 
     deciding: Deciding
@@ -46,6 +51,7 @@ class Look:
     brand: Brand
     customer: Customer
     outcome: Row[Any]
+    book_of: BookOf
     stopped: bool = False
 
     @property
@@ -91,12 +97,14 @@ class Look:
         return self._waiting("waiting for a receipt", latest.silent_until)
 
     async def _converted(self) -> bool:
+        """Ask what the journey began to wait for, of the facts as they are derived now."""
         book = self.deciding.asking.book
-        topic = book.topics.get(self.outcome.topic)
+        began = await self.book_of(self._plan.revision) or book
+        topic = began.topics.get(self.outcome.topic)
         if topic is None or topic.stop_when is None:
             return False
         known = document(self.customer, {})
-        return converted(book, topic.id, known, situation(self.customer, self._now))
+        return converted(book, topic, known, situation(self.customer, self._now))
 
     async def _close_early(self, reason: str) -> Step:
         await self.progress.cancel_unsent(self.tx, [self.outcome.id], reason)

@@ -16,6 +16,7 @@ from tellal.domain.customers import ConsentState, Customer
 from tellal.domain.decisions import Decision, Value
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.routes import Load, RouteTable
+from tellal.services.components import channels_down
 from tellal.services.history import Journey, cap_uses, ledger_view, tallies
 from tellal.services.slots import Slot
 
@@ -36,8 +37,9 @@ NOTHING = Circumstances(document={})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A decision, the question that led to it, and the slots that it would take from others."""
+    """A decision with its rulebook and question, and the slots that it may take from others."""
 
+    book: Rulebook
     question: Question
     decision: Decision
     below: tuple[Slot, ...] = ()
@@ -62,20 +64,22 @@ class Asking:
         own: Journey | None = None,
         firm: Collection[str] = (),
         simulated: bool = False,
+        book: Rulebook | None = None,
     ) -> Answer:
         """Decide whether to speak to a customer whose row the caller has locked.
 
+        `book` is asked, else the one in force: another may be published in the middle of it.
         `firm` are messages that give way to nobody, whatever their priority.
 
         Raises:
             InvalidInputError: The rulebook has no such topic.
         """
-        book = self.books.current
+        book = book or self.books.current
         question, below = await self._gather(
             tx, book, customer, topic_id, at, around=around, own=own, firm=firm, simulated=simulated
         )
         decision = await self._decider.decide(book, question)
-        return Answer(question=question, decision=decision, below=below)
+        return Answer(book=book, question=question, decision=decision, below=below)
 
     async def question(
         self,
@@ -133,7 +137,11 @@ class Asking:
             reachable=reachable(customer, topic.message_class, at, banner=around.banner),
             blocked=customer.blocked(topic.message_class, at),
             country=customer.country,
+            wishes=customer.wishes,
             unroutable=unroutable(customer, topic.message_class, self._routes),
+            down=await channels_down(
+                tx, customer.brand_id, self._routes.needs, simulated=simulated
+            ),
             ledger=await ledger_view(tx, customer.id, topic, at, own, simulated=simulated),
             tallies=await tallies(
                 tx, customer.id, book.counts_of(topic_id), at, simulated=simulated

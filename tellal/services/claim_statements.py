@@ -18,7 +18,11 @@ _customers = table(CustomerRow)
 _attempts = table(AttemptRow)
 
 DUE = (
-    select(_messages, _outcomes.c.plan["fold"].as_string().label("fold"))
+    select(
+        _messages,
+        _outcomes.c.plan["fold"].as_string().label("fold"),
+        _outcomes.c.plan["revision"].as_string().label("revision"),
+    )
     .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
     .join(_causes, _causes.c.id == _messages.c.cause_id)
     .join(_customers, _customers.c.id == _messages.c.customer_id)
@@ -39,7 +43,7 @@ DUE = (
         )
     )
 )
-"""A lane's most urgent due messages whose causes run, with the folding of their plans."""
+"""A lane's most urgent due messages whose causes run; with folding and revision of plans."""
 
 _DEFERRED = (
     select(_messages.c.id)

@@ -35,7 +35,7 @@ from tellal.persistence.tables.ledger import MessageRow
 from tellal.ports import Renderer
 from tellal.services.allow_list import AllowList
 from tellal.services.claim_statements import COMMIT, DUE, PROMOTE
-from tellal.services.examining import Batch, Examiner, Held, Wish
+from tellal.services.examining import Batch, Held, Wish, examine
 from tellal.services.holds import in_force
 from tellal.services.moves import Move
 from tellal.services.progress import Progress
@@ -79,7 +79,8 @@ class Claiming:
         self._sessions = sessions
         self._clock = clock
         self._progress = progress
-        self._examiner = Examiner(renderer, only)
+        self._renderer = renderer
+        self._only = only
         self._carriers = carriers
         self._routes = routes
         self._lease = lease
@@ -114,7 +115,9 @@ class Claiming:
                 # Shares the table until the intents commit: a hold placed later waits for them.
                 holds=await in_force(tx, {row.brand_id for row in rows}),
                 choice=choice,
+                texts={one: await self._renderer.of(one) for one in {r.revision for r in rows}},
                 now=choice.now,
+                only=self._only,
             )
             found = [one async for one in self._examined(rows, batch)]
             await self._progress.move(tx, [one for one in found if isinstance(one, Move)])
@@ -137,7 +140,7 @@ class Claiming:
     ) -> AsyncIterator[Wish | Held | Move]:
         """Examine a batch, letting others have the processor now and then."""
         for number, row in enumerate(rows, start=1):
-            yield self._examiner.examine(row, batch)
+            yield examine(row, batch)
             if number % _AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
 

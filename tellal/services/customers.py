@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.holder import RulebookHolder
+from rules.vocabulary import did_you_mean
 from tellal.addresses import country_of, normalise
 from tellal.clock import Clock
 from tellal.domain.channels import Channel
@@ -128,6 +129,38 @@ class Customers:
             )
         )
         return Consent(channel=said.channel, state=said.state, source=said.source, recorded_at=now)
+
+    async def prefer(
+        self,
+        tx: AsyncSession,
+        *,
+        brand: Brand,
+        ref: str,
+        service_only: bool,
+        topics_off: frozenset[str],
+    ) -> Customer:
+        """Note what a customer wants to hear; what waits for a lane is looked at there again.
+
+        Raises:
+            NotFoundError: The brand has no such customer.
+            InvalidInputError: The rulebook has no such topic.
+        """
+        for topic in sorted(topics_off):
+            if topic not in self._books.current.topics:
+                near = did_you_mean(topic, self._books.current.topics)
+                message = f"the rulebook has no topic '{topic}'"
+                raise InvalidInputError(message, field="topics_off", hint=near)
+        customer = await lock_customer(tx, brand.id, ref)
+        await tx.execute(
+            update(_customers)
+            .where(_customers.c.id == customer.id)
+            .values(
+                service_only=service_only,
+                topics_off=sorted(topics_off),
+                updated_at=self._clock.now(),
+            )
+        )
+        return await find_customer(tx, brand.id, ref)
 
     def _values(
         self, brand: Brand, said: CustomerInput, contacts: Sequence[Contact]

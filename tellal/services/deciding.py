@@ -146,16 +146,22 @@ class Deciding:
         Raises:
             InvalidInputError: The rulebook has no such topic.
         """
-        now = self.clock.now()
+        now, book = self.clock.now(), self.asking.book
         answer = await self.precedence.ask(
-            tx, customer, matter.topic, now, around=matter.around, simulated=matter.simulated
+            tx,
+            customer,
+            matter.topic,
+            now,
+            around=matter.around,
+            simulated=matter.simulated,
+            book=book,
         )
         decision = answer.decision
         entry = _Entry(
             tx=tx,
             brand=brand,
             customer=customer,
-            topic=self.asking.book.topics[matter.topic],
+            topic=book.topics[matter.topic],
             matter=matter,
             answer=answer,
             now=now,

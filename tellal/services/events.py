@@ -172,7 +172,7 @@ class Events:
             topic = book.topics.get(topic_id)
             if topic is None or topic.stop_when is None:
                 continue
-            if converted(book, topic_id, known, situation(customer, now)):
+            if converted(book, topic, known, situation(customer, now)):
                 fulfilled.append(outcome_id)
         if fulfilled:
             await self._progress.wake(tx, fulfilled)

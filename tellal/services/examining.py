@@ -30,13 +30,19 @@ _LONGEST_TEXT = 1600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What is known of everybody in a batch, and how routes stand."""
+    """What is known of everybody in a batch, and how routes stand.
+
+    `texts` are by the revisions with which the journeys of the batch began; `only` is who may get
+    anything at all (None: everybody).
+    """
 
     brands: Mapping[str, Brand]
     customers: Mapping[str, Customer]
     holds: Sequence[Hold]
     choice: Choice
+    texts: Mapping[str, Renderer]
     now: datetime
+    only: AllowList | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,102 +64,102 @@ class Held:
     hold_id: str
 
 
-class Examiner:
-    """Looks at the messages of a batch, one by one."""
+def examine(row: Row[Any], batch: Batch) -> Wish | Held | Move:
+    """Say by which routes a message may leave, what holds it back, or why it ends here."""
+    hold = _hold_on(row, batch, "")
+    if hold is not None and row.expires_at > batch.now:
+        return Held(message_id=row.id, hold_id=hold.id)
+    customer = batch.customers[row.customer_id]
+    channel = Channel(row.channel)
+    if row.expires_at <= batch.now:
+        return Move(message_id=row.id, state=MessageState.EXPIRED, code="expired")
+    unwanted = customer.wishes.against(row.topic, MessageClass(row.message_class))
+    if row.message_class == MessageClass.COMMERCIAL and not _agreed(customer, channel):
+        unwanted = "no_consent"
+    if unwanted:
+        return Move(message_id=row.id, state=MessageState.CANCELLED, code=unwanted)
+    point = _point(customer, row.contact_point_id)
+    code = ""
+    simulated = _is_simulated(row, point)
+    if channel not in batch.choice.table.channels and not simulated:
+        code = "no_carrier"
+    elif point is None:
+        code = "no_address"
+    elif point.bad_reason:
+        code = "bad_address"
+    if code or point is None:
+        return Move(message_id=row.id, state=MessageState.FAILED, code=code)
+    code = _forbidden(row, point, batch)
+    if code:
+        return Move(message_id=row.id, state=MessageState.CANCELLED, code=code)
+    return _wish(row, point, batch)
 
-    def __init__(self, renderer: Renderer, only: AllowList | None = None) -> None:
-        """Take the renderer; `only` is who may get anything at all (None: everybody)."""
-        self._renderer = renderer
-        self._only = only
 
-    def examine(self, row: Row[Any], batch: Batch) -> Wish | Held | Move:
-        """Say by which routes a message may leave, what holds it back, or why it ends here."""
-        hold = self._hold_on(row, batch, "")
-        if hold is not None and row.expires_at > batch.now:
-            return Held(message_id=row.id, hold_id=hold.id)
-        customer = batch.customers[row.customer_id]
-        channel = Channel(row.channel)
-        if row.expires_at <= batch.now:
-            return Move(message_id=row.id, state=MessageState.EXPIRED, code="expired")
-        if row.message_class == MessageClass.COMMERCIAL and not _agreed(customer, channel):
-            return Move(message_id=row.id, state=MessageState.CANCELLED, code="no_consent")
-        point = _point(customer, row.contact_point_id)
-        code = ""
-        simulated = _is_simulated(row, point)
-        if channel not in batch.choice.table.channels and not simulated:
-            code = "no_carrier"
-        elif point is None:
-            code = "no_address"
-        elif point.bad_reason:
-            code = "bad_address"
-        if code or point is None:
-            return Move(message_id=row.id, state=MessageState.FAILED, code=code)
-        code = self._forbidden(row, point, batch)
-        if code:
-            return Move(message_id=row.id, state=MessageState.CANCELLED, code=code)
-        return self._wish(row, point, batch)
+def _forbidden(row: Row[Any], point: ContactPoint, batch: Batch) -> str:
+    """Say why nothing may go to a good address, empty when something may."""
+    if point.block(MessageClass(row.message_class), batch.now) is not None:
+        return "blocked"
+    listed = batch.only is None or batch.only.admits(Channel(row.channel), point.address)
+    return "" if listed or _is_simulated(row, point) else "not_on_allow_list"
 
-    def _forbidden(self, row: Row[Any], point: ContactPoint, batch: Batch) -> str:
-        """Say why nothing may go to a good address, empty when something may."""
-        if point.block(MessageClass(row.message_class), batch.now) is not None:
-            return "blocked"
-        listed = self._only is None or self._only.admits(Channel(row.channel), point.address)
-        return "" if listed or _is_simulated(row, point) else "not_on_allow_list"
 
-    def _hold_on(self, row: Row[Any], batch: Batch, route: str) -> Hold | None:
-        """Return a hold that covers the message, if it goes by a route (empty: by any)."""
-        if not batch.holds:
-            return None
-        channel = Channel(row.channel)
-        template = self._renderer.text_name(topic=row.topic, channel=channel, language=row.language)
-        covering = (
-            hold
-            for hold in batch.holds
-            if hold.covers(
-                brand_id=row.brand_id,
-                topic=row.topic,
-                template=template,
-                message_class=row.message_class,
-                channel=row.channel,
-                route=route,
-            )
+def _hold_on(row: Row[Any], batch: Batch, route: str) -> Hold | None:
+    """Return a hold that covers the message, if it goes by a route (empty: by any)."""
+    if not batch.holds:
+        return None
+    channel = Channel(row.channel)
+    template = batch.texts[row.revision].text_name(
+        topic=row.topic, channel=channel, language=row.language
+    )
+    covering = (
+        hold
+        for hold in batch.holds
+        if hold.covers(
+            brand_id=row.brand_id,
+            topic=row.topic,
+            template=template,
+            message_class=row.message_class,
+            channel=row.channel,
+            route=route,
         )
-        return next(covering, None)
+    )
+    return next(covering, None)
 
-    def _wish(self, row: Row[Any], point: ContactPoint, batch: Batch) -> Wish | Held | Move:
-        channel = Channel(row.channel)
-        customer = batch.customers[row.customer_id]
-        try:
-            rendered = self._renderer.render(
-                topic=row.topic,
-                channel=channel,
-                language=row.language,
-                variables=template_variables(batch.brands[row.brand_id], customer, row.variables),
-            )
-        except InvalidInputError:
-            return Move(message_id=row.id, state=MessageState.FAILED, code="template")
-        if channel is Channel.SMS and len(rendered.text) > _LONGEST_TEXT:
-            return Move(message_id=row.id, state=MessageState.FAILED, code="too_long")
-        country = country_of(point.address) if channel in BY_NUMBER else ""
-        load = Load(
+
+def _wish(row: Row[Any], point: ContactPoint, batch: Batch) -> Wish | Held | Move:
+    channel = Channel(row.channel)
+    customer = batch.customers[row.customer_id]
+    try:
+        rendered = batch.texts[row.revision].render(
+            topic=row.topic,
             channel=channel,
-            country=country,
-            message_class=MessageClass(row.message_class),
-            has_link=has_link(rendered.text),
-            named_sender=channel is Channel.SMS and is_name(batch.brands[row.brand_id].sms_sender),
+            language=row.language,
+            variables=template_variables(batch.brands[row.brand_id], customer, row.variables),
         )
-        out = set(row.routes_out.split(","))
-        routes = [route for route in batch.choice.among(load) if route.name not in out]
-        if _is_simulated(row, point):
-            routes = [simulated_route(channel)]
-        if not routes:
-            return Move(message_id=row.id, state=MessageState.FAILED, code="no_route")
-        holds = {route.name: self._hold_on(row, batch, route.name) for route in routes}
-        free = [route for route in routes if holds[route.name] is None]
-        hold = holds[routes[0].name]
-        if not free and hold is not None:
-            return Held(message_id=row.id, hold_id=hold.id)
-        return Wish(row=row, point=point, country=country, rendered=rendered, routes=free)
+    except InvalidInputError:
+        return Move(message_id=row.id, state=MessageState.FAILED, code="template")
+    if channel is Channel.SMS and len(rendered.text) > _LONGEST_TEXT:
+        return Move(message_id=row.id, state=MessageState.FAILED, code="too_long")
+    country = country_of(point.address) if channel in BY_NUMBER else ""
+    load = Load(
+        channel=channel,
+        country=country,
+        message_class=MessageClass(row.message_class),
+        has_link=has_link(rendered.text),
+        named_sender=channel is Channel.SMS and is_name(batch.brands[row.brand_id].sms_sender),
+    )
+    out = set(row.routes_out.split(","))
+    routes = [route for route in batch.choice.among(load) if route.name not in out]
+    if _is_simulated(row, point):
+        routes = [simulated_route(channel)]
+    if not routes:
+        return Move(message_id=row.id, state=MessageState.FAILED, code="no_route")
+    holds = {route.name: _hold_on(row, batch, route.name) for route in routes}
+    free = [route for route in routes if holds[route.name] is None]
+    hold = holds[routes[0].name]
+    if not free and hold is not None:
+        return Held(message_id=row.id, hold_id=hold.id)
+    return Wish(row=row, point=point, country=country, rendered=rendered, routes=free)
 
 
 def _is_simulated(row: Row[Any], point: ContactPoint | None) -> bool:

@@ -3,7 +3,7 @@
 Nothing is written, and nobody's row is locked: who asks why must not stand in anybody's way.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -28,7 +28,7 @@ from tellal.services.recording import decision_of
 
 _decisions = table(DecisionRow)
 
-Revisions = Callable[[str], Rulebook | None]
+Revisions = Callable[[str], Awaitable[Rulebook | None]]
 """Finds a rulebook by its revision, None where it is not kept."""
 
 
@@ -73,11 +73,16 @@ class Stored:
     question: Question | None
 
 
-def only_current(books: RulebookHolder) -> Revisions:
-    """Know only the rulebook in force."""
+async def _none(_: str) -> None:
+    """Find no rulebook that was published."""
 
-    def find(revision: str) -> Rulebook | None:
-        return books.current if revision == books.current.revision else None
+
+def revisions(books: RulebookHolder, published: Revisions = _none) -> Revisions:
+    """Know the rulebook in force, and those that were published."""
+
+    async def find(revision: str) -> Rulebook | None:
+        current = books.current
+        return current if revision == current.revision else await published(revision)
 
     return find
 
@@ -115,7 +120,7 @@ class Explaining:
             )
         stored = await _last_stored(tx, customer.id, topic, at)
         if stored is not None:
-            book = self._revisions(stored.revision)
+            book = await self._revisions(stored.revision)
             question = replace(from_json(stored.asked), at=at)
             return Explanation(
                 decision=decide(book or self._asking.book, question),
@@ -140,7 +145,7 @@ class Explaining:
             .limit(1)
         )
         revision = (await tx.execute(query)).scalar_one_or_none()
-        return None if revision is None else self._revisions(revision)
+        return None if revision is None else await self._revisions(revision)
 
 
 async def find_decision(tx: AsyncSession, decision_id: str, brand_id: str | None = None) -> Stored:

@@ -11,6 +11,7 @@ from tellal.clock import Clock
 from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
 from tellal.ports import Renderer
+from tellal.services.advancing import BookOf
 from tellal.services.asking import Asking
 from tellal.services.case_notices import CaseNotices
 from tellal.services.cases import Cases
@@ -43,6 +44,10 @@ class House:
     outage_audience: OutageAudience
 
 
+async def _no_book(_: str) -> None:
+    """Find no published rules where there are none."""
+
+
 def furnish(
     *,
     sessions: Sessions,
@@ -52,8 +57,12 @@ def furnish(
     clock: Clock,
     routes: RouteTable,
     speed: float = 1.0,
+    book_of: BookOf = _no_book,
 ) -> House:
-    """Wire the services; `routes` are those set up here, `speed` is a rehearsal's."""
+    """Wire the services; `routes` are those set up here, `speed` is a rehearsal's.
+
+    `book_of` finds the rules of a published revision, for journeys that began with it.
+    """
     _warn(books, routes)
     progress = Progress(clock)
     asking = Asking(books, decider, routes)
@@ -67,7 +76,7 @@ def furnish(
         progress=progress,
         deciding=deciding,
         events=Events(deciding, progress),
-        journeys=Journeys(sessions, deciding, progress),
+        journeys=Journeys(sessions, deciding, progress, book_of),
         cases=Cases(profiles, clock),
         case_notices=CaseNotices(sessions, deciding, profiles, speed=speed),
         outages=Outages(books, progress, renderer, clock, routes),

@@ -17,7 +17,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand, lock_customer_by_id
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import CauseRow, OutcomeRow
-from tellal.services.advancing import Look
+from tellal.services.advancing import BookOf, Look
 from tellal.services.deciding import Deciding
 from tellal.services.progress import Progress
 
@@ -31,10 +31,13 @@ _RECLAIM = timedelta(seconds=30)
 class Journeys:
     """Advances outcomes, each call in a transaction of its own."""
 
-    def __init__(self, sessions: Sessions, deciding: Deciding, progress: Progress) -> None:
+    def __init__(
+        self, sessions: Sessions, deciding: Deciding, progress: Progress, book_of: BookOf
+    ) -> None:
         self._sessions = sessions
         self._deciding = deciding
         self._progress = progress
+        self._book_of = book_of
 
     async def advance(self, outcome_id: str) -> Step:
         """Do what is due for an outcome and say where it stands and until when to wait.
@@ -58,6 +61,7 @@ class Journeys:
                 brand=await read_brand(tx, outcome.brand_id),
                 customer=customer,
                 outcome=outcome,
+                book_of=self._book_of,
                 stopped=stopped,
             )
             step = await look.take()

@@ -5,8 +5,9 @@ bits, so a plain SHA-256 of it cannot be guessed back, and no slow hash is neede
 """
 
 import hmac
+import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +18,8 @@ from sqlalchemy import Row, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.customers import Brand
-from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from tellal.domain.errors import ConflictError, DeniedError, InvalidInputError, NotFoundError
+from tellal.domain.publishing import Actor
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import ApiKeyRow, BrandRow
@@ -28,6 +30,7 @@ _PREFIX = "tlk"
 _ID_LENGTH = 26
 _SECRET_BYTES = 32
 _HINT_LENGTH = 4
+_ACCOUNT = re.compile(r"[a-z0-9._+@-]{1,254}")
 _BRAND_NAMES = tuple(part.name for part in fields(Brand))
 _IDENTIFY = (
     select(_keys, *(_brands.c[name].label(f"the_brand_{name}") for name in _BRAND_NAMES))
@@ -52,18 +55,69 @@ class Scope(StrEnum):
     MESSAGES_READ = "messages:read"
     MESSAGES_WRITE = "messages:write"
     DECISIONS_READ = "decisions:read"
+    COMPLAINTS_READ = "complaints:read"
+    COMPLAINTS_WRITE = "complaints:write"
+    REPORTS_READ = "reports:read"
     HOLDS_READ = "holds:read"
     HOLDS_WRITE = "holds:write"
     BLOCKS_READ = "blocks:read"
     BLOCKS_WRITE = "blocks:write"
+    RULEBOOK_WRITE = "rulebook:write"
+    RULEBOOK_APPROVE = "rulebook:approve"
     KEYS_ADMIN = "keys:admin"
+
+
+class Role(StrEnum):
+    """What a person does; a role is a handful of scopes, `SCOPES_OF` says which."""
+
+    AUTHOR = "author"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+    OFFICER = "officer"
+    AUDITOR = "auditor"
+    ENGINEER = "engineer"
+
+
+_READS = frozenset(scope for scope in Scope if scope.value.endswith(":read"))
+SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
+    Role.AUTHOR: frozenset({Scope.RULEBOOK_WRITE, Scope.DECISIONS_READ}),
+    Role.APPROVER: frozenset({Scope.RULEBOOK_APPROVE, Scope.DECISIONS_READ}),
+    Role.OPERATOR: _READS
+    | {
+        Scope.CASES_WRITE,
+        Scope.OUTAGES_WRITE,
+        Scope.MESSAGES_WRITE,
+        Scope.HOLDS_WRITE,
+        Scope.BLOCKS_WRITE,
+        Scope.RULEBOOK_WRITE,
+    },
+    Role.OFFICER: _READS
+    | {
+        Scope.CONSENTS_WRITE,
+        Scope.HOLDS_WRITE,
+        Scope.BLOCKS_WRITE,
+        Scope.RULEBOOK_APPROVE,
+    },
+    Role.AUDITOR: _READS,
+    Role.ENGINEER: _READS
+    | {
+        Scope.CUSTOMERS_WRITE,
+        Scope.CONSENTS_WRITE,
+        Scope.EVENTS_WRITE,
+        Scope.CASES_WRITE,
+        Scope.OUTAGES_WRITE,
+    },
+}
+"""An operator may roll the rulebook back in the night; a second person approves all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """A key as its brand sees it; `hint` is the end of the secret, to tell keys apart.
 
-    What a key that `rehearses` sets off is decided and recorded, and reaches no provider.
+    What a key that `rehearses` sets off is decided and recorded, and reaches no provider. `person`
+    is the account of whom it belongs to, empty if systems or several people share it; `made_by`
+    is who made it over the API.
     """
 
     id: str
@@ -77,6 +131,9 @@ class ApiKey:
     last_used_at: datetime | None
     replaced_by: str | None
     rehearses: bool = False
+    person: str = ""
+    made_by: str = ""
+    roles: tuple[Role, ...] = ()
 
     def works(self, now: datetime) -> bool:
         """Say whether the key opens anything at an instant."""
@@ -99,6 +156,12 @@ class Caller:
         kind = "/rehearsal" if self.key.rehearses else ""
         return f"{self.brand.id}/{self.key.name}{kind}"
 
+    @property
+    def actor(self) -> Actor:
+        """The caller as the rulebook's log knows him."""
+        key = self.key
+        return Actor(person=key.person, key_id=key.id, made_by=key.made_by, rehearses=key.rehearses)
+
 
 async def create_key(
     tx: AsyncSession,
@@ -109,15 +172,30 @@ async def create_key(
     *,
     now: datetime,
     rehearses: bool = False,
+    person: str = "",
+    roles: Iterable[str] = (),
+    made_by: str | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key; the second value is the whole token, which nobody can read again.
 
+    It opens the scopes named and those of its roles. `made_by` is the person by whose key it is
+    made over the API (empty: by a key that is nobody's own); None is an operator.
+
     Raises:
-        InvalidInputError: A scope does not exist, the key would have expired already, or a
-            rehearsal key would administer keys.
+        InvalidInputError: A scope or a role does not exist, a role has no person, the key would
+            have expired already, or a rehearsal key would administer keys.
         ConflictError: A working key of the brand has that name.
+        DeniedError: The key would let a person approve, and nobody in person makes it.
     """
-    granted = _scopes(tuple(scopes))
+    owner, held = _owner(person), _roles(tuple(roles))
+    if held and not owner:
+        raise InvalidInputError(
+            "roles are people's: the key must belong to a person",
+            field="person",
+            hint="name his account, as in ada@bank.example",
+        )
+    granted = _scopes((*scopes, *(scope for role in held for scope in SCOPES_OF[role])))
+    _check_maker(owner, granted, made_by)
     if rehearses and Scope.KEYS_ADMIN in granted:
         raise InvalidInputError(
             "a rehearsal key administers no keys: it could make one that is in earnest",
@@ -133,20 +211,29 @@ async def create_key(
             code="name_taken",
             hint="rotate that key, revoke it, or choose another name",
         )
-    return _add(tx, brand_id, name, granted, expires_at, now=now, rehearses=rehearses)
+    whose = _Whose(person=owner, made_by=made_by or "", roles=held)
+    return _add(tx, brand_id, name, granted, expires_at, whose=whose, now=now, rehearses=rehearses)
 
 
 async def rotate_key(
-    tx: AsyncSession, brand_id: str, key_id: str, *, overlap: timedelta, now: datetime
+    tx: AsyncSession,
+    brand_id: str,
+    key_id: str,
+    *,
+    overlap: timedelta,
+    now: datetime,
+    made_by: str | None = None,
 ) -> tuple[ApiKey, str]:
     """Put a new key in the place of a working one, which lives on for the overlap.
 
-    The new key has the same name and scopes, rehearses if the old one does, and lives as long as
-    that was meant to.
+    The new key has the same name, person, roles and scopes, rehearses if the old one does, and
+    lives as long as that was meant to. `made_by` is as for a new key: whoever rotates another's key
+    learns its token, so he has made it.
 
     Raises:
         NotFoundError: The brand has no such key.
         ConflictError: The key does not work any more, or was rotated before.
+        DeniedError: The key lets a person approve, and nobody in person rotates it.
     """
     await _one_at_a_time(tx, brand_id)
     row = await _row(tx, brand_id, key_id)
@@ -154,8 +241,11 @@ async def rotate_key(
     if old.replaced_by is not None or not old.works(now):
         raise ConflictError("this key was rotated, was revoked or has expired", code="key_spent")
     lifetime = None if old.expires_at is None else now + (old.expires_at - old.created_at)
+    _check_maker(old.person, old.scopes, made_by)
+    maker = old.made_by if made_by in (None, old.person) else made_by
+    whose = _Whose(person=old.person, made_by=maker or "", roles=old.roles)
     new, token = _add(
-        tx, brand_id, old.name, old.scopes, lifetime, now=now, rehearses=old.rehearses
+        tx, brand_id, old.name, old.scopes, lifetime, whose=whose, now=now, rehearses=old.rehearses
     )
     row.replaced_by = new.id
     end = now + overlap
@@ -206,6 +296,13 @@ async def _one_at_a_time(tx: AsyncSession, brand_id: str) -> None:
         raise NotFoundError("no such brand")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Whose:
+    person: str
+    made_by: str
+    roles: tuple[Role, ...]
+
+
 def _add(
     tx: AsyncSession,
     brand_id: str,
@@ -213,6 +310,7 @@ def _add(
     scopes: tuple[Scope, ...],
     expires_at: datetime | None,
     *,
+    whose: _Whose,
     now: datetime,
     rehearses: bool,
 ) -> tuple[ApiKey, str]:
@@ -221,6 +319,9 @@ def _add(
         id=new_id(),
         brand_id=brand_id,
         name=name,
+        person=whose.person,
+        made_by=whose.made_by,
+        roles=[role.value for role in whose.roles],
         scopes=[scope.value for scope in scopes],
         digest=_digest(secret),
         hint=secret[-_HINT_LENGTH:],
@@ -253,6 +354,38 @@ def _scopes(names: tuple[str, ...]) -> tuple[Scope, ...]:
     return granted
 
 
+def _roles(names: tuple[str, ...]) -> tuple[Role, ...]:
+    known = {role.value for role in Role}
+    for name in names:
+        if name not in known:
+            raise InvalidInputError(
+                f"no role {name!r}", field="roles", hint=f"any of: {', '.join(sorted(known))}"
+            )
+    return tuple(role for role in Role if role in set(names))
+
+
+def _owner(person: str) -> str:
+    """Return an account in one way of writing it: a second pair of eyes is not a capital letter."""
+    owner = person.strip().lower()
+    if owner and not _ACCOUNT.fullmatch(owner):
+        raise InvalidInputError(
+            f"{person!r} is no name of an account",
+            field="person",
+            hint="letters, digits and . _ + - @, as in ada@bank.example",
+        )
+    return owner
+
+
+def _check_maker(person: str, scopes: Iterable[Scope], made_by: str | None) -> None:
+    """Refuse that who is nobody in particular makes himself a second pair of eyes."""
+    if person and Scope.RULEBOOK_APPROVE in scopes and made_by == "":
+        raise DeniedError(
+            "a key with which a person approves is made by a person, with a key of his own",
+            code="personal_key_needed",
+            hint="make it with `tellal keys create`, or with a personal key",
+        )
+
+
 def _parts(token: str) -> tuple[str, str] | None:
     head = f"{_PREFIX}_"
     rest = token.removeprefix(head)
@@ -282,4 +415,7 @@ def _view(row: ApiKeyRow | Row[Any]) -> ApiKey:
         last_used_at=row.last_used_at,
         replaced_by=row.replaced_by,
         rehearses=row.rehearses,
+        person=row.person,
+        made_by=row.made_by,
+        roles=tuple(Role(name) for name in row.roles),
     )

@@ -1,6 +1,6 @@
 """Outages: operators' commands, and the ledger's count of who was told."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,8 +40,9 @@ _counted = table(CauseCountRow)
 class OutageView:
     """An outage as operators see it.
 
-    `counts` holds `audience` and every outcome state; audience is their sum.
-    `in_flight_at_stop` is how many messages a provider was being handed when it was resolved.
+    `components` are what it has taken down. `counts` holds `audience` and every outcome state;
+    audience is their sum. `in_flight_at_stop` is how many messages a provider was being handed when
+    it was resolved.
     """
 
     id: str
@@ -50,6 +51,7 @@ class OutageView:
     state: str
     segment: Mapping[str, object]
     variables: Mapping[str, object]
+    components: tuple[str, ...]
     declared_at: datetime
     confirmed_at: datetime | None
     decided_at: datetime | None
@@ -85,9 +87,13 @@ class Outages:
         topic: str,
         segment: Mapping[str, object],
         variables: Mapping[str, object],
+        components: Collection[str] = (),
         simulated: bool = False,
     ) -> OutageView:
         """Declare an outage, suspected at first; nothing of a simulated one reaches a provider.
+
+        `components` are what it has taken down: while it is confirmed, no decision of the brand
+        takes a channel that depends on one of them.
 
         Raises:
             InvalidInputError: The segment is no condition, there is no such topic, or its texts
@@ -122,6 +128,7 @@ class Outages:
                 topic=topic,
                 segment=dict(segment),
                 variables=dict(variables),
+                components=sorted(set(components)),
                 state=OutageState.SUSPECTED,
                 cursor="",
                 in_flight_at_stop=0,
@@ -316,6 +323,7 @@ def _view(row: Row[Any], counted: Mapping[str, int]) -> OutageView:
         state=row.state,
         segment=row.segment,
         variables=row.variables,
+        components=tuple(row.components),
         declared_at=row.declared_at,
         confirmed_at=row.confirmed_at,
         decided_at=row.decided_at,

@@ -95,7 +95,7 @@ class Posts:
         channel = plan.steps[posting.step].channel
         row = self._row(brand, customer, posting, now)
         if channel is Channel.BANNER:
-            row |= self._shown_at_once(brand, customer, posting, now)
+            row |= await self._shown_at_once(brand, customer, posting, now)
         await tx.execute(_WRITE if channel is Channel.BANNER else _WRITE_AND_WAKE, row)
         message_id, used_at = str(row["id"]), max(now, posting.not_before)
         await take(
@@ -153,11 +153,12 @@ class Posts:
             "text": "",
         }
 
-    def _shown_at_once(
+    async def _shown_at_once(
         self, brand: Brand, customer: Customer, posting: Posting, now: datetime
     ) -> dict[str, object]:
         plan = posting.plan
-        rendered = self._renderer.render(
+        texts = await self._renderer.of(plan.revision)
+        rendered = texts.render(
             topic=posting.topic,
             channel=Channel.BANNER,
             language=plan.language,

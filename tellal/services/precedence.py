@@ -15,6 +15,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rules.rulebook import Rulebook
 from rules.situations import zone_of
 from tellal.clock import Clock
 from tellal.domain.channels import Channel
@@ -80,6 +81,7 @@ class Precedence:
         around: Circumstances = NOTHING,
         own: Journey | None = None,
         simulated: bool = False,
+        book: Rulebook | None = None,
     ) -> Answer:
         """Decide about a customer whose row the caller has locked, and lock what may give way.
 
@@ -98,6 +100,7 @@ class Precedence:
                 own=own,
                 firm=firm,
                 simulated=simulated,
+                book=book,
             )
             loose = {slot.message_id for slot in answer.below} - locked
             if answer.decision.verdict is Verdict.SUPPRESS or not loose:
@@ -121,7 +124,7 @@ class Precedence:
             # The highest first; `priority` is stored with its sign turned, so that it sorts.
             row = min(rows, key=lambda one: (one.priority, one.not_before, one.id))
             by = way.pop(row.id)
-            again = await self._decide_again(tx, customer, row, by, now)
+            again = await self._decide_again(tx, customer, row, by, arrival.answer.book)
             if again is None or again.at > max(now, row.not_before):
                 displaced.setdefault(by, []).append({"message": row.id, "topic": row.topic})
             if again is not None:
@@ -136,7 +139,7 @@ class Precedence:
         if not answer.below:
             return ()
         mine = {use.cap for use in answer.decision.cap_uses if use.channel is arrival.channel}
-        caps = [cap for cap in self._asking.book.caps_of(answer.decision.topic) if cap.id in mine]
+        caps = [cap for cap in answer.book.caps_of(answer.decision.topic) if cap.id in mine]
         return crowded_out(
             Newcomer(caps=caps, at=arrival.at),
             answer.question.cap_uses,
@@ -145,10 +148,11 @@ class Precedence:
         )
 
     async def _decide_again(
-        self, tx: AsyncSession, customer: Customer, row: Row[Any], by: str, now: datetime
+        self, tx: AsyncSession, customer: Customer, row: Row[Any], by: str, book: Rulebook
     ) -> Arrival | None:
         """Decide a message again whose slot was taken; None if it ends."""
-        if row.topic not in self._asking.book.topics:
+        now = self._clock.now()
+        if row.topic not in book.topics:
             await self._progress.displace(tx, row.id, by=by, until=None)
             return None
         answer = await self.ask(
@@ -159,6 +163,7 @@ class Precedence:
             around=await _as_before(tx, row.outcome_id),
             own=Journey(outcome_id=row.outcome_id, tries=row.try_no),
             simulated=row.simulated,
+            book=book,
         )
         step = next((one for one in answer.decision.steps if one.channel == row.channel), None)
         at = None if step is None else max(now, row.not_before, step.not_before)

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy import insert, update
 
@@ -28,7 +27,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.people import find_customer
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.delivery import TrialRow
-from tellal.ports import Rendered, Renderer, Sender
+from tellal.ports import ExampleRenderer, Rendered, Sender
 from tellal.services.allow_list import AllowList
 from tellal.services.claiming import sender_of
 from tellal.services.posting import template_variables
@@ -42,14 +41,6 @@ CALLING = "calling"
 """The answer of a trial that was begun; it stays so if the process died in the middle."""
 
 _BODY = re.compile(r"<body[^>]*>", re.IGNORECASE)
-
-
-class ExampleRenderer(Renderer, Protocol):
-    """A renderer whose topics have examples."""
-
-    def example(self, topic: str) -> Mapping[str, object]:
-        """Return variables with which every text of the topic can be filled in."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

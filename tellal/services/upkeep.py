@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from tellal.persistence.bell import Bell
-from tellal.ports import Texts
 from tellal.services.dispatching import Deliver, Dispatcher
 from tellal.services.gauges import Gauges
 from tellal.services.hold_marking import Marking
@@ -14,6 +13,7 @@ from tellal.services.receipt_inbox import InboxWork
 from tellal.services.receipts import Receipts
 from tellal.services.rereading import reread
 from tellal.services.retention import Retention
+from tellal.services.shelf import Shelf
 from tellal.services.sweeping import Sweeper
 from tellal.settings import KeepSettings
 from tellal.supervision import until_stopped
@@ -23,7 +23,7 @@ def upkeep(
     house: House,
     deliver: Deliver,
     bell: Bell,
-    texts: Texts,
+    shelf: Shelf,
     stop: asyncio.Event,
     *,
     keep: KeepSettings,
@@ -33,9 +33,9 @@ def upkeep(
         "dispatcher": partial(Dispatcher(house.sessions, house.clock, deliver).run, stop),
         "receipts": partial(_inbox(house).run, bell, stop),
         "sweeper": partial(Sweeper(house.journeys).run, stop),
-        "holds": partial(Marking(house.sessions, texts).run, stop),
+        "holds": partial(Marking(house.sessions, shelf).run, stop),
         "bell": partial(until_stopped, bell.listen, stop),
-        "rulebook": partial(reread, house.books, stop),
+        "rulebook": partial(reread, house.books, shelf, stop),
         "retention": partial(Retention(house.sessions, house.clock, keep).run, stop),
         "gauges": partial(Gauges(house.sessions, house.clock).run, stop),
     }

@@ -152,4 +152,8 @@ async def test_without_a_database_the_process_lives_and_is_not_ready(
 
 async def test_with_a_database_the_process_is_ready(served: Served) -> None:
     async with served.client() as client:
-        assert (await client.get("/readyz")).json() == {"status": "ok", "database": "ok"}
+        assert (await client.get("/readyz")).json() == {
+            "status": "ok",
+            "database": "ok",
+            "rulebook": "ok",
+        }

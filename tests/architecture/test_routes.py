@@ -116,7 +116,9 @@ def test_every_route_says_what_it_does_and_with_which_scope(method: str, path: s
 
     assert described["description"]
     (security,) = described["security"]
-    assert all(re.fullmatch(r"[a-z]+:(read|write|admin)", s) for s in security["HTTPBearer"])
+    assert all(
+        re.fullmatch(r"[a-z]+:(read|write|approve|admin)", s) for s in security["HTTPBearer"]
+    )
     assert security["HTTPBearer"]
 
 

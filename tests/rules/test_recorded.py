@@ -19,6 +19,7 @@ from rules.trials.recorded import added, record
 from rules.trials.running import Standing, run
 from rules.trials.synthetic import depersonalised
 from tellal.domain.channels import Channel
+from tellal.domain.customers import Wishes
 from tellal.domain.decisions import Value
 from tellal.domain.errors import InvalidInputError
 from tests.rules.writing import AT, a_question, write
@@ -111,7 +112,7 @@ def test_a_recorded_test_passes_and_names_nobody(tmp_path: Path) -> None:
     assert "reason: jubilee" in text
     for personal in ("77123456", "53", "1973-05-19", "Ankara"):
         assert personal not in text
-    assert "customer.age: 50" in text
+    assert "customer.age: 59" in text
 
 
 def test_what_the_ledger_knew_is_recorded_too(tmp_path: Path) -> None:
@@ -121,6 +122,7 @@ def test_what_the_ledger_knew_is_recorded_too(tmp_path: Path) -> None:
         cap_uses={"shop.weekly": (AT.replace(day=1), AT.replace(hour=1))},
         tallies={"visits": Tally(3, AT.replace(hour=2))},
         unroutable={Channel.EMAIL: "no route to TR"},
+        down={Channel.PUSH: "app_backend"},
         reachable=frozenset({Channel.SMS, Channel.EMAIL}),
         consents={Channel.SMS: True, Channel.EMAIL: False},
     )
@@ -131,6 +133,18 @@ def test_what_the_ledger_knew_is_recorded_too(tmp_path: Path) -> None:
     assert "outcome: defer" in text
     assert "not_before:" in text
     assert "email: refused" in text
+    assert "push: app_backend" in text
+
+
+def test_what_he_does_not_want_is_recorded_too(tmp_path: Path) -> None:
+    book = load_rulebook(a_folder(tmp_path))
+    wishes = Wishes(topics_off=frozenset({"offer", "of_no_concern"}), service_only=True)
+
+    text = recorded(book, a_question({}, wishes=wishes))
+
+    assert passes(tmp_path, book, text)
+    assert "reason: topic_off" in text
+    assert "of_no_concern" not in text
 
 
 def test_a_test_is_added_and_the_comments_stay(tmp_path: Path) -> None:

@@ -234,3 +234,34 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RulebookError, match="not written in UTF-8"):
         load_routes(path)
+
+
+@pytest.mark.req("B18")
+def test_a_table_says_what_its_channels_need(tmp_path: Path) -> None:
+    needs = "channel_needs:\n  push: [app_backend]\n  banner: [app_backend, website]\n"
+
+    table = load_routes(write(tmp_path, f"{GOOD}{needs}")).with_providers({"nobody"})
+
+    assert table.needs == {
+        Channel.PUSH: {"app_backend"},
+        Channel.BANNER: {"app_backend", "website"},
+    }
+    assert load_routes().needs[Channel.PUSH] == {"app_backend"}
+    assert load_routes(write(tmp_path, GOOD)).needs == {}
+
+
+@pytest.mark.parametrize(
+    ("needs", "message"),
+    [
+        pytest.param("{pusch: [app]}", "unknown key 'pusch' (did you mean 'push'?)", id="channel"),
+        pytest.param("{push: [App]}", "'App' is no component's name", id="name"),
+        pytest.param("{push: app}", "'push' is a list", id="no list"),
+        pytest.param("[push]", "'channel_needs' is a mapping", id="no mapping"),
+    ],
+)
+def test_broken_needs_say_where_they_are(tmp_path: Path, needs: str, message: str) -> None:
+    with pytest.raises(RulebookError) as refused:
+        load_routes(write(tmp_path, f"{GOOD}channel_needs: {needs}\n"))
+
+    assert message in str(refused.value)
+    assert str(refused.value).startswith("routes.yaml:15:")

@@ -10,124 +10,14 @@ from rules.definitions import FactRule, Rule, Section, Suppression, Topic
 from rules.engine import FencedRules
 from rules.explain import explained
 from rules.fence import program_of
-from rules.ir import NEVER, Either, Every, FactTest, Ir, either, every
 from rules.language import parse_condition
 from rules.reference import derived, holds
 from rules.shards import make_shard
 from rules.source import Report
-from rules.vocabulary import Field, FieldType, Vocabulary
 from tellal.domain.channels import Lane, MessageClass
 from tellal.domain.decisions import Value
+from tests.rules.random_rules import CONDITIONS, DOCUMENTS, FACTS, VOCABULARY, cut
 from tests.rules.writing import AT
-
-_TEXTS = ["gold", "İş", "ışık", 'a"b', "back\\slash", "çift 😀", "1", "true", ""]
-_LIST = ["card", "loan", "İş"]
-_FACTS = ("first", "second", "third")
-
-VOCABULARY = Vocabulary(
-    fields={
-        field.path: field
-        for field in (
-            Field(path="customer.segment", type=FieldType.TEXT),
-            Field(path="müşteri.şehir", type=FieldType.TEXT),
-            Field(path="customer.age", type=FieldType.INT),
-            Field(path="customer.visits", type=FieldType.INT),
-            Field(path="customer.app", type=FieldType.BOOL),
-            Field(path="customer.products", type=FieldType.LIST),
-            Field(path="event.cities", type=FieldType.LIST),
-            Field(path="topic", type=FieldType.TEXT),
-        )
-    }
-)
-
-
-def _either(*choices: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
-    return st.one_of(*choices)
-
-
-def _op(name: str, values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
-    return values.map(lambda value: {name: value})
-
-
-_text = st.sampled_from(_TEXTS)
-_item = st.sampled_from(_LIST)
-_number = st.one_of(st.integers(-3, 3), st.sampled_from([2**53, -(2**53), 2**31]))
-_exists = _op("exists", st.booleans())
-_texts = _either(
-    _text,
-    st.lists(_text, min_size=1, max_size=4),
-    _op("not", _text),
-    _exists,
-    _op("not", st.lists(_text, min_size=1, max_size=3)),
-)
-_numbers = _either(
-    _number,
-    st.lists(_number, min_size=1, max_size=3),
-    _op("not", _number),
-    _exists,
-    *(_op(name, _number) for name in ("lt", "lte", "gt", "gte")),
-    _op("between", st.lists(_number, min_size=2, max_size=2).map(sorted)),
-)
-_products = _either(
-    _item,
-    _op("not", _item),
-    _exists,
-    _op("has", _item),
-    _op("has_any", st.lists(_item, min_size=1, max_size=3)),
-)
-_leaves = _either(
-    st.builds(
-        lambda path, value: {path: value},
-        st.sampled_from(["customer.segment", "müşteri.şehir"]),
-        _texts,
-    ),
-    st.builds(
-        lambda path, value: {path: value},
-        st.sampled_from(["customer.age", "customer.visits"]),
-        _numbers,
-    ),
-    _op("customer.app", _either(st.booleans(), _op("not", st.booleans()), _exists)),
-    _op("customer.products", _products),
-    st.sampled_from(
-        [
-            {"customer.segment": {"eq_field": "müşteri.şehir"}},
-            {"customer.age": {"eq_field": "customer.visits"}},
-            {"müşteri.şehir": {"in_field": "event.cities"}},
-            {"not": {"customer.segment": {"eq_field": "müşteri.şehir"}}},
-            {"not": {"müşteri.şehir": {"in_field": "event.cities"}}},
-            {"topic": "offer"},
-            {"topic": {"not": "offer"}},
-        ]
-    ),
-    st.builds(lambda name, value: {f"fact.{name}": value}, st.sampled_from(_FACTS), st.booleans()),
-)
-_conditions = st.recursive(
-    _leaves,
-    lambda inner: _either(
-        _op("any", st.lists(inner, min_size=1, max_size=4)),
-        _op("all", st.lists(inner, min_size=1, max_size=3)),
-        _op("not", inner),
-        _op("unless", inner),
-    ),
-    max_leaves=9,
-)
-
-
-def _perhaps(values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
-    return st.one_of(st.none(), values)
-
-
-_documents = st.fixed_dictionaries(
-    {
-        "customer.segment": _perhaps(_text),
-        "müşteri.şehir": _perhaps(_text),
-        "customer.age": _perhaps(_number),
-        "customer.visits": _perhaps(_number),
-        "customer.app": _perhaps(st.booleans()),
-        "customer.products": _perhaps(st.lists(_item, max_size=2, unique=True).map(tuple)),
-        "event.cities": _perhaps(st.lists(_text, max_size=3, unique=True).map(tuple)),
-    }
-)
 
 _TOPIC = Topic(
     id="offer",
@@ -147,33 +37,21 @@ _TOPIC = Topic(
 )
 
 
-def _cut(ir: Ir, allowed: tuple[str, ...]) -> Ir:
-    """Let a fact read only facts of lower strata, so that no circle comes up."""
-    match ir:
-        case Every(of=parts):
-            return every(_cut(part, allowed) for part in parts)
-        case Either(of=parts):
-            return either(_cut(part, allowed) for part in parts)
-        case FactTest(name=name) if name not in allowed:
-            return NEVER
-    return ir
-
-
 def _rules(facts: list[object], others: list[object]) -> list[Rule]:
     rules: list[Rule] = [
         FactRule(
             id=f"f.{number}",
             section=Section.FACTS,
-            when=_cut(parse_condition(one, VOCABULARY, _FACTS), _FACTS[: number % 3]),
+            when=cut(parse_condition(one, VOCABULARY, FACTS), FACTS[: number % 3]),
             means="",
             file="x.yaml",
             line=1,
-            derives=_FACTS[number % 3],
+            derives=FACTS[number % 3],
         )
         for number, one in enumerate(facts)
     ]
     for number, one in enumerate(others):
-        when = parse_condition(one, VOCABULARY, _FACTS)
+        when = parse_condition(one, VOCABULARY, FACTS)
         rules.append(
             Suppression(
                 id=f"r.{number}",
@@ -197,9 +75,9 @@ def _rules(facts: list[object], others: list[object]) -> list[Rule]:
     suppress_health_check=list(HealthCheck),
 )
 @given(
-    st.lists(_conditions, min_size=3, max_size=5),
-    st.lists(_conditions, min_size=1, max_size=12),
-    st.lists(_documents, min_size=6, max_size=6),
+    st.lists(CONDITIONS, min_size=3, max_size=5),
+    st.lists(CONDITIONS, min_size=1, max_size=12),
+    st.lists(DOCUMENTS, min_size=6, max_size=6),
 )
 def test_the_engine_answers_as_the_reference_does(
     facts: list[object], others: list[object], documents: list[Mapping[str, Value | None]]
@@ -224,11 +102,11 @@ def test_the_engine_answers_as_the_reference_does(
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
-@given(_conditions, _documents, st.sets(st.sampled_from(_FACTS)))
+@given(CONDITIONS, DOCUMENTS, st.sets(st.sampled_from(FACTS)))
 def test_an_explanation_comes_to_the_same_end(
     condition: object, values: Mapping[str, Value | None], facts: set[str]
 ) -> None:
-    ir = parse_condition(condition, VOCABULARY, _FACTS)
+    ir = parse_condition(condition, VOCABULARY, FACTS)
     document = VOCABULARY.known({path: v for path, v in values.items() if v is not None})
     rule = Rule(id="r", section=Section.SUPPRESS, when=ir, means="", file="x.yaml", line=1)
 
@@ -238,13 +116,13 @@ def test_an_explanation_comes_to_the_same_end(
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
-@given(_conditions, _documents, st.sets(st.sampled_from(_FACTS)))
+@given(CONDITIONS, DOCUMENTS, st.sets(st.sampled_from(FACTS)))
 def test_not_turns_every_answer_round(
     condition: object, values: Mapping[str, Value | None], facts: set[str]
 ) -> None:
     document = VOCABULARY.known({path: v for path, v in values.items() if v is not None})
 
-    plain = parse_condition(condition, VOCABULARY, _FACTS)
-    turned = parse_condition({"not": condition}, VOCABULARY, _FACTS)
+    plain = parse_condition(condition, VOCABULARY, FACTS)
+    turned = parse_condition({"not": condition}, VOCABULARY, FACTS)
 
     assert holds(turned, document, facts) is not holds(plain, document, facts)

@@ -15,6 +15,7 @@ from rules.situations import Tally
 from rules.stored_questions import from_json, to_json
 from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel
+from tellal.domain.customers import Wishes
 from tellal.domain.decisions import Value
 from tests.rules.writing import AT, a_book, a_question
 
@@ -50,8 +51,12 @@ def _a_block(origin: BlockOrigin, reason: str, at: datetime) -> Block:
 def _questions(draw: st.DrawFn) -> Question:
     at = draw(_instants)
     blocks = st.builds(_a_block, st.sampled_from(BlockOrigin), _texts, st.just(at))
+    topic = draw(_texts)
+    topics = st.sampled_from([frozenset(), frozenset({topic})])
+    wishes = st.builds(Wishes, service_only=st.booleans(), topics_off=topics, complained=topics)
     return Question(
-        topic=draw(_texts),
+        topic=topic,
+        wishes=draw(wishes),
         at=at,
         timezone="Europe/Istanbul",
         document=draw(st.dictionaries(_texts, _values, max_size=5)),
@@ -66,6 +71,7 @@ def _questions(draw: st.DrawFn) -> Question:
         blocked=draw(st.dictionaries(_channels, blocks, max_size=2)),
         country=draw(st.sampled_from(["", "TR", "PL"])),
         unroutable=draw(st.dictionaries(_channels, _texts, max_size=2)),
+        down=draw(st.dictionaries(_channels, _texts, max_size=2)),
         ledger=LedgerView(
             told_version=draw(st.none() | st.integers(0, 9)),
             pending=draw(st.booleans()),

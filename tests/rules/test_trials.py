@@ -201,6 +201,7 @@ def test_the_history_of_a_customer_is_what_the_ledger_would_say(tmp_path: Path) 
       event: {type: visit, surface: web, can_show_banner: true}
       blocked: {email: customer}
       unroutable: {sms: no route to TR}
+      down: {push: app_backend}
       history:
         caps: {shop.weekly: [2d, 2026-03-01T12:00+03:00]}
         counts: {visits: 3}
@@ -228,6 +229,7 @@ def test_the_history_of_a_customer_is_what_the_ledger_would_say(tmp_path: Path) 
     assert tally.newest is not None
     assert tally.newest.isoformat() == "2026-02-28T09:00:00+00:00"
     assert (asked.ledger.told_version, asked.ledger.attempts_made) == (1, 2)
+    assert {channel.value: what for channel, what in asked.down.items()} == {"push": "app_backend"}
     assert asked.document["event.surface"] == "web"
     assert asked.document["customer.age"] == 30
 
@@ -243,6 +245,8 @@ def test_the_history_of_a_customer_is_what_the_ledger_would_say(tmp_path: Path) 
         ("{topic: offer, addresses: [smss]}", "9:27: 'smss' is not one of", "'sms'"),
         ("{topic: offer, consents: {sms: yes}}", "9:38: 'yes' is not one of", ""),
         ("{topic: offer, history: {caps: {shop.wekly: 1}}}", "unknown cap 'shop.wekly'", "weekly"),
+        ("{topic: offer, wishes: {topics_off: [ofer]}}", "unknown topic 'ofer'", "'offer'"),
+        ("{topic: offer, wishes: {service_only: x}}", "this is true or false", ""),
         ("{topic: offer, timezone: Istanbul}", "9:27: there is no time zone", "Europe/Istanbul"),
         ("{topic: offer, event: {surface: web}}", "'event.type' says what happened", "visit"),
         ("{topic: offer, event: {type: visit, method: password}}", "does not carry", ""),

@@ -15,7 +15,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.ledger import DecisionRow, MessageRow, OutcomeRow
-from tellal.services.explaining import Explaining, Explanation, Of, find_decision, only_current
+from tellal.services.explaining import Explaining, Explanation, Of, find_decision, revisions
 from tellal.services.house import House
 from tests.support.builders import a_brand, a_customer
 from tests.support.house import SetClock
@@ -61,7 +61,7 @@ async def log_in(house: House, brand: Brand) -> list[str]:
 async def why(
     house: House, brand: Brand, at: datetime | None = None, topic: str = PROMO
 ) -> Explanation:
-    explaining = Explaining(house.deciding.asking, only_current(house.books))
+    explaining = Explaining(house.deciding.asking, revisions(house.books))
     async with house.sessions() as tx:
         return await explaining.explain(tx, brand.id, "ayse", topic, house.clock.now(), at=at)
 
@@ -149,7 +149,7 @@ async def test_rules_that_are_not_kept_are_said_to_be_of_today(
 
 
 async def test_nobody_and_nothing_are_said_to_be_unknown(house: House, brand: Brand) -> None:
-    explaining = Explaining(house.deciding.asking, only_current(house.books))
+    explaining = Explaining(house.deciding.asking, revisions(house.books))
     async with house.sessions() as tx:
         with pytest.raises(NotFoundError):
             await explaining.explain(tx, brand.id, "nobody", PROMO, house.clock.now())

@@ -12,7 +12,7 @@ from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
 from tellal.domain.routes import Carriage, Route, RouteTable
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions
-from tellal.ports import Rendered
+from tellal.ports import Rendered, Renderer
 from tellal.services.allow_list import AllowList
 from tellal.services.handover import HandOvers
 from tellal.services.posting import LANE_CHANNEL
@@ -59,6 +59,9 @@ UNANSWERED = HandOver(
 
 class PlainRenderer:
     """Writes the topic's name, or the variable `text`; `broken` stands for a broken template."""
+
+    async def of(self, _: str, /) -> "PlainRenderer":
+        return self
 
     def text_name(self, *, topic: str, channel: Channel, language: str) -> str:
         return f"{topic}/{channel}.{language}"
@@ -108,6 +111,7 @@ def a_desk(
     carriers: Mapping[str, Carrier] = CARRIERS,
     routes: RouteTable = ROUTES,
     bell: Bell | None = None,
+    renderer: Renderer | None = None,
     refusal_url: Callable[[str], str] = str,
     only: AllowList | None = None,
 ) -> HandOvers:
@@ -115,7 +119,7 @@ def a_desk(
         sessions,
         clock,
         progress=Progress(clock),
-        renderer=PlainRenderer(),
+        renderer=renderer or PlainRenderer(),
         carriers=carriers,
         routes=Routes(sessions, clock, routes),
         bell=bell or Bell(sessions, LANE_CHANNEL),

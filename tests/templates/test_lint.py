@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from rules.routing import load_routes
-from tellal.domain.channels import MessageClass
+from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.routes import RouteTable
+from templates.gaps import gaps
 from templates.lint import Checked, Ways, check
 
 TABLE = load_routes()
@@ -147,3 +148,44 @@ def test_a_text_that_no_sms_can_hold_is_a_mistake(tmp_path: Path) -> None:
     [finding] = a_text(tmp_path, "ş" * 20_000).findings
 
     assert "an SMS has at most 255" in finding.message
+
+
+@pytest.mark.req("A09")
+def test_a_service_text_that_promotes_is_a_mistake(tmp_path: Path) -> None:
+    [finding] = a_text(tmp_path, "Kaydınız alındı. Bu ay İNDİRİM var!").findings
+
+    assert not finding.warns
+    assert "a service text promotes nothing, and this one says 'indirim'" in finding.message
+
+
+@pytest.mark.req("A08")
+def test_a_commercial_text_that_hides_its_sender_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "note").mkdir()
+    example = '{"brand": {"trade_name": "Deneme A.Ş."}}'
+    (tmp_path / "note" / "example.json").write_text(example, encoding="utf-8")
+    text = tmp_path / "note" / "sms.tr.j2"
+    ways = Ways(table=TABLE, providers=(), classes={"note": MessageClass.COMMERCIAL})
+
+    text.write_text("Yeni kampanya!", encoding="utf-8")
+    [hidden] = check(ways, tmp_path)
+    text.write_text("Yeni kampanya! {{ brand.trade_name }}", encoding="utf-8")
+    [named] = check(ways, tmp_path)
+
+    assert [finding.message for finding in hidden.findings if not finding.warns] == [
+        "a commercial text says who sends it"
+    ]
+    assert [finding for finding in named.findings if not finding.warns] == []
+
+
+def test_a_text_that_is_missing_is_told_by_channel_and_language(tmp_path: Path) -> None:
+    a_text(tmp_path, "Kayit")
+    (tmp_path / "note" / "topic.json").write_text('{"languages": ["tr", "en"]}', encoding="utf-8")
+
+    found = gaps({"note": [Channel.SMS, Channel.EMAIL], "other": [Channel.SMS]}, tmp_path)
+
+    assert all(finding.warns for finding in found)
+    assert [(finding.file, finding.message) for finding in found[:2]] == [
+        ("note", "there is no text for email in tr, en"),
+        ("note", "there is no text for sms in en"),
+    ]
+    assert "there are no texts for a topic 'other'" in found[2].message

@@ -11,6 +11,7 @@ from tellal.domain.errors import InvalidInputError
 from tellal.ports import Rendered
 from templates.environment import JinjaRenderer
 from templates.naming import TemplateName
+from templates.promises import PROMOTIONAL, folded
 
 RENDERER = JinjaRenderer()
 NAMES = RENDERER.list_templates()
@@ -22,12 +23,6 @@ COMMERCIAL = sorted(
 )
 WITH_POLISH = [topic for topic in TOPICS if topic != "iscep_promo"]
 
-# Folded to lower case; a service or mandatory text may hold none of them (D25).
-PROMOTIONAL = (
-    "kampanya", "indirim", "fırsat", "hediye", "ücretsiz indir", "hemen indir", "tanıtım",
-    "avantaj", "işcep", "offer", "discount", "promo", "gift", "install", "download", "for free",
-    "promocj", "ofert", "rabat", "zniżk", "okazj", "prezent", "pobierz", "zainstaluj",
-)  # fmt: skip
 ADDRESS = re.compile(
     r"https?:|www\.|\b[a-z0-9-]+\.(?:com|net|org|tr|pl|ly|gl)(?:/|\b)", re.IGNORECASE
 )
@@ -177,7 +172,7 @@ def test_awareness_is_refused_without_a_number_to_call(name: TemplateName) -> No
 def test_a_service_text_promotes_nothing(name: TemplateName) -> None:
     rendered = filled_in(name)
 
-    said = f"{rendered.subject} {rendered.text} {rendered.html}".replace("İ", "i").casefold()
+    said = folded(f"{rendered.subject} {rendered.text} {rendered.html}")
 
     assert [word for word in PROMOTIONAL if word in said] == []
 
@@ -185,7 +180,7 @@ def test_a_service_text_promotes_nothing(name: TemplateName) -> None:
 def test_the_list_of_promotional_words_knows_a_promotion() -> None:
     for name in (name for topic in COMMERCIAL for name in of_topic(topic)):
         filled = filled_in(name)
-        said = f"{filled.subject} {filled.text}".replace("İ", "i").casefold()
+        said = folded(f"{filled.subject} {filled.text}")
         assert any(word in said for word in PROMOTIONAL)
 
 

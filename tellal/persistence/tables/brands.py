@@ -6,7 +6,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from tellal.persistence.columns import EMPTY, FALSE, Instant
+from tellal.persistence.columns import EMPTY, EMPTY_LIST, FALSE, Instant
 
 
 class BrandRow(SQLModel, table=True):
@@ -31,7 +31,9 @@ class BrandRow(SQLModel, table=True):
 class ApiKeyRow(SQLModel, table=True):
     """A key to the API. Only the digest of its secret is kept.
 
-    What a key that `rehearses` sets off walks the whole way and never reaches a provider.
+    What a key that `rehearses` sets off walks the whole way and never reaches a provider. A key
+    belongs to a `person`, or to a system if that is empty; `made_by` is the person who made it over
+    the API, empty if an operator did.
     """
 
     __tablename__ = "api_keys"
@@ -39,6 +41,9 @@ class ApiKeyRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     brand_id: str = Field(foreign_key="brands.id", index=True)
     name: str
+    person: str = Field(default="", sa_column_kwargs=EMPTY)
+    made_by: str = Field(default="", sa_column_kwargs=EMPTY)
+    roles: list[str] = Field(default=[], sa_type=JSONB, sa_column_kwargs=EMPTY_LIST)
     scopes: list[str] = Field(sa_type=JSONB)
     digest: str = Field(unique=True)
     hint: str

@@ -6,11 +6,14 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from tellal.persistence.columns import Instant
+from tellal.persistence.columns import FALSE, NOTHING, Instant
 
 
 class CustomerRow(SQLModel, table=True):
-    """A customer of one brand. `ref` is the caller's name for him, `facts` what rules may read."""
+    """A customer of one brand. `ref` is the caller's name for him, `facts` what rules may read.
+
+    `complained` repeats the topics of his standing complaints, so that a decision reads one row.
+    """
 
     __tablename__ = "customers"
     __table_args__ = (UniqueConstraint("brand_id", "ref"),)
@@ -24,6 +27,9 @@ class CustomerRow(SQLModel, table=True):
     country: str
     first_name: str
     facts: dict[str, object] = Field(sa_type=JSONB)
+    service_only: bool = Field(default=False, sa_column_kwargs=FALSE)
+    topics_off: list[str] = Field(default_factory=list, sa_type=JSONB, sa_column_kwargs=NOTHING)
+    complained: list[str] = Field(default_factory=list, sa_type=JSONB, sa_column_kwargs=NOTHING)
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
 
@@ -60,6 +66,29 @@ class ConsentRow(SQLModel, table=True):
     source: str
     evidence: dict[str, object] = Field(sa_type=JSONB)
     recorded_at: datetime = Field(sa_type=Instant)
+
+
+class ComplaintRow(SQLModel, table=True):
+    """Somebody was annoyed: of a topic, perhaps of one message; in his words, which are erasable.
+
+    Closed without `resumed` it goes on to silence the topic.
+    """
+
+    __tablename__ = "complaints"
+    __table_args__ = (Index("complaints_of_brand", "brand_id", "id"),)
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    customer_id: str = Field(foreign_key="customers.id", index=True)
+    topic: str
+    message_id: str | None = Field(default=None, foreign_key="messages.id")
+    source: str
+    text: str
+    filed_by: str
+    filed_at: datetime = Field(sa_type=Instant)
+    closed_by: str = ""
+    closed_at: datetime | None = Field(default=None, sa_type=Instant)
+    resumed: bool = False
 
 
 class EventRow(SQLModel, table=True):

@@ -116,6 +116,7 @@ class MessageRow(SQLModel, table=True):
         Index("messages_of_cause", "cause_id", "state"),
         Index("messages_of_customer", "customer_id", "id"),
         Index("messages_by_reference", "provider", "reference"),
+        Index("messages_handed", "handed_at", postgresql_using="brin"),
         Index(
             "messages_outstanding",
             "provider",

@@ -6,7 +6,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from tellal.persistence.columns import FALSE, Instant
+from tellal.persistence.columns import FALSE, NOTHING, Instant
 
 
 class CaseRow(SQLModel, table=True):
@@ -84,7 +84,7 @@ class OutageRow(SQLModel, table=True):
     components: list[str] = Field(
         default_factory=list,
         sa_type=JSONB,
-        sa_column_kwargs={"server_default": text("'[]'::jsonb")},
+        sa_column_kwargs=NOTHING,
     )
     state: str
     cursor: str

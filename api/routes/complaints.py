@@ -1,0 +1,90 @@
+"""Complaints: what annoyed somebody, and that it ends."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.problems import documented
+from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
+from tellal.services.complaints import Complaint, ComplaintInput
+from tellal.services.keys import Scope
+
+router = APIRouter(prefix="/complaints", tags=["complaints"])
+
+ComplaintId = Annotated[str, Path(max_length=64)]
+Reader = Annotated[Reading, may_read(Scope.COMPLAINTS_READ)]
+Writer = Annotated[Writing, may_write(Scope.COMPLAINTS_WRITE)]
+
+
+class NewComplaint(BaseModel):
+    """Who complains, of a topic or of one message, and where he said so."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer: str = Field(max_length=200, examples=["customer-42"])
+    topic: str = Field(default="", max_length=100, examples=["iscep_promo"])
+    message: str = Field(default="", max_length=64, description="A message; its topic is meant")
+    source: str = Field(max_length=100, examples=["call_centre", "social_media", "e-devlet"])
+    text: str = Field(default="", max_length=2000, description="His words, kept until erased")
+    by: str = Field(default="", max_length=100, description="Who took it down, besides the key")
+
+
+class Closing(BaseModel):
+    """How a complaint ends: `resume` says that he wants to hear of the topic again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    resume: bool = Field(examples=[False])
+    by: str = Field(default="", max_length=100)
+
+
+@router.post("", status_code=201, responses=documented(404, 409, 422), response_model=Complaint)
+async def file_complaint(body: NewComplaint, write: Writer) -> Response:
+    """File a complaint: once this is answered, nothing more of the topic leaves for the customer.
+
+    Only what the law orders to be told (class `mandatory`) still goes.
+    """
+    write.check_rehearsal("complaint", simulated=False)
+    said = ComplaintInput(
+        customer=body.customer,
+        topic=body.topic,
+        message_id=body.message,
+        source=body.source,
+        text=body.text,
+    )
+
+    async def effect(tx: AsyncSession) -> Complaint:
+        by = write.signed(body.by)
+        return await write.desk.complaints.file(tx, write.brand.id, said, by=by)
+
+    return await write.once(201, effect)
+
+
+@router.get("", responses=documented())
+async def list_complaints(
+    read: Reader,
+    customer: Annotated[str | None, Query(max_length=200)] = None,
+    after: After = "",
+    limit: Limit = 50,
+) -> Page[Complaint]:
+    """List complaints in the order in which they were filed."""
+    async with read.session() as tx:
+        found = await read.desk.complaints.page(
+            tx, read.brand.id, customer=customer, after=after, limit=limit + 1
+        )
+    return page_of(found, limit)
+
+
+@router.post("/{complaint_id}/close", responses=documented(404, 409, 422), response_model=Complaint)
+async def close_complaint(complaint_id: ComplaintId, body: Closing, write: Writer) -> Response:
+    """Close a complaint; the topic stays silent for him unless he wants to hear of it again."""
+    write.check_rehearsal("complaint", simulated=False)
+
+    async def effect(tx: AsyncSession) -> Complaint:
+        return await write.desk.complaints.close(
+            tx, write.brand.id, complaint_id, resume=body.resume, by=write.signed(body.by)
+        )
+
+    return await write.once(200, effect)

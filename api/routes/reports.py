@@ -1,0 +1,26 @@
+"""Reports: what came of all the messages, in numbers."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from api.problems import documented
+from api.requests import Reading, may_read
+from tellal.services.annoyance import Annoyance, annoyance
+from tellal.services.keys import Scope
+
+router = APIRouter(prefix="/reports", tags=["reports"])
+
+Reader = Annotated[Reading, may_read(Scope.REPORTS_READ)]
+
+
+@router.get("/annoyance", responses=documented(422))
+async def report_annoyance(
+    read: Reader,
+    begins: Annotated[AwareDatetime, Query(alias="from", examples=["2026-03-01T00:00:00Z"])],
+    ends: Annotated[AwareDatetime, Query(alias="until", examples=["2026-04-01T00:00:00Z"])],
+) -> Annoyance:
+    """Say how many messages people got in a period, and which topics they complained of."""
+    async with read.session() as tx:
+        return await annoyance(tx, read.brand.id, begins, ends)

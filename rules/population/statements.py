@@ -1,0 +1,202 @@
+"""The statements: decisions of everybody, their sums, and the difference of two rulebooks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, and_, case, func, literal, null, select
+
+from rules.limits import check_size
+from rules.population.columns import Fields, Moments, Stored, wishes_of
+from rules.population.layers import Column, Layers, number
+from rules.population.needs import (
+    COUNTRY_OF,
+    TIMEZONE_OF,
+    Needs,
+    Run,
+    Source,
+    channels_of,
+    needs_of,
+)
+from rules.population.phases import SUPPRESS, Phases
+from rules.population.places import COUNTRY, PLACE, TIMEZONE, Gazetteer, Place
+from rules.rulebook import Rulebook
+from rules.source import Report
+from tellal.domain.errors import InvalidInputError, RulebookError
+
+OLD, NEW = "old_", "new_"
+SAMPLE = 20
+SAME, GAIN, LOSE, CHANNEL, TIME = "same", "gain", "lose", "channel", "time"
+"""How decisions of two rulebooks differ: somebody is spoken to or is not, over something else, or
+at another time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked about everybody: by which rulebook, about what, where and in which run."""
+
+    topic: str
+    run: Run
+    places: Sequence[Place]
+
+
+MakeSource = Callable[[Needs], Source]
+
+
+def decisions(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
+    """Select the decision about each customer; `reading.summary` reads a row.
+
+    Raises:
+        InvalidInputError: The rulebook has no such topic, or a place has no such time zone.
+        RulebookError: The rules are more than one statement can hold.
+    """
+    layers, phases = _decided(book, asked, source)
+    shard = book.shards[asked.topic]
+    names = [
+        "verdict",
+        "reason",
+        "plan",
+        "unwanted",
+        "told",
+        "converted",
+        "is_pending",
+        "exhausted",
+    ]
+    names += ["full", "begins", "starts", "cap_stop", "quiet_stop"]
+    for channel in channels_of(shard):
+        names += [f"went_{channel}", f"leaves_{channel}"]
+        names += [f"quiet_{channel}"] if shard.quiet_hours else []
+    columns = [layers["id"], layers[PLACE]]
+    columns += [layers[phases.masks.name(mask)] for mask in range(phases.masks.number)]
+    columns += [phases[name].label(name) for name in names]
+    return select(*columns).where(layers[PLACE].is_not(null()))
+
+
+def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
+    """Count decisions by verdict, first reason, plan, channels and the hour at which they go.
+
+    Raises:
+        InvalidInputError: The rulebook has no such topic, or a place has no such time zone.
+        RulebookError: The rules are more than one statement can hold.
+    """
+    layers, phases = _decided(book, asked, source)
+    hour = func.date_trunc("hour", phases["starts"], literal("UTC"))
+    groups = [
+        phases["verdict"].label("verdict"),
+        phases["reason"].label("reason"),
+        phases["plan"].label("plan"),
+        phases["way"].collate("C").label("way"),
+        hour.label("hour"),
+    ]
+    counted = select(*groups, func.count().label("number")).where(layers[PLACE].is_not(null()))
+    return counted.group_by(*range_of(groups))
+
+
+def difference(old: Rulebook, new: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
+    """Count how the decisions of two rulebooks differ, with a sample of customers of each kind.
+
+    Raises:
+        InvalidInputError: A rulebook has no such topic, or a place has no such time zone.
+        RulebookError: The rules are more than one statement can hold.
+    """
+    both = [(_checked(book, asked.topic), prefix) for book, prefix in ((old, OLD), (new, NEW))]
+    needs = needs_of(old, asked.topic) | needs_of(new, asked.topic)
+    layers, phases = _layers(both, asked, needs, source(needs))
+    before, after = phases
+    layers.add({"change": _kind(before, after)})
+    changed = layers["change"] != SAME
+    groups = [
+        layers["change"],
+        *(
+            one[name].label(f"{prefix}{name}")
+            for one, prefix in ((before, OLD), (after, NEW))
+            for name in ("verdict", "reason", "begins")
+        ),
+    ]
+    sample = func.array_agg(layers["id"]).filter(changed)
+    counted = select(*groups, func.count().label("number"), sample.label("sample"))
+    counted = counted.where(layers[PLACE].is_not(null()))
+    grouped = counted.group_by(*range_of(groups)).subquery()
+    return select(
+        *(column for column in grouped.c if column.name != "sample"),
+        func.trim_array(
+            grouped.c.sample, func.greatest(func.cardinality(grouped.c.sample) - number(SAMPLE), 0)
+        ).label("sample"),
+    )
+
+
+def range_of(groups: Sequence[Column]) -> list[Column]:
+    """Name columns by their place, so that their expressions are not written twice."""
+    return [number(place) for place in range(1, len(groups) + 1)]
+
+
+def _kind(before: Phases, after: Phases) -> Column:
+    spoke, speaks = (one["verdict"] != number(SUPPRESS) for one in (before, after))
+    return case(
+        (and_(spoke, ~speaks), LOSE),
+        (and_(~spoke, speaks), GAIN),
+        (before["way"] != after["way"], CHANNEL),
+        (before["starts"] != after["starts"], TIME),
+        else_=SAME,
+    )
+
+
+def _decided(book: Rulebook, asked: Question, source: MakeSource) -> tuple[Layers, Phases]:
+    needs = needs_of(_checked(book, asked.topic), asked.topic)
+    layers, [phases] = _layers([(book, "")], asked, needs, source(needs))
+    return layers, phases
+
+
+def _checked(book: Rulebook, topic: str) -> Rulebook:
+    shard = book.shards.get(topic)
+    if shard is None:
+        raise InvalidInputError(f"the rulebook has no topic '{topic}'", field="topic")
+    report = Report()
+    check_size(shard, report)
+    if report.findings:
+        raise RulebookError(report.in_order())
+    return book
+
+
+def _layers(
+    books: Sequence[tuple[Rulebook, str]], asked: Question, needs: Needs, source: Source
+) -> tuple[Layers, list[Phases]]:
+    shards = [book.shards[asked.topic] for book, _ in books]
+    gazetteer = Gazetteer(asked.places or [Place("UTC", "")], asked.run.at)
+    for shard, (_, prefix) in zip(shards, books, strict=True):
+        gazetteer.add(shard, prefix)
+    places = gazetteer.table()
+    # Fenced, so that places are joined last: no hash and no sort then holds their arrays per row.
+    # An outer join tells the planner that everybody stays; who lives elsewhere is left out above.
+    people = Layers(select(source.rows)).rows
+    there = and_(
+        places.c[TIMEZONE] == people.c[TIMEZONE_OF], places.c[COUNTRY] == people.c[COUNTRY_OF]
+    )
+    layers = Layers(select(*people.c, *places.c).select_from(people.outerjoin(places, there)))
+    wishes = [wish for shard in shards for wish in wishes_of(shard)]
+    stored = Stored(layers, source, asked.run, wishes)
+    measures = [measure for shard in shards for measure in shard.derivable.measures]
+    moments = Moments(layers, stored, measures)
+    found = []
+    for shard, (book, prefix) in zip(shards, books, strict=True):
+        fields = Fields(
+            layers=layers,
+            shard=shard,
+            counts=book.counts,
+            needs=needs,
+            run=asked.run,
+            stored=stored,
+            moments=moments,
+            prefix=prefix,
+        )
+        phases = Phases(
+            layers=layers,
+            shard=shard,
+            fields=fields,
+            needs=needs,
+            run=asked.run,
+            prefix=prefix,
+        )
+        phases.add()
+        found.append(phases)
+    return layers, found

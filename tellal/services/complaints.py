@@ -1,0 +1,210 @@
+"""Complaints: somebody was annoyed, and hears no more of the topic from that moment.
+
+A complaint locks its customer's row, and an intent shares that row before it is committed. So at
+the answer nothing further of the topic leaves for him but what the law orders to be told.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rules.holder import RulebookHolder
+from rules.vocabulary import did_you_mean
+from tellal.clock import Clock
+from tellal.domain.channels import MessageClass
+from tellal.domain.customers import Customer
+from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from tellal.domain.messages import UNSENT, MessageState
+from tellal.ids import new_id
+from tellal.persistence.columns import table
+from tellal.persistence.people import lock_customer, lock_customer_by_id
+from tellal.persistence.tables.customers import ComplaintRow, CustomerRow
+from tellal.persistence.tables.ledger import MessageRow
+from tellal.services.moves import Move
+from tellal.services.progress import Progress
+
+_complaints = table(ComplaintRow)
+_customers = table(CustomerRow)
+_messages = table(MessageRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintInput:
+    """A complaint as it came in: of a topic, or of a message, whose topic is meant then."""
+
+    customer: str
+    source: str
+    topic: str = ""
+    message_id: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """A complaint; it silences its topic until it is closed with `resumed`."""
+
+    id: str
+    customer: str
+    topic: str
+    message_id: str | None
+    source: str
+    text: str
+    filed_by: str
+    filed_at: datetime
+    closed_by: str
+    closed_at: datetime | None
+    resumed: bool
+
+
+class Complaints:
+    """Files and closes complaints; the caller's transaction holds the locks until it ends."""
+
+    def __init__(self, books: RulebookHolder, progress: Progress, clock: Clock) -> None:
+        self._books = books
+        self._progress = progress
+        self._clock = clock
+
+    async def file(
+        self, tx: AsyncSession, brand_id: str, said: ComplaintInput, *, by: str
+    ) -> Complaint:
+        """File a complaint: the topic is silent for him from now on, waiting messages are ended.
+
+        Raises:
+            NotFoundError: The brand has no such customer, or he has no such message.
+            InvalidInputError: Neither a topic nor a message is named, or there is no such topic.
+        """
+        customer = await lock_customer(tx, brand_id, said.customer)
+        topic = await self._topic(tx, customer, said)
+        complaint_id = new_id()
+        await tx.execute(
+            insert(_complaints).values(
+                id=complaint_id,
+                brand_id=brand_id,
+                customer_id=customer.id,
+                topic=topic,
+                message_id=said.message_id or None,
+                source=said.source,
+                text=said.text,
+                filed_by=by,
+                filed_at=self._clock.now(),
+            )
+        )
+        await self._remember(tx, customer.id)
+        await self._end_waiting(tx, customer, topic)
+        return await self.find(tx, brand_id, complaint_id)
+
+    async def close(
+        self, tx: AsyncSession, brand_id: str, complaint_id: str, *, resume: bool, by: str
+    ) -> Complaint:
+        """Close a complaint; only with `resume` may the topic be spoken of again.
+
+        Raises:
+            NotFoundError: The brand has no such complaint.
+            ConflictError: It was closed before.
+        """
+        found = await self._row(tx, brand_id, complaint_id)
+        await lock_customer_by_id(tx, found.customer_id)
+        found = await self._row(tx, brand_id, complaint_id)
+        if found.closed_at is not None:
+            raise ConflictError("the complaint was closed before", code="complaint_closed")
+        await tx.execute(
+            update(_complaints)
+            .where(_complaints.c.id == complaint_id)
+            .values(closed_at=self._clock.now(), closed_by=by, resumed=resume)
+        )
+        await self._remember(tx, found.customer_id)
+        return await self.find(tx, brand_id, complaint_id)
+
+    async def find(self, tx: AsyncSession, brand_id: str, complaint_id: str) -> Complaint:
+        """Read a complaint.
+
+        Raises:
+            NotFoundError: The brand has no such complaint.
+        """
+        return _view(await self._row(tx, brand_id, complaint_id))
+
+    async def page(
+        self, tx: AsyncSession, brand_id: str, *, customer: str | None, after: str, limit: int
+    ) -> list[Complaint]:
+        """Read complaints in the order in which they were filed."""
+        query = _of_brand(brand_id).where(_complaints.c.id > after)
+        if customer is not None:
+            query = query.where(_customers.c.ref == customer)
+        rows = await tx.execute(query.order_by(_complaints.c.id).limit(limit))
+        return [_view(row) for row in rows]
+
+    async def _topic(self, tx: AsyncSession, customer: Customer, said: ComplaintInput) -> str:
+        if said.message_id:
+            query = select(_messages.c.topic).where(
+                _messages.c.id == said.message_id, _messages.c.customer_id == customer.id
+            )
+            topic: str | None = (await tx.execute(query)).scalar_one_or_none()
+            if topic is None:
+                raise NotFoundError("no such message to this customer")
+            return topic
+        topics = self._books.current.topics
+        if said.topic in topics:
+            return said.topic
+        if not said.topic:
+            message = "a complaint names a topic or a message"
+            raise InvalidInputError(message, field="topic", hint="say what he complains of")
+        near = did_you_mean(said.topic, topics)
+        message = f"the rulebook has no topic '{said.topic}'"
+        raise InvalidInputError(message, field="topic", hint=near)
+
+    async def _remember(self, tx: AsyncSession, customer_id: str) -> None:
+        """Repeat on the customer's row which topics are silent for him."""
+        query = select(_complaints.c.topic).where(
+            _complaints.c.customer_id == customer_id, _complaints.c.resumed.is_(False)
+        )
+        topics = sorted(set((await tx.execute(query)).scalars()))
+        await tx.execute(
+            update(_customers).where(_customers.c.id == customer_id).values(complained=topics)
+        )
+
+    async def _end_waiting(self, tx: AsyncSession, customer: Customer, topic: str) -> None:
+        query = select(_messages.c.id).where(
+            _messages.c.customer_id == customer.id,
+            _messages.c.topic == topic,
+            _messages.c.message_class != MessageClass.MANDATORY.value,
+            _messages.c.state.in_(list(UNSENT)),
+        )
+        waiting = (await tx.execute(query.order_by(_messages.c.id))).scalars().all()
+        moves = [
+            Move(message_id=one, state=MessageState.CANCELLED, code="complained") for one in waiting
+        ]
+        await self._progress.move(tx, moves)
+
+    async def _row(self, tx: AsyncSession, brand_id: str, complaint_id: str) -> Row[Any]:
+        query = _of_brand(brand_id).where(_complaints.c.id == complaint_id)
+        row: Row[Any] | None = (await tx.execute(query)).one_or_none()
+        if row is None:
+            raise NotFoundError("no such complaint")
+        return row
+
+
+def _of_brand(brand_id: str) -> Select[Any]:
+    return (
+        select(_complaints, _customers.c.ref.label("customer"))
+        .join(_customers, _customers.c.id == _complaints.c.customer_id)
+        .where(_complaints.c.brand_id == brand_id)
+    )
+
+
+def _view(row: Row[Any]) -> Complaint:
+    return Complaint(
+        id=row.id,
+        customer=row.customer,
+        topic=row.topic,
+        message_id=row.message_id,
+        source=row.source,
+        text=row.text,
+        filed_by=row.filed_by,
+        filed_at=row.filed_at,
+        closed_by=row.closed_by,
+        closed_at=row.closed_at,
+        resumed=row.resumed,
+    )

@@ -1,0 +1,46 @@
+"""What a text must not say for its class: whoever informs may not promote.
+
+A service message needs no consent because it promotes nothing (Regulation on commercial
+communication, articles 5 and 6); a word of promotion in it makes it a commercial one without
+consent. A commercial one says who sends it (article 8).
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from tellal.domain.channels import Channel, MessageClass
+from tellal.ports import Rendered
+
+PROMOTIONAL = (
+    "kampanya", "indirim", "fırsat", "hediye", "ücretsiz indir", "hemen indir", "tanıtım",
+    "avantaj", "işcep", "offer", "discount", "promo", "gift", "install", "download", "for free",
+    "promocj", "ofert", "rabat", "zniżk", "okazj", "prezent", "pobierz", "zainstaluj",
+)  # fmt: skip
+"""Folded to lower case; a service or mandatory text may hold none of them."""
+
+_SHORT = frozenset({Channel.PUSH, Channel.BANNER})
+"""They show in an app or on a page that names its owner itself."""
+
+
+def folded(text: str) -> str:
+    """Fold a text to lower case as it is searched for words: a dotted capital I is an i."""
+    return text.replace("İ", "i").casefold()
+
+
+def broken_promises(
+    rendered: Rendered,
+    channel: Channel,
+    classes: Collection[MessageClass],
+    variables: Mapping[str, object],
+) -> Iterator[tuple[str, str]]:
+    """Say what a text may not say, or leaves out, and how to mend it."""
+    if MessageClass.COMMERCIAL not in classes:
+        said = folded(f"{rendered.subject} {rendered.text} {rendered.html}")
+        for word in (word for word in PROMOTIONAL if word in said):
+            kind = " and ".join(sorted(classes))
+            message = f"a {kind} text promotes nothing, and this one says '{word}'"
+            yield message, "take it out, or make the topic commercial"
+    elif len(classes) == 1 and channel not in _SHORT:
+        brand = variables.get("brand")
+        name = str(brand.get("trade_name", "")) if isinstance(brand, Mapping) else ""
+        if name and name not in rendered.text:
+            yield "a commercial text says who sends it", "write {{ brand.trade_name }}"

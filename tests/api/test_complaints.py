@@ -1,0 +1,203 @@
+"""Annoyance ends when somebody says so, and can be seen by whoever causes it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tellal.services.keys import Scope
+from tests.support.api import Served, Tenant, Tenants, log_in, put_customer
+
+TOPIC = "phishing_awareness"
+
+
+async def complain(tenant: Tenant, **said: object) -> dict[str, Any]:
+    body = {"customer": "ayse", "topic": TOPIC, "source": "call_centre", **said}
+    answer = await tenant.client.post("/v1/complaints", json=body)
+    assert answer.status_code == 201, answer.text
+    filed: dict[str, Any] = answer.json()
+    return filed
+
+
+async def messages(tenant: Tenant) -> list[dict[str, Any]]:
+    answer = await tenant.client.get("/v1/messages", params={"customer": "ayse"})
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+async def decided(tenant: Tenant) -> str:
+    """Have the customer log in; return what was decided, or why she is not told."""
+    await log_in(tenant)
+    params = {"customer": "ayse", "topic": TOPIC}
+    decision = (await tenant.client.get("/v1/decisions", params=params)).json()["items"][0]
+    return str(decision["reason"] or decision["verdict"])
+
+
+@pytest.mark.req("A10")
+async def test_a_complaint_ends_what_waits_and_silences_the_topic(bank: Tenant) -> None:
+    await put_customer(bank)
+    assert await decided(bank) == "send"
+    [waiting] = await messages(bank)
+
+    filed = await complain(bank, topic="", message=waiting["id"], text="I know that by now")
+
+    [ended] = await messages(bank)
+    assert (filed["topic"], filed["message_id"]) == (TOPIC, waiting["id"])
+    assert (ended["state"], ended["code"]) == ("cancelled", "complained")
+    assert await decided(bank) == "complained"
+    customer = (await bank.client.get("/v1/customers/ayse")).json()
+    assert customer["preferences"]["complained"] == [TOPIC]
+
+
+@pytest.mark.req("A10")
+async def test_a_closed_complaint_goes_on_to_silence_unless_she_wants_to_hear_again(
+    bank: Tenant,
+) -> None:
+    await put_customer(bank)
+    first, second = await complain(bank), await complain(bank)
+
+    closed = await bank.client.post(f"/v1/complaints/{first['id']}/close", json={"resume": False})
+    after_first = await decided(bank)
+    await bank.client.post(f"/v1/complaints/{second['id']}/close", json={"resume": True})
+    after_second = await decided(bank)
+    again = await bank.client.post(f"/v1/complaints/{first['id']}/close", json={"resume": True})
+
+    assert closed.json()["closed_by"] == "crm"
+    assert (after_first, after_second) == ("complained", "complained")
+    assert (again.status_code, again.json()["code"]) == (409, "complaint_closed")
+
+
+@pytest.mark.req("A10")
+async def test_a_complaint_that_is_taken_back_lets_the_topic_speak(bank: Tenant) -> None:
+    await put_customer(bank)
+    filed = await complain(bank)
+
+    await bank.client.post(
+        f"/v1/complaints/{filed['id']}/close", json={"resume": True, "by": "Ece"}
+    )
+
+    assert await decided(bank) == "send"
+    listed = (await bank.client.get("/v1/complaints", params={"customer": "ayse"})).json()["items"]
+    assert [(one["id"], one["resumed"], one["closed_by"]) for one in listed] == [
+        (filed["id"], True, "crm (Ece)")
+    ]
+
+
+@pytest.mark.req("A10")
+async def test_what_the_law_orders_is_told_in_spite_of_a_complaint(bank: Tenant) -> None:
+    await put_customer(bank)
+    await complain(bank, topic="security_alert")
+
+    answer = await bank.client.post(
+        "/v1/events", json={"customer": "ayse", "type": "suspicious_login"}
+    )
+
+    assert [one["verdict"] for one in answer.json()["decisions"]] == ["send"]
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "field"),
+    [
+        ({"topic": "phishing_awarenes"}, 422, "topic"),
+        ({"topic": ""}, 422, "topic"),
+        ({"customer": "nobody"}, 404, None),
+        ({"message": "01M837NRNXEYD9M2SCPHQYZW89"}, 404, None),
+    ],
+)
+async def test_a_complaint_of_nothing_is_refused(
+    bank: Tenant, said: dict[str, str], status: int, field: str | None
+) -> None:
+    await put_customer(bank)
+    body = {"customer": "ayse", "topic": TOPIC, "source": "web", **said}
+
+    answer = await bank.client.post("/v1/complaints", json=body)
+
+    assert answer.status_code == status
+    assert [one["field"] for one in answer.json().get("errors", [])] == ([field] if field else [])
+
+
+async def test_another_brands_complaint_is_none_of_yours(bank: Tenant, tenants: Tenants) -> None:
+    await put_customer(bank)
+    filed = await complain(bank)
+    other = await tenants.make("grid")
+
+    answer = await other.client.post(f"/v1/complaints/{filed['id']}/close", json={"resume": True})
+
+    assert answer.status_code == 404
+    assert (await other.client.get("/v1/complaints")).json()["items"] == []
+
+
+async def test_complaints_need_a_scope(tenants: Tenants) -> None:
+    reader = await tenants.make("reader", [Scope.COMPLAINTS_READ])
+    body = {"customer": "ayse", "topic": TOPIC, "source": "web"}
+
+    assert (await reader.client.post("/v1/complaints", json=body)).status_code == 403
+    params = {"from": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"}
+    assert (await reader.client.get("/v1/reports/annoyance", params=params)).status_code == 403
+
+
+@pytest.mark.req("A11")
+async def test_service_messages_only_is_one_switch(bank: Tenant) -> None:
+    await put_customer(bank)
+    for channel in ("sms", "email"):
+        consent = {"channel": channel, "state": "granted", "source": "web"}
+        await bank.client.post("/v1/customers/ayse/consents", json=consent)
+
+    async def promoted() -> str:
+        event = {"customer": "ayse", "type": "login", "data": {"method": "password"}}
+        answer = await bank.client.post("/v1/events", json=event)
+        [one] = [d for d in answer.json()["decisions"] if d["topic"] == "iscep_promo"]
+        return str(one["reason"] or one["verdict"])
+
+    await bank.client.put("/v1/customers/ayse/preferences", json={"service_only": True})
+    spared = await promoted()
+    params = {"customer": "ayse", "topic": TOPIC}
+    warned = (await bank.client.get("/v1/decisions", params=params)).json()["items"][0]
+    await bank.client.put("/v1/customers/ayse/preferences", json={"service_only": False})
+
+    assert spared == "service_only"
+    assert warned["verdict"] == "send"
+    assert await promoted() != "service_only"
+
+
+@pytest.mark.req("A11")
+async def test_a_topic_can_be_turned_off(bank: Tenant) -> None:
+    await put_customer(bank)
+
+    answer = await bank.client.put("/v1/customers/ayse/preferences", json={"topics_off": [TOPIC]})
+    wrong = await bank.client.put(
+        "/v1/customers/ayse/preferences", json={"topics_off": ["fishing"]}
+    )
+
+    assert answer.json()["preferences"] == {
+        "service_only": False,
+        "topics_off": [TOPIC],
+        "complained": [],
+    }
+    assert await decided(bank) == "topic_off"
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "topics_off")
+
+
+@pytest.mark.req("A10")
+async def test_the_report_shows_who_gets_how_much_and_what_annoys(
+    bank: Tenant, served: Served
+) -> None:
+    await put_customer(bank)
+    await put_customer(bank, "bora")
+    await complain(bank)
+    await decided(bank)
+    now = served.clock.now()
+    period = {
+        "from": (now - timedelta(days=1)).isoformat(),
+        "until": (now + timedelta(days=1)).isoformat(),
+    }
+
+    report = (await bank.client.get("/v1/reports/annoyance", params=period)).json()
+
+    assert report["customers"] == {"0": 2, "1": 0, "2": 0, "3-5": 0, "6-10": 0, "11+": 0}
+    assert report["suppressed"]["complained"] == 1
+    [topic] = [one for one in report["topics"] if one["topic"] == TOPIC]
+    assert (topic["messages"], topic["complaints"]) == (0, 1)
+    backwards = {"from": period["until"], "until": period["from"]}
+    refused = await bank.client.get("/v1/reports/annoyance", params=backwards)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "from")
