@@ -39,6 +39,7 @@ from tellal.services.examining import Batch, Held, Wish, examine
 from tellal.services.holds import in_force
 from tellal.services.moves import Move
 from tellal.services.progress import Progress
+from tellal.services.reserving import used_late
 from tellal.services.routes import Routes
 
 _messages = table(MessageRow)
@@ -126,6 +127,7 @@ class Claiming:
             chosen, short = await self._choose(tx, wishes, choice)
             intents = [self._intent(wish, route, batch) for wish, route in chosen]
             await self._commit(tx, intents, choice.now)
+            await used_late(tx, [wish.row for wish, _ in chosen], choice.now)
         if short and not intents:
             # Nobody gains from asking again at once.
             await asyncio.sleep(_FOR_TOKENS_S)

@@ -8,8 +8,9 @@ write take turns, and no two batches wait for each other.
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import String, bindparam, case, func, select, update
+from sqlalchemy import Row, String, bindparam, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import Insert
@@ -31,6 +32,8 @@ _outcomes = table(OutcomeRow)
 
 _UNSENT = sorted(state.value for state in UNSENT)
 _FAR = timedelta(days=36_500)
+_LATE = timedelta(minutes=1)
+"""By how much a message may leave after its slot without the slot moving: what lanes may take."""
 
 
 def _taking() -> Insert:
@@ -47,6 +50,15 @@ _RELEASE = (
     update(_caps)
     .where(among(_caps.c.message_id), _caps.c.released_at.is_(None))
     .values(released_at=bindparam("now", type_=Instant()))
+)
+_USED_LATE = (
+    update(_caps)
+    .where(
+        among(_caps.c.message_id),
+        _caps.c.released_at.is_(None),
+        _caps.c.used_at < bindparam("now", type_=Instant()),
+    )
+    .values(used_at=bindparam("now", type_=Instant()))
 )
 _LOCK_UNSENT = (
     select(_messages.c.id)
@@ -105,6 +117,16 @@ async def take(tx: AsyncSession, slots: Sequence[Taken]) -> None:
 async def release(tx: AsyncSession, message_ids: Collection[str], now: datetime) -> None:
     """Give back every slot of some messages."""
     await tx.execute(_RELEASE, {"among": list(message_ids), "now": now})
+
+
+async def used_late(tx: AsyncSession, leaving: Sequence[Row[Any]], now: datetime) -> None:
+    """Move the slots of what leaves much later than it might have: a hold, or a provider's rest.
+
+    Caps count when people are disturbed, not when they might have been.
+    """
+    late = [row.id for row in leaving if row.not_before < now - _LATE]
+    if late:
+        await tx.execute(_USED_LATE, {"among": late, "now": now})
 
 
 async def lock_unsent(tx: AsyncSession, message_ids: Collection[str]) -> set[str]:

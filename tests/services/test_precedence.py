@@ -12,7 +12,7 @@ from sqlalchemy import Row, select, update
 
 from rules.decide import Decider
 from rules.holder import RulebookHolder
-from tellal.domain.channels import Channel
+from tellal.domain.channels import Channel, Lane
 from tellal.domain.customers import Brand
 from tellal.domain.messages import MessageState, OutcomeState
 from tellal.persistence import reading
@@ -29,7 +29,7 @@ from tellal.services.events import RecordedEvent
 from tellal.services.house import House, furnish
 from tellal.services.moves import Move
 from tests.support.builders import LONG_AGO, a_brand, a_customer
-from tests.support.desk import PlainRenderer
+from tests.support.desk import PlainRenderer, a_desk
 from tests.support.house import ROUTES, SetClock
 from tests.support.postgres import waits_for_a_lock
 from tests.support.waiting import until
@@ -460,3 +460,33 @@ async def test_what_somebody_is_at_is_waited_for_a_moment_and_then_left_alone(
 
     assert (await message_of(house, alarm)).state == state
     assert (await message_of(house, offer)).state == ("deferred" if long < 1 else "queued")
+
+
+@pytest.mark.req("A02")
+async def test_what_left_late_counts_from_when_it_left(
+    furnished: Furnish, brand: Brand, clock: SetClock
+) -> None:
+    house = furnished()
+    await wants(house, brand, "offer")
+    clock.pass_by(timedelta(hours=23))
+    await a_desk(house.sessions, clock).claim(Lane.JOURNEYS, 1)
+    left_at = clock.now()
+    clock.pass_by(timedelta(hours=3))
+
+    news = await wants(house, brand, "news")
+
+    assert (await message_of(house, news)).not_before == left_at + timedelta(days=1)
+
+
+@pytest.mark.req("A02")
+async def test_what_has_not_left_yet_is_still_to_come(
+    furnished: Furnish, brand: Brand, clock: SetClock
+) -> None:
+    """A hold keeps it back for longer than the window; the slot is not free meanwhile."""
+    house = furnished()
+    await wants(house, brand, "alarm")
+    clock.pass_by(timedelta(days=2))
+
+    news = await wants(house, brand, "news")
+
+    assert (await message_of(house, news)).not_before == clock.now() + timedelta(days=1)
