@@ -5,15 +5,15 @@ statement; topics of which nothing changes are left out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rules.changes import changed_topics, shows_at_once
 from rules.rulebook import Rulebook
-from rules.shards import Shard
 from rules.vocabulary import did_you_mean
 from tellal.clock import Clock
 from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
@@ -32,8 +32,6 @@ _brands = table(BrandRow).c
 _customers = table(CustomerRow).c
 
 SAME = "same"
-_PLACES = frozenset({"file", "line", "places", "means", "text"})
-"""Where a rule stands and how it is worded: it decides the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +171,9 @@ class Differences:
 class PopulationImpact:
     """Counts whom a change of rules concerns by deciding about everybody with both.
 
-    Somebody whom two topics concern is counted twice, up to the number of all customers. Where
-    texts change, everybody is concerned: who is told the same in other words is told another thing.
+    Somebody whom two topics concern is counted twice, up to the number of all customers. A change
+    of texts, or one that shows at another moment only, concerns everybody: nobody comes by a second
+    person's approval by publishing today what has its effect tomorrow.
     """
 
     def __init__(self, differences: Differences, clock: Clock) -> None:
@@ -186,6 +185,8 @@ class PopulationImpact:
         everybody = await Everybody().count(tx, before, after)
         if says_the_same(before, after) or before.texts != after.texts:
             return everybody
+        if not shows_at_once(before.book, after.book):
+            return everybody
         concerned = 0
         for brand_id in (await tx.execute(select(_brands.id))).scalars().all():
             changes = await self._differences.compare(
@@ -193,33 +194,6 @@ class PopulationImpact:
             )
             concerned += sum(change.number("gain", "lose", "channel", "time") for change in changes)
         return min(concerned, everybody)
-
-
-def changed_topics(old: Rulebook, new: Rulebook) -> list[str]:
-    """Return the topics about which two rulebooks may decide differently."""
-    return [
-        topic
-        for topic in sorted(old.topics.keys() | new.topics.keys())
-        if _meaning(old, topic) != _meaning(new, topic)
-    ]
-
-
-def _meaning(book: Rulebook, topic: str) -> object:
-    shard: Shard | None = book.shards.get(topic)
-    if shard is None:
-        return None
-    rules = [_plain(asked.rule) for asked in shard.order]
-    counts = [_plain(count) for count in book.counts_of(topic)]
-    return _plain(shard.topic), rules, counts
-
-
-def _plain(thing: object) -> object:
-    """Take what a rule says, without where it stands and how it is worded."""
-    if not is_dataclass(thing):
-        return thing
-    return type(thing), {
-        part.name: getattr(thing, part.name) for part in fields(thing) if part.name not in _PLACES
-    }
 
 
 def _words(verdict: Verdict, channel: Channel | None, reason: Reason | None) -> str:

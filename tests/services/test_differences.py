@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from rules.changes import changed_topics
 from rules.rulebook import Rulebook, load_rulebook
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.errors import InvalidInputError
-from tellal.services.differences import Differences, PopulationImpact, TopicChange, changed_topics
+from tellal.services.differences import Differences, PopulationImpact, TopicChange
 from tellal.services.editions import pack
 from tellal.services.house import House
+from tellal.services.impact import Everybody
 from tests.rules.writing import HEAD
 from tests.support.builders import a_brand, a_customer
 from tests.support.desk import ROUTES
@@ -126,7 +128,7 @@ async def test_approval_is_asked_for_by_the_number_of_those_concerned(house: Hou
     files = {"fields.yaml": FIELDS, "shop.yaml": BOOK}
     before = pack(files, {})
     nobody = pack(
-        {**files, "shop.yaml": BOOK.replace("Konya", "Kars").replace("Kars", "Konya")}, {}
+        {**files, "shop.yaml": "# Said again\n" + BOOK.replace("Too far", "It is too far")}, {}
     )
     one = pack({**files, "shop.yaml": BOOK.replace("[email]", "[sms]")}, {})
     texts = pack(files, {"offer/sms.tr.j2": "Merhaba"})
@@ -138,3 +140,68 @@ async def test_approval_is_asked_for_by_the_number_of_those_concerned(house: Hou
 
     assert counts[:2] == [0, 3]
     assert counts[2] == everybody
+
+
+CITY = "customer.city: Konya}"
+UNSEEN = {
+    "only from tomorrow": {CITY: CITY + ", from: 2099-01-01"},
+    "only until yesterday": {CITY: CITY + ", until: 2020-01-01"},
+    "only at an hour": {CITY: "customer.city: Konya, calendar.hour: 3}"},
+    "only when something is a while ago": {CITY: "customer.seen: {older_than: 9d}}"},
+    "only after an event that carries something": {CITY: "event.method: sms}"},
+    "a cap that is not full yet": {
+        "suppress:": "caps:\n  - {id: few, count: {class: service}, limit: 5, per: 1d,"
+        " on_reach: suppress, reason: few, text: Few}\nsuppress:"
+    },
+    "quiet hours that are not now": {
+        "suppress:": "quiet_hours:\n  - {id: feast, channels: [sms], days: [holiday],"
+        " countries: [AQ], action: defer, text: Feast}\nsuppress:"
+    },
+    "how long silence is borne": {"send: [sms, email]": "send: [sms, email], patience: {sms: 1m}"},
+    "the class of a topic": {"News, class: service": "News, class: mandatory"},
+    "what an event leaves behind": {
+        "channels:": "events:\n  - {type: login, sets: {customer.city: Konya}}\nchannels:"
+    },
+}
+
+
+@pytest.mark.usefixtures("brand")
+@pytest.mark.parametrize("change", UNSEEN.values(), ids=UNSEEN)
+async def test_what_shows_at_another_moment_only_concerns_everybody(
+    house: House, change: dict[str, str]
+) -> None:
+    fields = FIELDS + "  customer.seen: {type: time}\n  event.method: {type: text}\n"
+    text = BOOK
+    for old, new in change.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    before = pack({"fields.yaml": fields, "shop.yaml": BOOK}, {})
+    after = pack({"fields.yaml": fields, "shop.yaml": text}, {})
+    impact = PopulationImpact(Differences(ROUTES), house.clock)
+
+    async with house.sessions() as tx, tx.begin():
+        everybody = await Everybody().count(tx, before, after)
+        assert await impact.count(tx, before, after) == everybody >= 3
+
+
+@pytest.mark.usefixtures("brand")
+async def test_who_may_see_what_of_a_person_concerns_everybody(house: House) -> None:
+    before = pack(
+        {"fields.yaml": FIELDS.replace("text}", "text, pii: true}"), "shop.yaml": BOOK}, {}
+    )
+    after = pack({"fields.yaml": FIELDS, "shop.yaml": BOOK}, {})
+    impact = PopulationImpact(Differences(ROUTES), house.clock)
+
+    async with house.sessions() as tx, tx.begin():
+        assert await impact.count(tx, before, after) >= 3
+
+
+@pytest.mark.usefixtures("brand")
+async def test_who_is_spared_by_what_is_stored_is_counted(house: House) -> None:
+    files = {"fields.yaml": FIELDS}
+    before = pack({**files, "shop.yaml": BOOK}, {})
+    after = pack({**files, "shop.yaml": BOOK.replace("Konya", "[Konya, Ankara]")}, {})
+    impact = PopulationImpact(Differences(ROUTES), house.clock)
+
+    async with house.sessions() as tx, tx.begin():
+        assert await impact.count(tx, before, after) == 1
