@@ -6,7 +6,29 @@ from pydantic import BaseModel, Field
 
 from tellal.domain.channels import Channel
 from tellal.domain.customers import ConsentState, Customer, CustomerKind
+from tellal.domain.errors import Finding
 from tellal.services.customers import REMOVED
+
+
+class FindingView(BaseModel):
+    """What was found in a rule file or a text, and how to mend it."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str
+
+    @classmethod
+    def of(cls, found: Finding) -> "FindingView":
+        """Show a finding."""
+        return cls(
+            file=found.file,
+            line=found.line,
+            column=found.column,
+            message=found.message,
+            hint=found.hint,
+        )
 
 
 class ContactView(BaseModel):

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import documented
 from api.requests import Limit, Reading, Writing, may_read, may_write
+from api.views import FindingView
 from tellal.domain.chains import Link
-from tellal.domain.errors import Finding, NotFoundError
+from tellal.domain.errors import NotFoundError
 from tellal.domain.publishing import Proposal, ProposalState
 from tellal.services import proposals, revisions, rulebook_log
 from tellal.services.differences import TopicChange
@@ -52,16 +53,6 @@ class Return(BaseModel):
 
     revision: str = Field(max_length=80, examples=["sha256:1f0c8a"])
     note: str = Field(default="", max_length=500, examples=["The new text names a wrong rate"])
-
-
-class FindingView(BaseModel):
-    """A warning: what stands there works, but not for everybody."""
-
-    file: str
-    line: int
-    column: int
-    message: str
-    hint: str
 
 
 class ProposalView(BaseModel):
@@ -333,7 +324,7 @@ def _revision(one: revisions.Revision) -> RevisionView:
 
 def _proposed(proposed: Proposed) -> ProposalView:
     view = _proposal(proposed.proposal)
-    view.warnings = [_finding(one) for one in proposed.warnings]
+    view.warnings = [FindingView.of(one) for one in proposed.warnings]
     return view
 
 
@@ -353,12 +344,6 @@ def _proposal(one: Proposal) -> ProposalView:
         created_at=one.created_at,
         decided_at=one.decided_at,
         published_at=one.published_at,
-    )
-
-
-def _finding(one: Finding) -> FindingView:
-    return FindingView(
-        file=one.file, line=one.line, column=one.column, message=one.message, hint=one.hint
     )
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from api.problems import documented
 from api.requests import Reading, may_read
+from api.views import FindingView
 from tellal.domain.channels import Lane, MessageClass
 from tellal.services.keys import Scope
 
@@ -28,16 +29,6 @@ class TopicView(BaseModel):
     attempts: int
     file: str
     line: int
-
-
-class FindingView(BaseModel):
-    """A mistake in a file that is not in force because of it."""
-
-    file: str
-    line: int
-    column: int
-    message: str
-    hint: str
 
 
 class RulebookView(BaseModel):
@@ -70,15 +61,6 @@ async def get_rulebook(read: Reader) -> RulebookView:
             )
             for topic in book.topics.values()
         ],
-        findings=[
-            FindingView(
-                file=found.file,
-                line=found.line,
-                column=found.column,
-                message=found.message,
-                hint=found.hint,
-            )
-            for found in read.desk.books.findings
-        ],
+        findings=[FindingView.of(found) for found in read.desk.books.findings],
         engine=dict(read.desk.engine_counters()),
     )
