@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from rules.definitions import ChannelPlan, Count, FactRule, Rule, Topic
-from rules.ir import ALWAYS, Ir, facts_of, fields_of
-from rules.names import COUNT, LAST, TOPIC
-from rules.shards import Shard, as_asked, circles
+from rules.ir import ALWAYS, facts_of, fields_of
+from rules.names import TOPIC
+from rules.shards import Shard, as_asked, circles, counting_facts, reads_counts
 from rules.source import Place, Report
 
 
@@ -33,28 +33,12 @@ def check_counts(
             report.add(place, message, "give it another name")
     for topic in topics:
         # An event and a waiting journey ask whether to stop; they do not count again each time.
-        counting = _counting(shards[topic.id])
+        counting = counting_facts(shards[topic.id].strata)
         for asked in shards[topic.id].stop:
-            if counting & facts_of(asked.when) or _counts(asked.when):
+            if counting & facts_of(asked.when) or reads_counts(asked.when):
                 place = Place(file=topic.file, line=topic.line)
                 message = f"'stop_when' of '{topic.id}' reads a count"
                 report.add(place, message, "let an event set a field, and read that")
-
-
-def _counts(when: Ir) -> bool:
-    return any(path.startswith((COUNT, LAST)) for path in fields_of(when))
-
-
-def _counting(shard: Shard) -> frozenset[str]:
-    """Return the facts that depend on a count."""
-    found: set[str] = set()
-    for stratum in shard.strata:
-        found |= {
-            asked.rule.derives
-            for asked in stratum
-            if _counts(asked.when) or found & facts_of(asked.when)
-        }
-    return frozenset(found)
 
 
 def _check_doubles(topics: Sequence[Topic], rules: Sequence[Rule], report: Report) -> None:

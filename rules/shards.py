@@ -17,7 +17,7 @@ from rules.definitions import (
     Topic,
 )
 from rules.explain import Explained, explained
-from rules.ir import ALWAYS, NEVER, facts_of, fields_of, given
+from rules.ir import ALWAYS, NEVER, Ir, facts_of, fields_of, given
 from rules.measures import measure_of
 from rules.names import CLASS, CONSENT, COUNT, LAST, TOPIC
 from rules.reference import Asked, Check, Strata, compiled
@@ -131,6 +131,23 @@ def circles(rules: Sequence[Asked[FactRule]]) -> frozenset[str]:
     """Return the facts that can never be derived because they wait for each other."""
     ordered = {asked.rule.derives for stratum in stratify(rules) for asked in stratum}
     return frozenset(asked.rule.derives for asked in rules) - ordered
+
+
+def reads_counts(when: Ir) -> bool:
+    """Say whether a condition asks how often something happened, or when last."""
+    return any(path.startswith((COUNT, LAST)) for path in fields_of(when))
+
+
+def counting_facts(strata: Strata) -> frozenset[str]:
+    """Return the facts that depend on a count."""
+    found: set[str] = set()
+    for stratum in strata:
+        found |= {
+            asked.rule.derives
+            for asked in stratum
+            if reads_counts(asked.when) or found & facts_of(asked.when)
+        }
+    return frozenset(found)
 
 
 def as_asked(rules: Iterable[FactRule]) -> tuple[Asked[FactRule], ...]:

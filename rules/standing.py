@@ -7,6 +7,7 @@ from rules.language import parse_condition
 from rules.names import CLASS, COUNT, LAST, TOPIC
 from rules.reference import derived, holds
 from rules.rulebook import Rulebook, Topic
+from rules.shards import counting_facts
 from rules.situations import Situation, derivable
 from rules.vocabulary import Vocabulary
 from tellal.domain.decisions import Value
@@ -28,7 +29,7 @@ def parse_segment(book: Rulebook, raw: object) -> Ir:
             if not path.startswith((COUNT, LAST))
         }
     )
-    return parse_condition(raw, vocabulary, book.fact_names - _counting(book))
+    return parse_condition(raw, vocabulary, book.fact_names - counting_facts(book.strata))
 
 
 def belongs(
@@ -52,15 +53,3 @@ def converted(
         return False
     constants = {TOPIC: topic.id, CLASS: topic.message_class.value}
     return belongs(book, topic.stop_when, {**document, **constants}, situation)
-
-
-def _counting(book: Rulebook) -> frozenset[str]:
-    found: set[str] = set()
-    for stratum in book.strata:
-        for asked in stratum:
-            reads = fields_of(asked.when)
-            if any(path.startswith((COUNT, LAST)) for path in reads) or found & facts_of(
-                asked.when
-            ):
-                found.add(asked.rule.derives)
-    return frozenset(found)
