@@ -76,6 +76,13 @@ def measure_of(path: str) -> Measure | None:
     return Measure(MeasureKind(match[1]), match[2], bytes.fromhex(match[3] or "").decode())
 
 
+def sources_of(paths: Iterable[str]) -> frozenset[str]:
+    """Return the fields that paths are of: a measure's own field, any other path itself."""
+    return frozenset(
+        path if (measure := measure_of(path)) is None else measure.of for path in paths
+    )
+
+
 def measured(
     measures: Iterable[Measure], document: Mapping[str, Value], at: datetime, zone: ZoneInfo
 ) -> dict[str, Value]:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.definitions import Topic
 from rules.ir import facts_of, fields_of
+from rules.measures import sources_of
 from rules.profiles import load_profiles
 from rules.rulebook import Rulebook
 from tellal.domain.cases import CaseState
@@ -184,7 +185,7 @@ def _lacks_to_stop(topic: Topic, old: Rulebook, new: Rulebook) -> Iterator[str]:
     for fact in sorted(facts_of(topic.stop_when) - new.fact_names):
         yield f"the fact {fact}"
     before, after = old.vocabulary.fields, new.vocabulary.fields
-    for path in sorted(fields_of(topic.stop_when) & before.keys()):
+    for path in sorted(sources_of(fields_of(topic.stop_when)) & before.keys()):
         if path not in after:
             yield f"the field {path}"
         elif after[path].type is not before[path].type:

@@ -809,6 +809,27 @@ async def test_a_field_that_a_journey_waits_for_is_not_taken_away(
     assert promo.revision == old.revision
 
 
+async def test_a_field_of_which_a_journey_waits_for_a_measure_is_not_taken_away(
+    sessions: Sessions, publishing: Publishing, inside: Inside, bank: Brand
+) -> None:
+    """It would never stop: how long ago something unknown is, is not known."""
+    by_field = _renamed(
+        "{fact.uses_iscep: true}\n    exp", "{customer.vip_since: {older_than: 1d}}\n    exp"
+    )
+    fields = SHIPPED.files["rules/fields.yaml"].rstrip()
+    with_date = f"{fields}\n  customer.vip_since: {{type: date}}\n"
+    old = with_files({"rules/fields.yaml": with_date}, by_field)
+    await reads_mail(sessions, bank, "cem")
+    await put_in_force(sessions, publishing, old)
+    await inside.shelf.refresh()
+    await inside.happens(bank, "cem", method="password")
+
+    seen = await preview(sessions, publishing, SHIPPED)
+
+    (promo,) = (one for one in seen.journeys if one.topic == "iscep_promo")
+    assert promo.lacks == ("the field customer.vip_since",)
+
+
 async def test_once_the_journeys_have_ended_it_can_be_taken_away(
     sessions: Sessions, publishing: Publishing, inside: Inside, bank: Brand
 ) -> None:
