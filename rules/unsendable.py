@@ -22,7 +22,7 @@ def unsendable(
     It is a mistake where no route of the table carries it anywhere; a warning where the providers
     at hand (all, if none is named) do not carry it to a country that the table names.
     """
-    at_hand = table.with_providers(providers) if providers else table
+    at_hand = table.at_hand(providers)
     found: list[Finding] = []
     for topic in book.topics.values():
         for plan in (asked.rule for asked in book.shards[topic.id].channels):

@@ -39,7 +39,7 @@ class Ways:
     @property
     def at_hand(self) -> RouteTable:
         """The routes of the providers that are set up."""
-        return self.table.with_providers(self.providers) if self.providers else self.table
+        return self.table.at_hand(self.providers)
 
     def classes_of(self, topic: str) -> tuple[MessageClass, ...]:
         """Return the classes that a topic's messages may have."""

@@ -39,7 +39,7 @@ def diff(
 
     settings = Settings()
     routes = load_routes(settings.routes)
-    at_hand = routes.with_providers(settings.providers) if settings.providers else routes
+    at_hand = routes.at_hand(settings.providers)
 
     folders = {one: load_rulebook(Path(one)) for one in (old, new) if Path(one).is_dir()}
 

@@ -131,7 +131,7 @@ def _explained(brand: str, customer: str, topic: str, at: str) -> "Explanation":
     from tellal.settings import Settings
 
     settings, moment = Settings(), _moment(at)
-    routes = load_routes(settings.routes).with_providers(settings.providers)
+    routes = load_routes(settings.routes).at_hand(settings.providers)
 
     async def work(tx: "AsyncSession", books: "RulebookHolder", shelf: "Shelf") -> "Explanation":
         known = revisions(books, shelf.book_of)

@@ -282,7 +282,7 @@ def _look(work: "Callable[[AsyncSession, Publishing], Awaitable[T]]") -> T:
 
     settings, clock = Settings(), SystemClock()
     routes = load_routes(settings.routes)
-    at_hand = routes.with_providers(settings.providers) if settings.providers else routes
+    at_hand = routes.at_hand(settings.providers)
     desk = Publishing(
         clock,
         folder=partial(read_edition, settings.rulebook),

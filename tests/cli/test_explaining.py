@@ -64,6 +64,19 @@ async def test_a_decision_is_explained_and_becomes_a_test(
     assert "unknown topic 'iscep_promo'" in run_again.out
 
 
+@pytest.mark.usefixtures("brand")
+def test_where_no_provider_is_set_up_it_is_said_what_routes_could_carry(
+    database_url: str,
+) -> None:
+    asked = ("--customer", "ayse", "--topic", "phishing_awareness", "--brand", NAME)
+
+    said = run("rules", "explain", *asked, TELLAL_DATABASE_URL=database_url)
+
+    assert "phishing_awareness: send at " in said.out
+    assert "over email from " in said.out
+    assert "route_forbidden" not in said.out
+
+
 def test_what_is_to_be_explained_must_be_named(database_url: str) -> None:
     said = run("rules", "explain", TELLAL_DATABASE_URL=database_url)
 
