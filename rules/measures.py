@@ -43,6 +43,7 @@ class MeasureKind(StrEnum):
     CONTAINS = "contains"
 
 
+_KINDS = frozenset(kind.value for kind in MeasureKind)
 TEXT_TESTS = frozenset({MeasureKind.STARTS_WITH, MeasureKind.ENDS_WITH, MeasureKind.CONTAINS})
 
 
@@ -71,7 +72,7 @@ class Measure:
 def measure_of(path: str) -> Measure | None:
     """Return the measure that a path names, None for a stored field."""
     match = _FORM.fullmatch(path)
-    if match is None:
+    if match is None or match[1] not in _KINDS:
         return None
     return Measure(MeasureKind(match[1]), match[2], bytes.fromhex(match[3] or "").decode())
 
