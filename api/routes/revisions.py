@@ -145,7 +145,8 @@ class DifferenceView(BaseModel):
     """What becomes of the customers of your brand, topic by topic; topics that stay are left out.
 
     A shift says to how many of them the same thing happens (`gain`, `lose`, `channel`, `time`,
-    `same`), what they got before and would get after, and names some.
+    `same`; `unsure` where caps by the calendar leave open how long somebody waits), what they got
+    before and would get after, and names some.
     """
 
     old: str

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     DateTime,
+    FromClause,
     Integer,
     Interval,
     Text,
@@ -319,15 +320,7 @@ class Phases:
             .table_valued(column("n", Integer), name="piece")
             .render_derived()
         )
-        taken_at = (
-            func.unnest(uses)
-            .table_valued(column("used_at", _INSTANT), name="taken_at")
-            .render_derived()
-        )
-        use = taken_at.c.used_at
-        within = and_(use >= _at(begins, piece.c.n), use < _at(begins, piece.c.n + number(1)))
-        used = select(func.count()).select_from(taken_at).where(within).correlate(layer, piece)
-        free = used.scalar_subquery() < number(cap.limit)
+        free = _used(uses, begins, piece.c.n, layer, piece) < number(cap.limit)
         first = select(func.min(piece.c.n)).where(free).correlate(layer).scalar_subquery()
         # The first period with a free slot is mostly this one, whose number is 1.
         return case((taken.is_not(null()), func.nullif(_at(begins, first), _at(begins, number(1)))))
@@ -447,7 +440,29 @@ class Phases:
             columns[f"leaves_{one}"] = case((goes < expires, goes))
         self._put(columns)
 
+    def _unsure(self) -> Column:
+        """Ask whether a cap by the calendar is full in the period into which something waits.
+
+        A decision about one customer then lets him wait on, round by round; a statement cannot.
+        """
+        layers, priority = self._layers, self._shard.topic.priority
+        full = []
+        for n, asked in enumerate(self._shard.caps):
+            cap = asked.rule
+            if isinstance(cap.window, timedelta):
+                continue
+            uses, begins = layers[self._needs.cap_column(cap.id, priority)], self[f"periods_{n}"]
+            for one in self._channels:
+                if cap.channel in {None, one}:
+                    leaves = self[f"leaves_{one}"]
+                    piece = func.width_bucket(leaves, begins, type_=Integer)
+                    used = _used(uses, begins, piece, layers.rows)
+                    late = or_(piece > number(PERIODS), used >= number(cap.limit))
+                    full.append(and_(self._held(cap), leaves > self._at, late))
+        return func.coalesce(or_(false(), *full), false())
+
     def _conclude(self) -> None:
+        self._put({"unsure": self._unsure()})
         spoken = and_(*(self[stop].is_(null()) for stop in ("stops", "cap_stop", "quiet_stop")))
         self._put(
             {
@@ -566,6 +581,19 @@ def _first(branches: Iterable[tuple[Column, Column]], kind: TypeEngine[Any] = _N
     """Take the first value of which the condition holds; with no branches, nothing at all."""
     listed = list(branches)
     return case(*listed) if listed else cast(null(), kind)
+
+
+def _used(uses: Column, begins: Column, piece: Column, *around: FromClause) -> Column:
+    """Count the slots that were taken in one of the periods that begin at some instants."""
+    taken_at = (
+        func.unnest(uses)
+        .table_valued(column("used_at", _INSTANT), name="taken_at")
+        .render_derived()
+    )
+    use = taken_at.c.used_at
+    within = and_(use >= _at(begins, piece), use < _at(begins, piece + number(1)))
+    used = select(func.count()).select_from(taken_at).where(within).correlate(*around)
+    return used.scalar_subquery()
 
 
 def _at(array: Column, place: Column, kind: TypeEngine[Any] = _INSTANT) -> Column:

@@ -23,7 +23,10 @@ _CHANNELS = {tag: channel for channel, tag in TAGS.items()}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What was decided about one customer; as a `Decision`, but rules and facts by name only."""
+    """What was decided about one customer; as a `Decision`, but rules and facts by name only.
+
+    Where it is `unsure`, a cap by the calendar may put him off further: ask about him alone.
+    """
 
     customer: str
     verdict: Verdict
@@ -33,6 +36,7 @@ class Summary:
     facts: tuple[str, ...] = ()
     removed: Mapping[Channel, Reason] = field(default_factory=dict)
     shadow: tuple[str, ...] = ()
+    unsure: bool = False
 
 
 def way(tags: str | None) -> tuple[Channel, ...]:
@@ -68,6 +72,7 @@ class Reader:
             facts=self._facts(held),
             removed=removed,
             shadow=tuple(rule.id for rule in self._shard.shadow if rule.id in held),
+            unsure=seen["unsure"],
         )
 
     def _facts(self, held: set[str]) -> tuple[str, ...]:
@@ -175,7 +180,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sum:
-    """So many decisions that are alike."""
+    """So many decisions that are alike; `unsure` as of a `Summary`."""
 
     verdict: Verdict
     reason: Reason | None
@@ -183,6 +188,7 @@ class Sum:
     channels: tuple[Channel, ...]
     hour: datetime | None
     number: int
+    unsure: bool = False
 
 
 def read_sum(book: Rulebook, topic: str, row: Row[Any]) -> Sum:
@@ -195,6 +201,7 @@ def read_sum(book: Rulebook, topic: str, row: Row[Any]) -> Sum:
         channels=way(row.way),
         hour=row.hour,
         number=row.number,
+        unsure=row.unsure,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, literal, null, select
+from sqlalchemy import Select, and_, case, func, literal, null, or_, select
 
 from rules.limits import check_size
 from rules.population.columns import Fields, Moments, Stored, wishes_of
@@ -26,9 +26,9 @@ from tellal.domain.errors import InvalidInputError, RulebookError
 
 OLD, NEW = "old_", "new_"
 SAMPLE = 20
-SAME, GAIN, LOSE, CHANNEL, TIME = "same", "gain", "lose", "channel", "time"
+SAME, GAIN, LOSE, CHANNEL, TIME, UNSURE = "same", "gain", "lose", "channel", "time", "unsure"
 """How decisions of two rulebooks differ: somebody is spoken to or is not, over something else, or
-at another time."""
+at another time; or caps by the calendar leave it open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def decisions(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any
         "is_pending",
         "exhausted",
     ]
-    names += ["full", "begins", "starts", "cap_stop", "quiet_stop"]
+    names += ["unsure", "full", "begins", "starts", "cap_stop", "quiet_stop"]
     for channel in channels_of(shard):
         names += [f"went_{channel}", f"leaves_{channel}"]
         names += [f"quiet_{channel}"] if shard.quiet_hours else []
@@ -87,6 +87,7 @@ def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
         phases["plan"].label("plan"),
         phases["way"].collate("C").label("way"),
         hour.label("hour"),
+        phases["unsure"].label("unsure"),
     ]
     counted = select(*groups, func.count().label("number")).where(layers[PLACE].is_not(null()))
     return counted.group_by(*range_of(groups))
@@ -133,6 +134,7 @@ def range_of(groups: Sequence[Column]) -> list[Column]:
 def _kind(before: Phases, after: Phases) -> Column:
     spoke, speaks = (one["verdict"] != number(SUPPRESS) for one in (before, after))
     return case(
+        (or_(before["unsure"], after["unsure"]), UNSURE),
         (and_(spoke, ~speaks), LOSE),
         (and_(~spoke, speaks), GAIN),
         (before["way"] != after["way"], CHANNEL),

@@ -85,6 +85,7 @@ def _show(change: "TopicChange", samples: int) -> None:
             ("lose", "lose it"),
             ("channel", "get it over another channel"),
             ("time", "get it at another time"),
+            ("unsure", "may get it at another time"),
             ("same", "see no change"),
         )
     )

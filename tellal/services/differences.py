@@ -32,14 +32,16 @@ _brands = table(BrandRow).c
 _customers = table(CustomerRow).c
 
 SAME = "same"
+_CONCERNED = ("gain", "lose", "channel", "time", "unsure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
     """So many customers to whom one thing happens; `sample` names some by the brand's reference.
 
-    `kind` is `gain`, `lose`, `channel`, `time` or `same`; `before` and `after` are a verdict with
-    its channel or reason; `cost` is by how much first messages get dearer, in the routes' prices.
+    `kind` is `gain`, `lose`, `channel`, `time`, `unsure` or `same`; `before` and `after` are a
+    verdict with its channel or reason; `cost` is by how much first messages get dearer, in the
+    routes' prices.
     """
 
     kind: str
@@ -192,7 +194,7 @@ class PopulationImpact:
             changes = await self._differences.compare(
                 tx, brand_id, before.book, after.book, self._clock.now()
             )
-            concerned += sum(change.number("gain", "lose", "channel", "time") for change in changes)
+            concerned += sum(change.number(*_CONCERNED) for change in changes)
         return min(concerned, everybody)
 
 

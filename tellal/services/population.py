@@ -84,7 +84,8 @@ class Stand:
 class Difference:
     """So many customers about whom two rulebooks differ in one way, with some of their ids.
 
-    `kind` is one of `same`, `gain`, `lose`, `channel` and `time`; the costs are of first channels.
+    `kind` is one of `same`, `gain`, `lose`, `channel`, `time` and `unsure` (caps by the calendar
+    leave open how long somebody waits); the costs are of first channels.
     """
 
     kind: str

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import hypothesis.strategies as st
 import pytest
@@ -36,12 +37,14 @@ from rules.fence import program_of
 from rules.ir import Ir, Op, Test, every
 from rules.language import parse_condition
 from rules.limits import MAX_DEFERRING
+from rules.phases import Course, free_slot_at
 from rules.population import codes, conditions, statements
 from rules.population.layers import Column
 from rules.population.needs import Run
 from rules.population.places import Place
 from rules.population.reading import Reader, Summary, way
 from rules.questions import EngineAnswer
+from rules.reference import Asked
 from rules.rulebook import Rulebook
 from rules.shards import make_shard
 from rules.situations import Tally
@@ -56,6 +59,7 @@ from tests.rules.populace import COUNTRY, PUSH_TOKEN, Person, source_of
 from tests.rules.random_rules import COMPUTED, COMPUTED_CONDITIONS, FACTS, cut
 
 RULEBOOKS, PEOPLE = 60, 40
+COMPARED: list[str] = []
 
 Common = Callable[..., dict[str, Any]]
 """Makes up what rules of all sections have."""
@@ -121,6 +125,40 @@ def test_all_executors_decide_alike(connection: Connection, data: st.DataObject,
     compare(connection, book, chance)
 
 
+def test_two_thousand_decisions_were_compared() -> None:
+    """Counts what the test before it did; each was of a random rulebook and a random person."""
+    assert len(COMPARED) >= 2_000
+
+
+def waits_into_a_full_period(book: Rulebook, question: Question) -> bool:
+    """Say whether a cap by the calendar is full when the first round of phases lets somebody go."""
+    caught: list[bool] = []
+
+    def look(
+        course: Course,
+        caps: tuple[Asked[Cap], ...],
+        fired: frozenset[str],
+        asked: Question,
+        zone: ZoneInfo,
+    ) -> bool:
+        caught.extend(
+            free_slot_at(one.rule, asked.cap_uses.get(one.rule.id, ()), step.not_before, zone)
+            is not None
+            for one in caps
+            for step in course.steps
+            if isinstance(one.rule.window, Period)
+            and one.rule.id in fired
+            and one.rule.channel in {None, step.channel}
+            and step.not_before > asked.at
+        )
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deciding, "go_through_late_caps", look)
+        decide(book, question)
+    return any(caught)
+
+
 def compare(connection: Connection, book: Rulebook, chance: random.Random) -> None:
     """Decide everybody three times, and assert that all three are one."""
     run = Run(
@@ -138,7 +176,10 @@ def compare(connection: Connection, book: Rulebook, chance: random.Random) -> No
         theirs = by_engine(engine, book, person.question)
         decision = decide(book, person.question, theirs)
         assert decision.executor == DURABLE, "the engine and the reference differ"
-        assert told(found[person.id]) == told(decision)
+        assert found[person.id].unsure == waits_into_a_full_period(book, person.question)
+        if not found[person.id].unsure:
+            COMPARED.append(person.id)
+            assert told(found[person.id]) == told(decision)
 
 
 def by_engine(engine: FencedRules, book: Rulebook, question: Question) -> EngineAnswer:
