@@ -73,6 +73,7 @@ def decision_of(body: Mapping[str, Any]) -> Decision:
             CapUse(cap=use["cap"], channel=Channel(use["channel"])) for use in body["cap_uses"]
         ),
         trace=tuple(body["trace"]),
+        passed=tuple(Reason(**reason) for reason in body.get("passed", ())),
         # What was decided before there were such rules says nothing of them.
         shadow=tuple(Fired(**fired) for fired in body.get("shadow", ())),
         revision=body["revision"],
