@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from tellal.services.keys import Scope
+from tellal.services.keys import Scope, create_key
 from tests.support.api import Served, Tenant, Tenants, log_in, put_customer
 
 TOPIC = "phishing_awareness"
+ADDRESSES = {"sms": "0532 000 01 01", "email": "ayse@example.com"}
 
 
 async def complain(tenant: Tenant, **said: object) -> dict[str, Any]:
@@ -157,10 +158,32 @@ async def test_another_brands_complaint_is_none_of_yours(bank: Tenant, tenants: 
     filed = await complain(bank)
     other = await tenants.make("grid")
 
-    answer = await other.client.post(f"/v1/complaints/{filed['id']}/close", json={"resume": True})
+    path = f"/v1/complaints/{filed['id']}"
 
-    assert answer.status_code == 404
+    closed = await other.client.post(f"{path}/close", json={"resume": True})
+    erased = await other.client.post(f"{path}/erase")
+    wished = await other.client.patch("/v1/customers/ayse/preferences", json={"service_only": True})
+
+    assert [one.status_code for one in (closed, erased, wished)] == [404, 404, 404]
     assert (await other.client.get("/v1/complaints")).json()["items"] == []
+
+
+async def test_a_complaint_is_in_earnest_and_filed_by_no_rehearsal(
+    bank: Tenant, served: Served
+) -> None:
+    await put_customer(bank)
+    async with served.sessions() as tx, tx.begin():
+        scopes = [Scope.COMPLAINTS_WRITE]
+        _, token = await create_key(
+            tx, bank.brand.id, "rehearsal", scopes, now=served.clock.now(), rehearses=True
+        )
+    body = {"customer": "ayse", "topic": TOPIC, "source": "web"}
+
+    async with served.client(token) as rehearsing:
+        refused = await rehearsing.post("/v1/complaints", json=body)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_a_rehearsal")
+    assert await decided(bank) == "send"
 
 
 async def test_complaints_need_a_scope(tenants: Tenants) -> None:
@@ -174,26 +197,29 @@ async def test_complaints_need_a_scope(tenants: Tenants) -> None:
 
 @pytest.mark.req("A11")
 async def test_service_messages_only_is_one_switch(bank: Tenant) -> None:
-    await put_customer(bank)
-    for channel in ("sms", "email"):
+    """As at the peer bank: of what concerns her she hears, and never "install our app"."""
+    contacts = [{"channel": channel, "address": address} for channel, address in ADDRESSES.items()]
+    await put_customer(bank, contacts=contacts)
+    for channel in ADDRESSES:
         consent = {"channel": channel, "state": "granted", "source": "web"}
         await bank.client.post("/v1/customers/ayse/consents", json=consent)
 
-    async def promoted() -> str:
-        event = {"customer": "ayse", "type": "login", "data": {"method": "password"}}
-        answer = await bank.client.post("/v1/events", json=event)
-        [one] = [d for d in answer.json()["decisions"] if d["topic"] == "iscep_promo"]
-        return str(one["reason"] or one["verdict"])
+    async def happens(type: str, **data: object) -> dict[str, str]:
+        body = {"customer": "ayse", "type": type, "data": data}
+        answer = await bank.client.post("/v1/events", json=body)
+        assert answer.status_code == 200, answer.text
+        return {one["topic"]: one["reason"] or one["verdict"] for one in answer.json()["decisions"]}
 
-    await bank.client.put("/v1/customers/ayse/preferences", json={"service_only": True})
-    spared = await promoted()
-    params = {"customer": "ayse", "topic": TOPIC}
-    warned = (await bank.client.get("/v1/decisions", params=params)).json()["items"][0]
-    await bank.client.put("/v1/customers/ayse/preferences", json={"service_only": False})
+    path = "/v1/customers/ayse/preferences"
+    await bank.client.put(path, json={"service_only": True})
+    logged_in = await happens("login", method="password")
+    warned = await happens("suspicious_login")
+    await bank.client.put(path, json={"service_only": False})
+    after = await happens("login", method="password")
 
-    assert spared == "service_only"
-    assert warned["verdict"] == "send"
-    assert await promoted() != "service_only"
+    assert logged_in == {"iscep_promo": "service_only", TOPIC: "send"}
+    assert warned == {"security_alert": "send"}
+    assert after == {"iscep_promo": "send", TOPIC: "already_pending"}
 
 
 @pytest.mark.req("A11")
