@@ -11,6 +11,7 @@ from rules.phases import (
     Course,
     begin_with,
     go_through_caps,
+    go_through_late_caps,
     go_through_law,
     go_through_time,
     uses,
@@ -174,6 +175,7 @@ def _conclude(asking: _Asking, answer: EngineAnswer, executor: str) -> Decision:
         steps=steps,
         expires_at=expires_at,
         reasons=reasons,
+        delays=tuple(course.delays) if verdict is Verdict.DEFER else (),
         fired=tuple(rule.fired for rule in course.fired.values()),
         facts=tuple(sorted(answer.facts)),
         read=explain.read(shard.fields, asking.document, shard.personal),
@@ -206,6 +208,9 @@ def _course(asking: _Asking, answer: EngineAnswer, expires_at: datetime) -> Cour
     if not course.stops:
         place = asking.zone, question.country
         go_through_time(course, shard.quiet_hours, fired, place, expires_at)
+        # Each round lets a channel wait for a later period, or ends: it is over after the last use.
+        while go_through_late_caps(course, shard.caps, fired, question, asking.zone):
+            go_through_time(course, shard.quiet_hours, fired, place, expires_at)
     begin_with(course, wait_for)
     return course
 

@@ -36,6 +36,7 @@ class Course:
     steps: list[PlanStep]
     fired: dict[str, Rule] = field(default_factory=dict)
     removed: dict[Channel, Reason] = field(default_factory=dict)
+    delays: list[Reason] = field(default_factory=list)
     stops: list[Reason] = field(default_factory=list)
 
     def remove(self, channel: Channel, reason: Reason) -> None:
@@ -102,15 +103,37 @@ def go_through_caps(
         free_at = free_slot_at(cap, question.cap_uses.get(cap.id, ()), question.at, zone)
         if free_at is None:
             continue
-        course.note(cap)
-        reason = cap.because(cap.reason, cap.text)
-        if cap.on_reach is OnReach.SUPPRESS:
-            course.stops.append(reason)
         for channel in hit:
-            if cap.on_reach is OnReach.DEFER:
-                course.defer(channel, free_at)
-            elif cap.on_reach is OnReach.NEXT_CHANNEL:
-                course.remove(channel, reason)
+            _reach(course, cap, channel, free_at, _who_holds(cap, question, question.at, zone))
+
+
+def go_through_late_caps(
+    course: Course,
+    caps: tuple[Asked[Cap], ...],
+    fired: frozenset[str],
+    question: Question,
+    zone: ZoneInfo,
+) -> bool:
+    """Apply caps to what waits as of the instant at which it may go; say whether any was full.
+
+    Only periods of the calendar can be free now and full then: whatever waits for quiet hours to
+    end may come into a period whose slots are promised already.
+    """
+    full = False
+    for asked in caps:
+        cap = asked.rule
+        if cap.id not in fired or isinstance(cap.window, timedelta):
+            continue
+        for step in tuple(course.steps):
+            if cap.channel not in {None, step.channel} or step.not_before <= question.at:
+                continue
+            then = step.not_before
+            free_at = free_slot_at(cap, question.cap_uses.get(cap.id, ()), then, zone)
+            if free_at is not None:
+                full = True
+                topics = _who_holds(cap, question, then, zone)
+                _reach(course, cap, step.channel, free_at, topics)
+    return full and not course.stops
 
 
 def go_through_time(
@@ -149,6 +172,39 @@ def uses(shard: Shard, channels: tuple[Channel, ...]) -> tuple[CapUse, ...]:
         for channel in channels
         if asked.rule.channel in {None, channel}
     )
+
+
+def _reach(
+    course: Course, cap: Cap, channel: Channel, free_at: datetime, topics: tuple[str, ...]
+) -> None:
+    """Do to a channel what a full cap says, and name the topics that have the slots."""
+    course.note(cap)
+    text = f"{cap.text} (taken by {', '.join(topics)})" if topics else cap.text
+    reason = cap.because(cap.reason, text)
+    match cap.on_reach:
+        case OnReach.SUPPRESS:
+            if reason not in course.stops:
+                course.stops.append(reason)
+        case OnReach.DEFER:
+            course.defer(channel, free_at)
+            if reason not in course.delays:
+                course.delays.append(reason)
+        case OnReach.NEXT_CHANNEL:
+            course.remove(channel, reason)
+
+
+def _who_holds(cap: Cap, question: Question, at: datetime, zone: ZoneInfo) -> tuple[str, ...]:
+    """Name the topics whose messages hold the slots of a cap that count at an instant."""
+    held = zip(
+        question.cap_uses.get(cap.id, ()), question.cap_holders.get(cap.id, ()), strict=False
+    )
+    if isinstance(cap.window, timedelta):
+        window = cap.window
+        counting = [topic for used, topic in held if used + window > at]
+    else:
+        begin, end = period_of(cap.window, at, zone)
+        counting = [topic for used, topic in held if begin <= used < end]
+    return tuple(dict.fromkeys(counting))
 
 
 def _offence(law: Law, channel: Channel, question: Question) -> Reason | None:

@@ -31,7 +31,8 @@ class Question:
     refused, and nothing where there is no record; `unroutable` says why no route may carry a
     channel to him; `down` names the failed components that a channel needs; `blocked` names the
     channels that are not reachable because of a block; `tallies` holds what the rulebook's counts
-    came to, nothing for one that never happened.
+    came to, nothing for one that never happened; `cap_holders` names the topics that hold the slots
+    of `cap_uses`, in the same order, where that is known.
     """
 
     topic: str
@@ -39,6 +40,7 @@ class Question:
     timezone: str
     document: Mapping[str, Value]
     cap_uses: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    cap_holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     consents: Mapping[Channel, bool] = field(default_factory=dict)
     reachable: frozenset[Channel] = frozenset()
     blocked: Mapping[Channel, Block] = field(default_factory=dict)

@@ -40,6 +40,7 @@ def to_json(question: Question, read: Collection[str]) -> dict[str, object]:
         "cap_uses": {
             cap: [used.isoformat() for used in uses] for cap, uses in question.cap_uses.items()
         },
+        "cap_holders": {cap: list(topics) for cap, topics in question.cap_holders.items()},
         "tallies": {
             name: [tally.number, None if tally.newest is None else tally.newest.isoformat()]
             for name, tally in question.tallies.items()
@@ -72,6 +73,8 @@ def from_json(stored: Mapping[str, Any]) -> Question:
             cap: tuple(datetime.fromisoformat(used) for used in uses)
             for cap, uses in stored["cap_uses"].items()
         },
+        # Questions from before the holders were known do not name them.
+        cap_holders={cap: tuple(topics) for cap, topics in stored.get("cap_holders", {}).items()},
         tallies={
             name: Tally(number, None if newest is None else datetime.fromisoformat(newest))
             for name, (number, newest) in stored["tallies"].items()

@@ -35,18 +35,22 @@ class Run:
     down: frozenset[Channel] = frozenset()
 
 
+CapSeen = tuple[str, int]
+"""A cap as a topic of some priority sees it: lower messages that have not left are not there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What has to be read of a customer.
 
     `ways` are the channels that plans name, with the class of the message; `caps` say how far back
-    their slots matter at most, `counts` what is to be counted; `ledger` asks what was told, and
-    `attempts` how far back attempts count (None: for ever).
+    their slots matter at most, as seen from the topic's priority; `counts` what is to be counted;
+    `ledger` asks what was told, and `attempts` how far back attempts count (None: for ever).
     """
 
     ways: frozenset[tuple[Channel, MessageClass]]
     consents: frozenset[Channel]
-    caps: Mapping[str, timedelta]
+    caps: Mapping[CapSeen, timedelta]
     counts: tuple[Count, ...]
     ledger: bool
     attempts: frozenset[timedelta | None] = frozenset()
@@ -64,9 +68,9 @@ class Needs:
             attempts=self.attempts | other.attempts,
         )
 
-    def cap_column(self, cap: str) -> str:
-        """Name the column of the instants at which slots of a cap were taken, newest first."""
-        return f"cap_{sorted(self.caps).index(cap)}"
+    def cap_column(self, cap: str, priority: int) -> str:
+        """Name the column of the instants of a cap's slots that count, newest first."""
+        return f"cap_{sorted(self.caps).index((cap, priority))}"
 
     def count_column(self, count: Count) -> str:
         """Name the column of how often something happened: an integer, null for never."""
@@ -126,7 +130,7 @@ def needs_of(book: Rulebook, topic: str) -> Needs:
     return Needs(
         ways=frozenset((channel, shard.topic.message_class) for channel in channels),
         consents=frozenset(asked | set(shard.derivable.consents)),
-        caps={asked.rule.id: asked.rule.reach for asked in shard.caps},
+        caps={(one.rule.id, shard.topic.priority): one.rule.reach for one in shard.caps},
         counts=book.counts_of(topic),
         ledger=bool(shard.topic.on),
         attempts=frozenset({shard.topic.attempts_within}) if shard.topic.on else frozenset(),

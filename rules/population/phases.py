@@ -307,7 +307,7 @@ class Phases:
     def _free_at(self, n: int) -> Column:
         """Say when the next slot of a cap gets free, null if one is free now."""
         cap = self._shard.caps[n].rule
-        uses = self._layers[self._needs.cap_column(cap.id)]
+        uses = self._layers[self._needs.cap_column(cap.id, self._shard.topic.priority)]
         taken = _at(uses, number(cap.limit))
         if isinstance(cap.window, timedelta):
             free = taken + _seconds(cap.window)

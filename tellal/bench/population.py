@@ -109,10 +109,13 @@ class _Bench:
             }
             topic = self._book.topics[TOPIC]
             for customer in page:
+                uses = await cap_uses(
+                    tx, customer.id, self._book.caps_of(TOPIC), AT, priority=topic.priority
+                )
                 question = _question(
                     self._book,
                     customer,
-                    cap_uses=await cap_uses(tx, customer.id, self._book.caps_of(TOPIC), AT),
+                    cap_uses=uses.instants,
                     ledger=await ledger_view(tx, customer.id, topic, AT),
                 )
                 theirs = decide(self._book, question)

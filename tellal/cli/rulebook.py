@@ -50,11 +50,12 @@ def check(
 
 @rules.command()
 def schema(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder of rule files; else the one in use.")
+    ] = None,
+    *,
     out: Annotated[
         Path | None, typer.Option(help="A file to write it to; else it is shown.")
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="A folder of rule files; else the one in use.")
     ] = None,
 ) -> None:
     """Make a JSON Schema of the rule files, with which editors complete and check what is typed.

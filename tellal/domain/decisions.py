@@ -67,9 +67,9 @@ class Decision:
     """The answer of the rules to one question, with everything needed to explain it.
 
     `read` holds the facts that the rules looked at (personal values masked); `removed` names, per
-    channel that a later phase took away, the reason; `passed` says against which of his wishes the
-    law orders the message; `shadow` holds the rules that would have had
-    an effect, were they in force. `executor` is who answered: `durable_rules`,
+    channel that a later phase took away, the reason; `delays` says which full caps it waits for;
+    `passed` says against which of his wishes the law orders the message; `shadow` holds the rules
+    that would have had an effect, were they in force. `executor` is who answered: `durable_rules`,
     or `reference` when the engine erred, was late or differed.
     """
 
@@ -81,6 +81,7 @@ class Decision:
     steps: tuple[PlanStep, ...] = ()
     expires_at: datetime | None = None
     reasons: tuple[Reason, ...] = ()
+    delays: tuple[Reason, ...] = ()
     fired: tuple[Fired, ...] = ()
     facts: tuple[str, ...] = ()
     read: Mapping[str, Value | None] = field(default_factory=dict)

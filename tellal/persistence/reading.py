@@ -29,8 +29,8 @@ class MessageView:
     """A message and where it is; `code` is the provider's own word for what went wrong.
 
     `segments` and `cost` are what its text came to when it was handed over; `held_by` is the hold
-    that keeps it back. A `simulated` one is rehearsed, or goes to a magic address: no provider ever
-    hears of it.
+    that keeps it back, `displaced_by` the message that took its slot of a cap. A `simulated` one is
+    rehearsed, or goes to a magic address: no provider ever hears of it.
     """
 
     id: str
@@ -50,6 +50,7 @@ class MessageView:
     cost: Decimal | None
     currency: str
     held_by: str | None
+    displaced_by: str | None
     subject: str
     text: str
     outcome_id: str
@@ -84,11 +85,15 @@ class ReceiptView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDetail:
-    """A message with everything that was tried and heard."""
+    """A message with everything that was tried and heard.
+
+    `displaced` are the messages whose slots of caps it took.
+    """
 
     message: MessageView
     attempts: tuple[AttemptView, ...]
     receipts: tuple[ReceiptView, ...]
+    displaced: tuple[str, ...] = ()
 
 
 async def messages(
@@ -125,8 +130,10 @@ async def message(tx: AsyncSession, brand_id: str, message_id: str) -> MessageDe
         raise NotFoundError("no such message")
     tried = select(_attempts).where(_attempts.c.message_id == message_id).order_by(_attempts.c.n)
     heard = select(_receipts).where(_receipts.c.message_id == message_id).order_by(_receipts.c.id)
+    gone = select(_messages.c.id).where(_messages.c.displaced_by == message_id)
     return MessageDetail(
         message=_message(row),
+        displaced=tuple((await tx.execute(gone.order_by(_messages.c.id))).scalars()),
         attempts=tuple(
             AttemptView(
                 n=one.n,
@@ -174,6 +181,7 @@ def _message(row: Row[Any]) -> MessageView:
         cost=row.cost,
         currency=row.currency,
         held_by=row.held_by,
+        displaced_by=row.displaced_by,
         subject=row.subject,
         text=row.text,
         outcome_id=row.outcome_id,

@@ -12,7 +12,7 @@ from rules.decide import UNWANTED_WORDS
 from rules.rulebook import Rulebook
 from rules.standing import converted
 from tellal.domain.customers import Brand, Customer
-from tellal.domain.decisions import Decision, PlanStep, Verdict
+from tellal.domain.decisions import PlanStep, Verdict
 from tellal.domain.journeys import Step
 from tellal.domain.messages import HANDED_OVER, LOST, UNSENT, MessageState, OutcomeState, tells
 from tellal.domain.plans import Plan
@@ -23,6 +23,7 @@ from tellal.services.deciding import Deciding
 from tellal.services.history import Journey
 from tellal.services.moves import Move
 from tellal.services.posting import Posting
+from tellal.services.precedence import Arrival
 from tellal.services.progress import Progress
 from tellal.services.recording import decision_row
 
@@ -154,8 +155,7 @@ class Look:
         for index in range(latest.step + 1, len(self._plan.steps)):
             step = allowed.get(self._plan.steps[index].channel)
             if step is not None:
-                await self._record(answer)
-                return await self._post(decision, step, index, self.outcome.tries)
+                return await self._post(answer, step, index, self.outcome.tries)
         return await self._after_failure(messages)
 
     async def _close_stopped(self, latest: MessageState) -> Step:
@@ -188,18 +188,18 @@ class Look:
             return await self._close_early(decision.reasons[0].code)
         wanted = {step.channel for step in self._plan.steps}
         step = next((s for s in decision.steps if s.channel in wanted), None)
-        await self._record(answer)
         if step is None:
+            await self._record(answer)
             return await self._close_early("no_channel_left")
         index = next(i for i, s in enumerate(self._plan.steps) if s.channel is step.channel)
         tries = self.outcome.tries + 1
         await self.tx.execute(
             update(_outcomes).where(_outcomes.c.id == self.outcome.id).values(tries=tries)
         )
-        return await self._post(decision, step, index, tries)
+        return await self._post(answer, step, index, tries)
 
     async def _ask(self, *, tries: int) -> Answer:
-        return await self.deciding.asking.ask(
+        return await self.deciding.precedence.ask(
             self.tx,
             self.customer,
             self.outcome.topic,
@@ -208,7 +208,7 @@ class Look:
             simulated=self._plan.simulated,
         )
 
-    async def _record(self, answer: Answer) -> None:
+    async def _record(self, answer: Answer) -> str:
         row = decision_row(
             answer.decision,
             answer.question,
@@ -217,9 +217,11 @@ class Look:
             simulated=self._plan.simulated,
         )
         await self.tx.execute(insert(_decisions).values(**row, outcome_id=self.outcome.id))
+        return str(row["id"])
 
-    async def _post(self, decision: Decision, step: PlanStep, index: int, tries: int) -> Step:
-        await self.deciding.posts.post(
+    async def _post(self, answer: Answer, step: PlanStep, index: int, tries: int) -> Step:
+        decision_id, uses = await self._record(answer), answer.decision.cap_uses
+        posted = await self.deciding.posts.post(
             self.tx,
             self.brand,
             self.customer,
@@ -231,10 +233,18 @@ class Look:
                 step=index,
                 try_no=tries,
                 not_before=max(step.not_before, self._now),
-                caps=[use.cap for use in decision.cap_uses if use.channel is step.channel],
+                caps=[use.cap for use in uses if use.channel is step.channel],
             ),
             self._now,
         )
+        arrival = Arrival(
+            message_id=posted.message_id,
+            decision_id=decision_id,
+            answer=answer,
+            channel=posted.channel,
+            at=posted.at,
+        )
+        await self.deciding.precedence.make_way(self.tx, self.customer, arrival)
         patience = self._plan.steps[index].patience
         return self._waiting(
             f"trying {step.channel.value}", max(step.not_before, self._now) + patience

@@ -1,6 +1,6 @@
 """Puts a question about one customer to the rules: his facts, his history, his consents."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from tellal.domain.errors import InvalidInputError
 from tellal.domain.routes import Load, RouteTable
 from tellal.services.components import channels_down
 from tellal.services.history import Journey, cap_uses, ledger_view, tallies
+from tellal.services.slots import Slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +37,12 @@ NOTHING = Circumstances(document={})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A decision, and the question that led to it."""
+    """A decision with its rulebook and question, and the slots that it may take from others."""
 
+    book: Rulebook
     question: Question
     decision: Decision
+    below: tuple[Slot, ...] = ()
 
 
 class Asking:
@@ -59,23 +62,41 @@ class Asking:
         *,
         around: Circumstances = NOTHING,
         own: Journey | None = None,
+        firm: Collection[str] = (),
         simulated: bool = False,
         book: Rulebook | None = None,
     ) -> Answer:
         """Decide whether to speak to a customer whose row the caller has locked.
 
         `book` is asked, else the one in force: another may be published in the middle of it.
+        `firm` are messages that give way to nobody, whatever their priority.
 
         Raises:
             InvalidInputError: The rulebook has no such topic.
         """
         book = book or self.books.current
-        question = await self.question(
-            tx, book, customer, topic_id, at, around=around, own=own, simulated=simulated
+        question, below = await self._gather(
+            tx, book, customer, topic_id, at, around=around, own=own, firm=firm, simulated=simulated
         )
-        return Answer(question=question, decision=await self._decider.decide(book, question))
+        decision = await self._decider.decide(book, question)
+        return Answer(book=book, question=question, decision=decision, below=below)
 
     async def question(
+        self,
+        tx: AsyncSession,
+        book: Rulebook,
+        customer: Customer,
+        topic_id: str,
+        at: datetime,
+    ) -> Question:
+        """Gather what a decision by a rulebook depends on.
+
+        Raises:
+            InvalidInputError: The rulebook has no such topic.
+        """
+        return (await self._gather(tx, book, customer, topic_id, at))[0]
+
+    async def _gather(
         self,
         tx: AsyncSession,
         book: Rulebook,
@@ -85,26 +106,33 @@ class Asking:
         *,
         around: Circumstances = NOTHING,
         own: Journey | None = None,
+        firm: Collection[str] = (),
         simulated: bool = False,
-    ) -> Question:
-        """Gather what a decision by a rulebook depends on.
+    ) -> tuple[Question, tuple[Slot, ...]]:
+        """Gather a question, and the slots that are not in its way.
 
         A simulated question hears of rehearsals and of what is in earnest, any other only of that.
-
-        Raises:
-            InvalidInputError: The rulebook has no such topic.
         """
         topic = book.topics.get(topic_id)
         if topic is None:
             raise InvalidInputError(f"the rulebook has no topic {topic_id!r}", field="topic")
-        return Question(
+        uses = await cap_uses(
+            tx,
+            customer.id,
+            book.caps_of(topic_id),
+            at,
+            own,
+            priority=topic.priority,
+            firm=firm,
+            simulated=simulated,
+        )
+        question = Question(
             topic=topic_id,
             at=at,
             timezone=customer.timezone,
             document=document(customer, around.document),
-            cap_uses=await cap_uses(
-                tx, customer.id, book.caps_of(topic_id), at, own, simulated=simulated
-            ),
+            cap_uses=uses.instants,
+            cap_holders=uses.holders,
             consents=agreed(customer),
             reachable=reachable(customer, topic.message_class, at, banner=around.banner),
             blocked=customer.blocked(topic.message_class, at),
@@ -119,6 +147,7 @@ class Asking:
                 tx, customer.id, book.counts_of(topic_id), at, simulated=simulated
             ),
         )
+        return question, uses.below
 
     @property
     def book(self) -> Rulebook:

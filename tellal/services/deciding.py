@@ -26,6 +26,7 @@ from tellal.persistence.tables.ledger import CauseRow, DecisionRow, OutcomeRow
 from tellal.services.asking import NOTHING, Answer, Asking, Circumstances
 from tellal.services.outbox import enqueue
 from tellal.services.posting import Posted, Posting, Posts
+from tellal.services.precedence import Arrival, Precedence
 from tellal.services.recording import decision_row
 
 _causes = table(CauseRow)
@@ -122,8 +123,17 @@ class Deciding:
     a month in minutes. It is 1 in earnest.
     """
 
-    def __init__(self, asking: Asking, posts: Posts, clock: Clock, *, speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        asking: Asking,
+        precedence: Precedence,
+        posts: Posts,
+        clock: Clock,
+        *,
+        speed: float = 1.0,
+    ) -> None:
         self.asking = asking
+        self.precedence = precedence
         self.posts = posts
         self.clock = clock
         self._speed = speed
@@ -137,7 +147,7 @@ class Deciding:
             InvalidInputError: The rulebook has no such topic.
         """
         now, book = self.clock.now(), self.asking.book
-        answer = await self.asking.ask(
+        answer = await self.precedence.ask(
             tx,
             customer,
             matter.topic,
@@ -166,6 +176,14 @@ class Deciding:
         if matter.workflow_id is None:
             await _start_nudge(entry, outcome)
         posted = await self._post_first(entry, outcome)
+        arrival = Arrival(
+            message_id=posted.message_id,
+            decision_id=decision_id,
+            answer=answer,
+            channel=posted.channel,
+            at=posted.at,
+        )
+        await self.precedence.make_way(tx, customer, arrival)
         return Decided(id=decision_id, decision=decision, outcome=outcome, posted=posted)
 
     def _plan(self, entry: _Entry) -> Plan:

@@ -4,33 +4,49 @@ Rehearsals are in the ledger, too. What is in earnest does not see them: nobody 
 message because one was rehearsed. A rehearsal sees everything, as the real thing would.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ARRAY, Select, String, any_, bindparam, func, select
+from sqlalchemy import ARRAY, Select, String, any_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.decide import LedgerView
 from rules.definitions import Count, Counted
 from rules.rulebook import Cap, Topic
 from rules.situations import Tally
-from tellal.domain.messages import LOST, OutcomeState
+from tellal.domain.messages import LOST, UNSENT, OutcomeState
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import EventRow
 from tellal.persistence.tables.ledger import CapUseRow, MessageRow, OutcomeRow
+from tellal.services.slots import Slot
 
 _outcomes = table(OutcomeRow).c
 _caps = table(CapUseRow).c
 _messages = table(MessageRow).c
 _events = table(EventRow).c
 
-_CAP_USES = select(_caps.cap, _caps.used_at).where(
-    _caps.customer_id == bindparam("whose"),
-    _caps.cap == any_(bindparam("caps", type_=ARRAY(String))),
-    _caps.released_at.is_(None),
-    _caps.used_at > bindparam("since"),
+_CAP_USES = (
+    select(
+        _caps.cap,
+        _caps.used_at,
+        _messages.id,
+        _messages.topic,
+        _messages.state,
+        _messages.priority,
+        _messages.simulated,
+    )
+    .join(_messages.id.table, _messages.id == _caps.message_id)
+    .where(
+        _caps.customer_id == bindparam("whose"),
+        _caps.cap == any_(bindparam("caps", type_=ARRAY(String))),
+        _caps.released_at.is_(None),
+        # What has not left yet leaves now at the earliest, however old its slot is.
+        or_(_caps.used_at > bindparam("since"), _messages.state.in_(sorted(UNSENT))),
+    )
+    .order_by(_caps.used_at, _caps.id)
 )
 
 
@@ -43,6 +59,18 @@ class Journey:
 
     outcome_id: str
     tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapUses:
+    """The slots that count for a topic, with the topics of the messages that have them.
+
+    `below` are slots that do not count: their messages have not left, and have a lower priority.
+    """
+
+    instants: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    below: tuple[Slot, ...] = ()
 
 
 async def ledger_view(
@@ -95,11 +123,18 @@ async def cap_uses(
     at: datetime,
     own: Journey | None = None,
     *,
+    priority: int = 0,
+    firm: Collection[str] = (),
     simulated: bool = False,
-) -> Mapping[str, tuple[datetime, ...]]:
-    """Return the instants at which slots of these caps were taken within their windows."""
+) -> CapUses:
+    """Return which slots of these caps are taken within their windows, for a topic's priority.
+
+    What has not left and has a lower priority is left out, unless it is `firm`: the caller has
+    found that it cannot give way. A rehearsal leaves out what is in earnest and has not left, as
+    the real thing would, but nothing in earnest gives way to it.
+    """
     if not caps:
-        return {}
+        return CapUses()
     windows = {cap.id: at - cap.reach for cap in caps}
     query = _CAP_USES
     values = {"whose": customer_id, "caps": list(windows), "since": min(windows.values())}
@@ -109,13 +144,25 @@ async def cap_uses(
         )
         query = query.where(_caps.message_id.not_in(from_own))
     if not simulated:
-        query = query.join(_messages.id.table, _messages.id == _caps.message_id)
         query = query.where(_messages.simulated.is_(False))
-    found: dict[str, list[datetime]] = {}
-    for cap, used_at in (await tx.execute(query, values)).all():
-        if used_at > windows[cap]:
-            found.setdefault(cap, []).append(used_at)
-    return {cap: tuple(sorted(instants)) for cap, instants in found.items()}
+    found: dict[str, list[tuple[datetime, str]]] = {}
+    below = []
+    for row in (await tx.execute(query, values)).all():
+        unsent = row.state in UNSENT
+        used_at = max(row.used_at, at) if unsent else row.used_at
+        if unsent and -row.priority < priority and row.id not in firm:
+            if row.simulated == simulated:
+                below.append(
+                    Slot(cap=row.cap, message_id=row.id, priority=-row.priority, at=used_at)
+                )
+        elif used_at > windows[row.cap]:
+            found.setdefault(row.cap, []).append((used_at, row.topic))
+    ordered = {cap: sorted(uses, key=itemgetter(0)) for cap, uses in found.items()}
+    return CapUses(
+        instants={cap: tuple(used_at for used_at, _ in uses) for cap, uses in ordered.items()},
+        holders={cap: tuple(topic for _, topic in uses) for cap, uses in ordered.items()},
+        below=tuple(below),
+    )
 
 
 async def tallies(

@@ -21,6 +21,7 @@ from tellal.services.journeys import Journeys
 from tellal.services.outage_audience import OutageAudience
 from tellal.services.outages import Outages
 from tellal.services.posting import Posts
+from tellal.services.precedence import Precedence
 from tellal.services.progress import Progress
 
 _log = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ def furnish(
     _warn(books, routes)
     progress = Progress(clock)
     asking = Asking(books, decider, routes)
-    deciding = Deciding(asking, Posts(renderer), clock, speed=speed)
+    precedence = Precedence(asking, progress, clock)
+    deciding = Deciding(asking, precedence, Posts(renderer), clock, speed=speed)
     profiles = load_profiles()
     return House(
         sessions=sessions,

@@ -51,7 +51,7 @@ from tellal.addresses import country_of
 from tellal.domain.blocks import BlockOrigin
 from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
 from tellal.domain.customers import ConsentState
-from tellal.domain.messages import LOST, OutcomeState
+from tellal.domain.messages import LOST, UNSENT, OutcomeState
 from tellal.domain.routes import Load, RouteTable
 from tellal.domain.simulation import NUMBERS
 from tellal.persistence.columns import table
@@ -316,30 +316,36 @@ class _Gathering:
         return columns
 
     def _of_caps(self) -> Select[Any] | None:
-        """Gather the slots that were taken lately, newest first."""
+        """Gather the slots that were taken lately, newest first, as `cap_uses` does for one."""
         if not self.needs.caps:
             return None
-        since = {cap: self.at - reach for cap, reach in self.needs.caps.items()}
-        taken = aggregate_order_by(_caps.used_at, _caps.used_at.desc())
+        since = {seen: self.at - reach for seen, reach in self.needs.caps.items()}
+        unsent = _messages.state.in_(sorted(UNSENT))
+        goes_at = case(
+            (unsent, func.greatest(_caps.used_at, _instant(self.at))), else_=_caps.used_at
+        )
         columns = [
-            func.array_agg(taken)
-            .filter(_caps.cap == cap, _caps.used_at > _instant(begin))
-            .label(self.needs.cap_column(cap))
-            for cap, begin in since.items()
+            func.array_agg(aggregate_order_by(goes_at, goes_at.desc()))
+            .filter(
+                _caps.cap == cap,
+                goes_at > _instant(begin),
+                # Priorities are stored with their sign turned.
+                or_(not_(unsent), _messages.priority <= -priority),
+            )
+            .label(self.needs.cap_column(cap, priority))
+            for (cap, priority), begin in since.items()
         ]
         query = (
             select(_caps.customer_id, *columns)
+            .join(_messages.id.table, _messages.id == _caps.message_id)
             .where(
-                _caps.cap == any_(literal(sorted(since), ARRAY(String))),
+                _caps.cap == any_(literal(sorted({cap for cap, _ in since}), ARRAY(String))),
                 _caps.released_at.is_(None),
-                _caps.used_at > _instant(min(since.values())),
+                or_(_caps.used_at > _instant(min(since.values())), unsent),
                 *_only(_caps.customer_id, self.ids),
             )
             .group_by(_caps.customer_id)
         )
-        if self.simulated and not self.own:
-            return query
-        query = query.join(_messages.id.table, _messages.id == _caps.message_id)
         if not self.simulated:
             query = query.where(_messages.simulated.is_(False))
         if self.own:

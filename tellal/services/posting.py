@@ -13,11 +13,11 @@ from tellal.domain.messages import MessageState
 from tellal.domain.plans import Plan
 from tellal.ids import new_id
 from tellal.persistence.columns import table
-from tellal.persistence.tables.ledger import CapUseRow, MessageRow
+from tellal.persistence.tables.ledger import MessageRow
 from tellal.ports import Renderer
+from tellal.services.reserving import Taken, take
 
 _messages = table(MessageRow)
-_caps = table(CapUseRow)
 
 SURFACE = "surface"
 """The carrier of banners: the page or app that the person is on at this moment."""
@@ -28,7 +28,6 @@ LANE_CHANNEL = "tellal_lane"
 _WRITE = insert(_messages)
 # The lane is woken by the same statement: a round trip less for every message.
 _WRITE_AND_WAKE = _WRITE.returning(func.pg_notify(LANE_CHANNEL, _messages.c.lane))
-_WRITE_CAP = insert(_caps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +46,14 @@ class Posting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """A message as it was written; banners carry their text, because the caller shows them."""
+    """A message as it was written, and from when it may go.
+
+    Banners carry their text, because the caller shows them.
+    """
 
     message_id: str
     channel: Channel
+    at: datetime
     expires_at: datetime
     title: str = ""
     text: str = ""
@@ -94,19 +97,17 @@ class Posts:
         if channel is Channel.BANNER:
             row |= await self._shown_at_once(brand, customer, posting, now)
         await tx.execute(_WRITE if channel is Channel.BANNER else _WRITE_AND_WAKE, row)
-        for cap in posting.caps:
-            await tx.execute(
-                _WRITE_CAP,
-                {
-                    "id": new_id(),
-                    "customer_id": customer.id,
-                    "cap": cap,
-                    "message_id": row["id"],
-                    "used_at": max(now, posting.not_before),
-                },
-            )
+        message_id, used_at = str(row["id"]), max(now, posting.not_before)
+        await take(
+            tx,
+            [
+                Taken(customer_id=customer.id, cap=cap, message_id=message_id, used_at=used_at)
+                for cap in posting.caps
+            ],
+        )
         return Posted(
-            message_id=str(row["id"]),
+            message_id=message_id,
+            at=used_at,
             channel=channel,
             expires_at=now + plan.expires,
             title=str(row.get("subject", "")),

@@ -38,6 +38,10 @@ _points = table(ContactPointRow)
 _consents = table(ConsentRow)
 
 
+DISPLACED = "displaced"
+"""The code of a message whose slot of a cap went to one of a higher priority."""
+
+
 class Progress:
     """Moves messages along the transition table, with all that follows from it."""
 
@@ -72,6 +76,29 @@ class Progress:
         ids = (await tx.execute(query)).scalars().all()
         moves = [Move(message_id=i, state=MessageState.CANCELLED, code=code) for i in ids]
         await self.move(tx, moves)
+
+    async def displace(
+        self, tx: AsyncSession, message_id: str, *, by: str, until: datetime | None
+    ) -> None:
+        """Have a message that lost its slot of a cap wait until a later one; None ends it.
+
+        The caller has locked it and its outcome, and found that it has not left.
+        """
+        of_it = update(_messages).where(_messages.c.id == message_id)
+        if until is None:
+            await tx.execute(of_it.values(displaced_by=by))
+            over = Move(message_id=message_id, state=MessageState.EXPIRED, code=DISPLACED)
+            await self.move(tx, [over])
+            return
+        await tx.execute(
+            of_it.values(
+                displaced_by=by,
+                state=MessageState.DEFERRED,
+                state_at=self._clock.now(),
+                not_before=until,
+                code=DISPLACED,
+            )
+        )
 
     async def wake(self, tx: AsyncSession, outcome_ids: Sequence[str]) -> None:
         """Have the journeys of these outcomes look at the ledger again."""

@@ -42,6 +42,7 @@ def decision_row(
         "revision": decision.revision,
         "executor": decision.executor,
         "body": {**plain(asdict(decision)), "simulated": simulated},
+        "simulated": simulated,
         "asked": to_json(question, decision.read),
         "at": decision.at,
     }
@@ -65,6 +66,8 @@ def decision_of(body: Mapping[str, Any]) -> Decision:
         ),
         expires_at=datetime.fromisoformat(body["expires_at"]) if body["expires_at"] else None,
         reasons=tuple(Reason(**reason) for reason in body["reasons"]),
+        # What was decided before caps said what a message waits for does not say it.
+        delays=tuple(Reason(**reason) for reason in body.get("delays", ())),
         fired=tuple(Fired(**fired) for fired in body["fired"]),
         facts=tuple(body["facts"]),
         read={p: tuple(v) if isinstance(v, list) else v for p, v in body["read"].items()},

@@ -7,6 +7,7 @@ import pytest
 
 from rules.source import SHIPPED
 from tellal.clock import SystemClock
+from tellal.domain.channels import Channel
 from tellal.persistence.session import Sessions
 from tellal.services.keys import create_key
 from tests.support.builders import a_brand, a_customer
@@ -20,7 +21,12 @@ async def keys(sessions: Sessions) -> dict[str, str]:
     now = SystemClock().now()
     async with sessions() as tx, tx.begin():
         brand = await a_brand(tx)
-        await a_customer(tx, brand)
+        await a_customer(
+            tx,
+            brand,
+            contacts={Channel.EMAIL: "ayse@example.com"},
+            consents={Channel.EMAIL: "granted"},
+        )
         for name, role in (("ada", "author"), ("bob", "approver")):
             _, tokens[name] = await create_key(
                 tx, brand.id, name, (), now=now, person=f"{name}@bank.example", roles=[role]
@@ -29,11 +35,16 @@ async def keys(sessions: Sessions) -> dict[str, str]:
     return tokens
 
 
+NOBODY = "customer.age: {exists: false}"
+GROWN_UPS = "customer.age: {lt: 19}"
+"""Of whom the age is not known is spoken to or not: each time it concerns the one customer."""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder of rule files in which a team has changed a rule."""
     copy = copytree(SHIPPED, tmp_path / "book")
-    edit(copy, "limit: 1", "limit: 2")
+    edit(copy, "customer.age: {lt: 18}", NOBODY)
     return copy
 
 
@@ -56,7 +67,7 @@ def test_two_persons_publish_and_one_more_revision_can_be_taken_back(
     first = proposed.out.split("tellal rules approve ")[1].strip()
     approved = rules("bob", "approve", first)
     published = rules("ada", "publish", str(folder))
-    edit(folder, "limit: 2", "limit: 3")
+    edit(folder, NOBODY, GROWN_UPS)
     second = rules("ada", "publish", str(folder)).out.split("approve ")[1].strip()
     rules("bob", "approve", second)
     rules("ada", "publish", "--revision", second)
@@ -64,7 +75,7 @@ def test_two_persons_publish_and_one_more_revision_can_be_taken_back(
     rules("bob", "approve", first)
     rules("ada", "publish", "--revision", first)
     rules("ada", "show", first, "--into", str(tmp_path / "there"))
-    edit(folder, "limit: 3", "limit: 2")
+    edit(folder, GROWN_UPS, NOBODY)
     history = rules("ada", "history")
     verified = run("verify", "rulebook", TELLAL_DATABASE_URL=database_url)
 

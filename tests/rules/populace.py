@@ -97,10 +97,10 @@ def _row(person: Person, needs: Needs, kinds: dict[str, TypeEngine[Any]]) -> Map
         put(open_column(*way), Boolean(), channel in asked.reachable)
         put(blocked_column(*way), Boolean(), channel in asked.blocked)
         put(unroutable_column(*way), Boolean(), channel in asked.unroutable)
-    for cap in needs.caps:
+    for cap, priority in needs.caps:
         uses = sorted(asked.cap_uses.get(cap, ()), reverse=True)
         instants = [use.isoformat() for use in uses] or None
-        put(needs.cap_column(cap), ARRAY(DateTime(timezone=True)), instants)
+        put(needs.cap_column(cap, priority), ARRAY(DateTime(timezone=True)), instants)
     for count in needs.counts:
         tally = asked.tallies.get(count.id, Tally())
         put(needs.count_column(count), BigInteger(), tally.number or None)

@@ -63,6 +63,9 @@ def _questions(draw: st.DrawFn) -> Question:
         cap_uses=draw(
             st.dictionaries(_texts, st.lists(_instants, max_size=3).map(tuple), max_size=3)
         ),
+        cap_holders=draw(
+            st.dictionaries(_texts, st.lists(_texts, max_size=3).map(tuple), max_size=3)
+        ),
         consents=draw(st.dictionaries(_channels, st.booleans())),
         reachable=draw(st.frozensets(_channels)),
         blocked=draw(st.dictionaries(_channels, blocks, max_size=2)),

@@ -49,6 +49,7 @@ async def ended(house: House, days_ago: int) -> None:
     then = house.clock.now() - timedelta(days=days_ago)
     async with house.sessions() as tx, tx.begin():
         await tx.execute(update(_outcomes).values(state="told", created_at=then, closed_at=then))
+        await tx.execute(update(_messages).values(state="delivered"))
 
 
 @pytest.mark.req("C11")

@@ -190,7 +190,9 @@ async def used(house: House, brand: Brand, clock: SetClock, *, simulated: bool) 
         caps = house.books.current.caps_of(PROMO)
         later = clock.now() + timedelta(minutes=1)
         uses = await cap_uses(tx, customer.id, caps, later, simulated=simulated)
-    return sum(len(instants) for cap, instants in uses.items() if cap.endswith("promo_weekly"))
+    return sum(
+        len(instants) for cap, instants in uses.instants.items() if cap.endswith("promo_weekly")
+    )
 
 
 @pytest.mark.parametrize(

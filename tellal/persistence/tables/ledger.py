@@ -13,7 +13,7 @@ from sqlmodel import Field, SQLModel
 
 from tellal.persistence.columns import EMPTY, FALSE, Instant
 
-SILENT = "verdict = 'suppress' AND (body ->> 'simulated') IS DISTINCT FROM 'true'"
+SILENT = "verdict = 'suppress' AND NOT simulated"
 """Which decisions kept something back in earnest; `decisions_silent` holds these and no others."""
 
 
@@ -76,7 +76,7 @@ class DecisionRow(SQLModel, table=True):
     __tablename__ = "decisions"
     __table_args__ = (
         Index("decisions_of_customer", "customer_id", "topic", "id"),
-        # Reasons are summed up from the index alone: reading every explanation takes minutes.
+        # Reasons are summed up from the index alone.
         Index(
             "decisions_silent",
             "brand_id",
@@ -98,6 +98,7 @@ class DecisionRow(SQLModel, table=True):
     executor: str
     body: dict[str, object] = Field(sa_type=JSONB)
     asked: dict[str, object] | None = Field(default=None, sa_type=JSONB)
+    simulated: bool = Field(default=False, sa_column_kwargs=FALSE)
     at: datetime = Field(sa_type=Instant)
 
 
@@ -105,7 +106,8 @@ class MessageRow(SQLModel, table=True):
     """One text to one person over one channel, and where it is.
 
     `routes_out` names routes that cannot carry it, each with a comma after it; `segments` and
-    `cost` are what the text came to when it was last handed over.
+    `cost` are what the text came to when it was last handed over. `displaced_by` is the message of
+    a higher priority that took its slot of a cap.
     """
 
     __tablename__ = "messages"
@@ -120,6 +122,9 @@ class MessageRow(SQLModel, table=True):
         ),
         Index("messages_deferred", "not_before", postgresql_where=text("state = 'deferred'")),
         Index("messages_held", "held_by", postgresql_where=text("held_by IS NOT NULL")),
+        Index(
+            "messages_displaced", "displaced_by", postgresql_where=text("displaced_by IS NOT NULL")
+        ),
         Index("messages_leased", "lease_until", postgresql_where=text("state = 'handing_over'")),
         Index("messages_unknown", "check_at", postgresql_where=text("state = 'unknown'")),
         Index("messages_of_cause", "cause_id", "state"),
@@ -157,6 +162,7 @@ class MessageRow(SQLModel, table=True):
     check_at: datetime | None = Field(default=None, sa_type=Instant)
     lease_until: datetime | None = Field(default=None, sa_type=Instant)
     held_by: str | None = None
+    displaced_by: str | None = None
     simulated: bool = Field(default=False, sa_column_kwargs=FALSE)
     attempt: int = 0
     route: str = Field(default="", sa_column_kwargs=EMPTY)

@@ -23,19 +23,23 @@ def upgrade() -> None:
         ["brand_id", "recorded_at"],
         postgresql_where=sa.text("state = 'refused'"),
     )
+    op.add_column(
+        "decisions",
+        sa.Column("simulated", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+    )
+    op.execute("UPDATE decisions SET simulated = true WHERE body ->> 'simulated' = 'true'")
     op.create_index(
         "decisions_silent",
         "decisions",
         ["brand_id", "at"],
         postgresql_include=["reason"],
-        postgresql_where=sa.text(
-            "verdict = 'suppress' AND (body ->> 'simulated') IS DISTINCT FROM 'true'"
-        ),
+        postgresql_where=sa.text("verdict = 'suppress' AND NOT simulated"),
     )
 
 
 def downgrade() -> None:
     op.drop_index("decisions_silent", table_name="decisions")
+    op.drop_column("decisions", "simulated")
     op.drop_index("consents_refused", table_name="consents")
     for act in reversed(_ACTS):
         op.drop_column("complaints", f"{act}_at")
