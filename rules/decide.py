@@ -22,6 +22,7 @@ from rules.rulebook import Rulebook
 from rules.shards import Shard
 from rules.situations import Situation, zone_of
 from rules.vocabulary import moderate
+from tellal.domain.channels import MessageClass
 from tellal.domain.decisions import Decision, PlanStep, Reason, Value, Verdict
 from tellal.domain.errors import InvalidInputError
 
@@ -180,6 +181,7 @@ def _conclude(asking: _Asking, answer: EngineAnswer, executor: str) -> Decision:
         read=explain.read(shard.fields, asking.document, shard.personal),
         removed=dict(course.removed),
         cap_uses=uses(shard, tuple(step.channel for step in steps)),
+        passed=_passed(shard, question),
         shadow=tuple(rule.fired for rule in shard.shadow if rule.id in answer.fired),
         trace=explain.trace(shard.order, asking.document, answer.facts, answer.fired),
         revision=asking.book.revision,
@@ -237,6 +239,16 @@ def _suppress(course: Course, shard: Shard, question: Question, fired: frozenset
     if not topic.once and topic.on and ledger.attempts_made >= topic.attempts:
         text = f"He was asked {ledger.attempts_made} times, and {topic.attempts} are allowed"
         course.stops.append(Reason(code="attempts_exhausted", text=text))
+
+
+def _passed(shard: Shard, question: Question) -> tuple[Reason, ...]:
+    """Say what he wishes of a message that the law orders to be told all the same."""
+    topic = shard.topic
+    if topic.message_class is not MessageClass.MANDATORY:
+        return ()
+    wish = question.wishes.about(topic.id, topic.message_class)
+    text = f"{UNWANTED_WORDS[wish]}; the law orders it to be told" if wish else ""
+    return (Reason(code=wish, text=text),) if wish else ()
 
 
 def _choose(course: Course, shard: Shard, question: Question, fired: frozenset[str]) -> WaitFor:

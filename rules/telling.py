@@ -56,6 +56,8 @@ def _explained(decision: Decision) -> Iterator[str]:
     for reason in decision.reasons:
         place = f" ({reason.rule}, {reason.file}:{reason.line})" if reason.rule else ""
         yield f"  because {reason.code}: {reason.text}{place}"
+    for reason in decision.passed:
+        yield f"  in spite of {reason.code}: {reason.text}"
     for channel, reason in decision.removed.items():
         yield f"  not over {channel}: {reason.text}"
     for fired in decision.fired:

@@ -1,5 +1,6 @@
 """Complaints: what annoyed somebody, and that it ends."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -27,17 +28,33 @@ class NewComplaint(BaseModel):
     topic: str = Field(default="", max_length=100, examples=["iscep_promo"])
     message: str = Field(default="", max_length=64, description="A message; its topic is meant")
     source: str = Field(max_length=100, examples=["call_centre", "social_media", "e-devlet"])
-    text: str = Field(default="", max_length=2000, description="His words, kept until erased")
+    text: str = Field(
+        default="", max_length=2000, description="His words, kept until you erase them"
+    )
     by: str = Field(default="", max_length=100, description="Who took it down, besides the key")
 
 
 class Closing(BaseModel):
-    """How a complaint ends: `resume` says that he wants to hear of the topic again."""
+    """How a complaint ends: `resume` says that he wants to hear of the topic again.
+
+    One that was closed without it may be closed with it later.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     resume: bool = Field(examples=[False])
     by: str = Field(default="", max_length=100)
+
+
+class Erasing(BaseModel):
+    """Who has his words erased, besides the key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field(default="", max_length=100)
+
+
+_NOBODY = Erasing()
 
 
 @router.post("", status_code=201, responses=documented(404, 409, 422), response_model=Complaint)
@@ -59,7 +76,7 @@ async def file_complaint(body: NewComplaint, write: Writer) -> Response:
         by = write.signed(body.by)
         return await write.desk.complaints.file(tx, write.brand.id, said, by=by)
 
-    return await write.once(201, effect)
+    return await write.once(201, effect, keep=_without_text)
 
 
 @router.get("", responses=documented())
@@ -87,4 +104,24 @@ async def close_complaint(complaint_id: ComplaintId, body: Closing, write: Write
             tx, write.brand.id, complaint_id, resume=body.resume, by=write.signed(body.by)
         )
 
+    return await write.once(200, effect, keep=_without_text)
+
+
+@router.post("/{complaint_id}/erase", responses=documented(404, 409, 422), response_model=Complaint)
+async def erase_complaint(
+    complaint_id: ComplaintId, write: Writer, body: Erasing = _NOBODY
+) -> Response:
+    """Erase the customer's words; that he complained, and of what, stays and goes on to count."""
+    write.check_rehearsal("complaint", simulated=False)
+
+    async def effect(tx: AsyncSession) -> Complaint:
+        return await write.desk.complaints.erase(
+            tx, write.brand.id, complaint_id, by=write.signed(body.by)
+        )
+
     return await write.once(200, effect)
+
+
+def _without_text(complaint: Complaint) -> Complaint:
+    """Keep his words in one place: an answer that is kept for repeats could not be erased."""
+    return replace(complaint, text="")

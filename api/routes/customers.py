@@ -126,17 +126,39 @@ class PreferencesBody(BaseModel):
     )
 
 
+class PreferencesChange(BaseModel):
+    """What changes of a customer's preferences; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    service_only: bool | None = None
+    topics_off: list[str] | None = Field(
+        default=None, max_length=200, description="All topics that are off from now on"
+    )
+
+
 @router.put("/{ref}/preferences", responses=documented(404, 409, 422), response_model=CustomerView)
 async def put_preferences(ref: Ref, body: PreferencesBody, write: Writer) -> Response:
     """Note what a customer wants to hear; it holds for what waits to be sent, too."""
+    return await _prefer(write, ref, body)
 
+
+@router.patch(
+    "/{ref}/preferences", responses=documented(404, 409, 422), response_model=CustomerView
+)
+async def change_preferences(ref: Ref, body: PreferencesChange, write: Writer) -> Response:
+    """Change one of a customer's preferences, and leave the other as it is."""
+    return await _prefer(write, ref, body)
+
+
+async def _prefer(write: Writing, ref: str, said: PreferencesBody | PreferencesChange) -> Response:
     async def effect(tx: AsyncSession) -> CustomerView:
         customer = await write.desk.customers.prefer(
             tx,
             brand=write.brand,
             ref=ref,
-            service_only=body.service_only,
-            topics_off=frozenset(body.topics_off),
+            service_only=said.service_only,
+            topics_off=None if said.topics_off is None else frozenset(said.topics_off),
         )
         return customer_view(customer)
 

@@ -20,7 +20,8 @@ async def report_annoyance(
     read: Reader,
     begins: Annotated[AwareDatetime, Query(alias="from", examples=["2026-03-01T00:00:00Z"])],
     ends: Annotated[AwareDatetime, Query(alias="until", examples=["2026-04-01T00:00:00Z"])],
+    most: Annotated[int, Query(ge=0, le=1000, description="How many of the most told")] = 10,
 ) -> Annoyance:
     """Say how many messages people got in a period, and which topics they complained of."""
     async with read.session() as tx:
-        return await annoyance(tx, read.brand.id, begins, ends)
+        return await annoyance(tx, read.brand.id, begins, ends, most=most)

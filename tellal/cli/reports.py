@@ -1,7 +1,7 @@
 """Reports at the command line."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from tellal.services.annoyance import Annoyance
+    from tellal.services.annoyance import Annoyance, Share
 
 report = typer.Typer(help="Reports.", no_args_is_help=True)
 
@@ -23,7 +23,11 @@ def _report() -> None:
 def report_annoyance(
     *,
     brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
-    days: Annotated[int, typer.Option(min=1, max=366, help="How many days back.")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 30,
+    until: Annotated[
+        str, typer.Option(help="The end, as in 2026-03-02T12:00+03:00; without it, now.")
+    ] = "",
+    most: Annotated[int, typer.Option(min=0, max=1000, help="How many of the most told.")] = 10,
 ) -> None:
     """Show how many messages people got, and which topics they complained of."""
     from tellal.cli.transaction import in_transaction
@@ -32,29 +36,61 @@ def report_annoyance(
     from tellal.services.brands import find_brand
     from tellal.settings import Settings
 
-    now = SystemClock().now()
+    ends = _moment(until) if until else SystemClock().now()
 
     async def read(tx: "AsyncSession") -> "Annoyance":
         found = await find_brand(tx, brand)
-        return await annoyance(tx, found.id, now - timedelta(days=days), now)
+        return await annoyance(tx, found.id, ends - timedelta(days=days), ends, most=most)
 
     said = in_transaction(Settings().database_url.get_secret_value(), read)
-    typer.echo(f"{said.messages} messages in {days} days.")
-    _table("customers by messages", said.customers)
-    _table("messages by class", said.by_class)
-    _table("messages by channel", said.by_channel)
-    typer.echo("\ntopic                          messages  complaints  per 1,000")
-    for topic in said.topics:
-        typer.echo(
-            f"{topic.topic:30} {topic.messages:8}  {topic.complaints:10}  {topic.per_thousand:9}"
-        )
-    _table("most messages", dict(said.most))
-    _table("refusals by channel", said.refusals)
-    _table("kept back, by reason", said.suppressed)
+    typer.echo(f"{said.messages} messages, {said.begins:%Y-%m-%d} to {said.ends:%Y-%m-%d} (UTC)")
+    _people(said)
+    _topics(said)
+    _table("most messages", ((one.customer_id, one.messages) for one in said.most))
+    _table("consents taken back", said.refusals.items())
+    _table("kept back, by reason", said.suppressed.items())
 
 
-def _table(name: str, numbers: Mapping[str, int]) -> None:
-    if numbers:
-        typer.echo(f"\n{name}")
-    for key, number in numbers.items():
-        typer.echo(f"  {key:28} {number:8}")
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        hint = "write a moment with its offset, as in 2026-03-02T12:00+03:00"
+        raise typer.BadParameter(hint, param_hint="--until")
+    return moment
+
+
+def _people(said: "Annoyance") -> None:
+    """Show how many people got how many messages, of all and of each kind."""
+    shares: Sequence[tuple[str, Mapping[str, Share]]] = (
+        ("class", said.by_class),
+        ("channel", said.by_channel),
+        ("topic", {one.topic: one for one in said.topics}),
+    )
+    _row("customers by messages", said.customers)
+    _row("all", said.customers.values())
+    for name, kinds in shares:
+        for kind, share in kinds.items():
+            _row(f"{name} {kind}", share.customers.values())
+
+
+def _topics(said: "Annoyance") -> None:
+    if said.topics:
+        typer.echo("")
+        _row("topic", ("messages", "complaints", "per 1,000", "refusals"), width=11)
+    for one in said.topics:
+        rate = "-" if one.per_thousand is None else f"{one.per_thousand:g}"
+        _row(one.topic, (one.messages, one.complaints, rate, one.refusals), width=11)
+
+
+def _table(name: str, numbers: Iterable[tuple[str, int]]) -> None:
+    for place, (key, number) in enumerate(numbers):
+        if place == 0:
+            typer.echo(f"\n{name}")
+        _row(f"  {key}", (number,))
+
+
+def _row(name: str, cells: Iterable[object], *, width: int = 8) -> None:
+    typer.echo(f"{name:34}" + "".join(f"{cell!s:>{width}}" for cell in cells))

@@ -67,8 +67,11 @@ class Wishes:
 
     def against(self, topic: str, message_class: MessageClass) -> str:
         """Return the code of what speaks against a message, empty if nothing does."""
-        if message_class is MessageClass.MANDATORY:
-            return ""
+        mandatory = message_class is MessageClass.MANDATORY
+        return "" if mandatory else self.about(topic, message_class)
+
+    def about(self, topic: str, message_class: MessageClass) -> str:
+        """Return the code of what he wishes of a message, heeded or not; empty if nothing."""
         if topic in self.complained:
             return "complained"
         if topic in self.topics_off:

@@ -68,8 +68,9 @@ class Decision:
 
     `read` holds the facts that the rules looked at (personal values masked); `removed` names, per
     channel that a later phase took away, the reason; `delays` says which full caps it waits for;
-    `shadow` holds the rules that would have had an effect, were they in force. `executor` is who
-    answered: `durable_rules`, or `reference` when the engine erred, was late or differed.
+    `passed` says against which of his wishes the law orders the message; `shadow` holds the rules
+    that would have had an effect, were they in force. `executor` is who answered: `durable_rules`,
+    or `reference` when the engine erred, was late or differed.
     """
 
     topic: str
@@ -87,6 +88,7 @@ class Decision:
     removed: Mapping[Channel, Reason] = field(default_factory=dict)
     cap_uses: tuple[CapUse, ...] = ()
     trace: tuple[Mapping[str, object], ...] = ()
+    passed: tuple[Reason, ...] = ()
     shadow: tuple[Fired, ...] = ()
     revision: str = ""
     executor: str = "reference"

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rules.decide import UNWANTED_WORDS
 from rules.rulebook import Rulebook
 from rules.standing import converted
 from tellal.domain.customers import Brand, Customer
@@ -149,10 +150,7 @@ class Look:
         decision = answer.decision
         if decision.verdict is Verdict.SUPPRESS:
             await self._record(answer)
-            return await self._close_without_success(
-                OutcomeState.FAILED if latest.state in LOST else OutcomeState.UNKNOWN,
-                decision.reasons[0].code,
-            )
+            return await self._close_without_success(_given_up(latest), decision.reasons[0].code)
         allowed = {step.channel: step for step in decision.steps}
         for index in range(latest.step + 1, len(self._plan.steps)):
             step = allowed.get(self._plan.steps[index].channel)
@@ -290,3 +288,10 @@ class Look:
             topic=self.outcome.topic,
             brand=self.brand.name,
         )
+
+
+def _given_up(latest: Row[Any]) -> OutcomeState:
+    """Say how an outcome ends that nothing follows: what he did not want has not failed."""
+    if latest.state == MessageState.CANCELLED and latest.code in UNWANTED_WORDS:
+        return OutcomeState.CANCELLED
+    return OutcomeState.FAILED if latest.state in LOST else OutcomeState.UNKNOWN

@@ -4,7 +4,7 @@ A complaint locks its customer's row, and an intent shares that row before it is
 the answer nothing further of the topic leaves for him but what the law orders to be told.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -44,7 +44,10 @@ class ComplaintInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """A complaint; it silences its topic until it is closed with `resumed`."""
+    """A complaint; it silences its topic until it is `resumed`, closed or not.
+
+    `text` is empty once it was erased.
+    """
 
     id: str
     customer: str
@@ -57,6 +60,13 @@ class Complaint:
     closed_by: str
     closed_at: datetime | None
     resumed: bool
+    resumed_by: str = ""
+    resumed_at: datetime | None = None
+    erased_by: str = ""
+    erased_at: datetime | None = None
+
+
+_SHOWN = tuple(part.name for part in fields(Complaint))
 
 
 class Complaints:
@@ -74,7 +84,7 @@ class Complaints:
 
         Raises:
             NotFoundError: The brand has no such customer, or he has no such message.
-            InvalidInputError: Neither a topic nor a message is named, or there is no such topic.
+            InvalidInputError: Not one of topic and message is named, or there is no such topic.
         """
         customer = await lock_customer(tx, brand_id, said.customer)
         topic = await self._topic(tx, customer, said)
@@ -101,21 +111,37 @@ class Complaints:
     ) -> Complaint:
         """Close a complaint; only with `resume` may the topic be spoken of again.
 
+        One that was closed without may be closed with it later: people change their minds.
+
         Raises:
             NotFoundError: The brand has no such complaint.
-            ConflictError: It was closed before.
+            ConflictError: That was done before.
         """
-        found = await self._row(tx, brand_id, complaint_id)
-        await lock_customer_by_id(tx, found.customer_id)
-        found = await self._row(tx, brand_id, complaint_id)
-        if found.closed_at is not None:
+        found = await self._locked(tx, brand_id, complaint_id)
+        if found.closed_at is not None and (found.resumed or not resume):
             raise ConflictError("the complaint was closed before", code="complaint_closed")
-        await tx.execute(
-            update(_complaints)
-            .where(_complaints.c.id == complaint_id)
-            .values(closed_at=self._clock.now(), closed_by=by, resumed=resume)
-        )
+        now = self._clock.now()
+        values: dict[str, object] = {}
+        if found.closed_at is None:
+            values |= {"closed_at": now, "closed_by": by}
+        if resume:
+            values |= {"resumed": True, "resumed_at": now, "resumed_by": by}
+        await _write(tx, complaint_id, values)
         await self._remember(tx, found.customer_id)
+        return await self.find(tx, brand_id, complaint_id)
+
+    async def erase(
+        self, tx: AsyncSession, brand_id: str, complaint_id: str, *, by: str
+    ) -> Complaint:
+        """Erase what he said; that he complained, and of what, stays. Twice changes nothing.
+
+        Raises:
+            NotFoundError: The brand has no such complaint.
+        """
+        found = await self._locked(tx, brand_id, complaint_id)
+        if found.erased_at is None:
+            erased = {"text": "", "erased_at": self._clock.now(), "erased_by": by}
+            await _write(tx, complaint_id, erased)
         return await self.find(tx, brand_id, complaint_id)
 
     async def find(self, tx: AsyncSession, brand_id: str, complaint_id: str) -> Complaint:
@@ -136,7 +162,16 @@ class Complaints:
         rows = await tx.execute(query.order_by(_complaints.c.id).limit(limit))
         return [_view(row) for row in rows]
 
+    async def _locked(self, tx: AsyncSession, brand_id: str, complaint_id: str) -> Row[Any]:
+        """Lock the customer of a complaint, and read it as it is then."""
+        found = await self._row(tx, brand_id, complaint_id)
+        await lock_customer_by_id(tx, found.customer_id)
+        return await self._row(tx, brand_id, complaint_id)
+
     async def _topic(self, tx: AsyncSession, customer: Customer, said: ComplaintInput) -> str:
+        if bool(said.message_id) == bool(said.topic):
+            message = "a complaint names a topic or a message, and not both"
+            raise InvalidInputError(message, field="topic", hint="say what he complains of")
         if said.message_id:
             query = select(_messages.c.topic).where(
                 _messages.c.id == said.message_id, _messages.c.customer_id == customer.id
@@ -148,9 +183,6 @@ class Complaints:
         topics = self._books.current.topics
         if said.topic in topics:
             return said.topic
-        if not said.topic:
-            message = "a complaint names a topic or a message"
-            raise InvalidInputError(message, field="topic", hint="say what he complains of")
         near = did_you_mean(said.topic, topics)
         message = f"the rulebook has no topic '{said.topic}'"
         raise InvalidInputError(message, field="topic", hint=near)
@@ -186,6 +218,11 @@ class Complaints:
         return row
 
 
+async def _write(tx: AsyncSession, complaint_id: str, values: dict[str, object]) -> None:
+    change = update(_complaints).where(_complaints.c.id == complaint_id)
+    await tx.execute(change.values(**values))
+
+
 def _of_brand(brand_id: str) -> Select[Any]:
     return (
         select(_complaints, _customers.c.ref.label("customer"))
@@ -195,16 +232,4 @@ def _of_brand(brand_id: str) -> Select[Any]:
 
 
 def _view(row: Row[Any]) -> Complaint:
-    return Complaint(
-        id=row.id,
-        customer=row.customer,
-        topic=row.topic,
-        message_id=row.message_id,
-        source=row.source,
-        text=row.text,
-        filed_by=row.filed_by,
-        filed_at=row.filed_at,
-        closed_by=row.closed_by,
-        closed_at=row.closed_at,
-        resumed=row.resumed,
-    )
+    return Complaint(**{name: getattr(row, name) for name in _SHOWN})

@@ -13,7 +13,7 @@ from rules.holder import RulebookHolder
 from rules.vocabulary import did_you_mean
 from tellal.addresses import country_of, normalise
 from tellal.clock import Clock
-from tellal.domain.channels import Channel
+from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.customers import Brand, Consent, ConsentState, Customer, CustomerKind
 from tellal.domain.decisions import Value
 from tellal.domain.errors import InvalidInputError
@@ -136,31 +136,42 @@ class Customers:
         *,
         brand: Brand,
         ref: str,
-        service_only: bool,
-        topics_off: frozenset[str],
+        service_only: bool | None = None,
+        topics_off: frozenset[str] | None = None,
     ) -> Customer:
-        """Note what a customer wants to hear; what waits for a lane is looked at there again.
+        """Note what a customer wants to hear; None leaves it as it is.
+
+        What waits for a lane is looked at there again.
 
         Raises:
             NotFoundError: The brand has no such customer.
-            InvalidInputError: The rulebook has no such topic.
+            InvalidInputError: The rulebook has no such topic, or the law orders it to be told.
         """
-        for topic in sorted(topics_off):
-            if topic not in self._books.current.topics:
-                near = did_you_mean(topic, self._books.current.topics)
-                message = f"the rulebook has no topic '{topic}'"
-                raise InvalidInputError(message, field="topics_off", hint=near)
         customer = await lock_customer(tx, brand.id, ref)
-        await tx.execute(
-            update(_customers)
-            .where(_customers.c.id == customer.id)
-            .values(
-                service_only=service_only,
-                topics_off=sorted(topics_off),
-                updated_at=self._clock.now(),
-            )
-        )
+        values: dict[str, object] = {"updated_at": self._clock.now()}
+        if service_only is not None:
+            values["service_only"] = service_only
+        if topics_off is not None:
+            # What is off already stays so, though the rulebook may have lost the topic meanwhile.
+            for topic in sorted(topics_off - customer.wishes.topics_off):
+                self._check_may_be_off(topic)
+            values["topics_off"] = sorted(topics_off)
+        change = update(_customers).where(_customers.c.id == customer.id)
+        await tx.execute(change.values(**values))
         return await find_customer(tx, brand.id, ref)
+
+    def _check_may_be_off(self, name: str) -> None:
+        topics = self._books.current.topics
+        topic = topics.get(name)
+        if topic is None:
+            message = f"the rulebook has no topic '{name}'"
+            raise InvalidInputError(message, field="topics_off", hint=did_you_mean(name, topics))
+        if topic.message_class is MessageClass.MANDATORY:
+            raise InvalidInputError(
+                f"the law orders '{name}' to be told",
+                field="topics_off",
+                hint="leave topics of the class mandatory out",
+            )
 
     def _values(
         self, brand: Brand, said: CustomerInput, contacts: Sequence[Contact]

@@ -42,6 +42,7 @@ def decision_row(
         "revision": decision.revision,
         "executor": decision.executor,
         "body": {**plain(asdict(decision)), "simulated": simulated},
+        "simulated": simulated,
         "asked": to_json(question, decision.read),
         "at": decision.at,
     }
@@ -75,6 +76,7 @@ def decision_of(body: Mapping[str, Any]) -> Decision:
             CapUse(cap=use["cap"], channel=Channel(use["channel"])) for use in body["cap_uses"]
         ),
         trace=tuple(body["trace"]),
+        passed=tuple(Reason(**reason) for reason in body.get("passed", ())),
         # What was decided before there were such rules says nothing of them.
         shadow=tuple(Fired(**fired) for fired in body.get("shadow", ())),
         revision=body["revision"],

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from tellal.services.keys import Scope
+from tellal.services.keys import Scope, create_key
 from tests.support.api import Served, Tenant, Tenants, log_in, put_customer
 
 TOPIC = "phishing_awareness"
+ADDRESSES = {"sms": "0532 000 01 01", "email": "ayse@example.com"}
 
 
 async def complain(tenant: Tenant, **said: object) -> dict[str, Any]:
@@ -50,21 +51,50 @@ async def test_a_complaint_ends_what_waits_and_silences_the_topic(bank: Tenant) 
 
 
 @pytest.mark.req("A10")
-async def test_a_closed_complaint_goes_on_to_silence_unless_she_wants_to_hear_again(
+async def test_a_closed_complaint_goes_on_to_silence_until_she_wants_to_hear_again(
     bank: Tenant,
 ) -> None:
     await put_customer(bank)
-    first, second = await complain(bank), await complain(bank)
+    filed = await complain(bank)
 
-    closed = await bank.client.post(f"/v1/complaints/{first['id']}/close", json={"resume": False})
-    after_first = await decided(bank)
-    await bank.client.post(f"/v1/complaints/{second['id']}/close", json={"resume": True})
-    after_second = await decided(bank)
-    again = await bank.client.post(f"/v1/complaints/{first['id']}/close", json={"resume": True})
+    async def close(*, resume: bool) -> tuple[int, dict[str, Any]]:
+        answer = await bank.client.post(
+            f"/v1/complaints/{filed['id']}/close", json={"resume": resume}
+        )
+        return answer.status_code, answer.json()
 
-    assert closed.json()["closed_by"] == "crm"
-    assert (after_first, after_second) == ("complained", "complained")
-    assert (again.status_code, again.json()["code"]) == (409, "complaint_closed")
+    _, closed = await close(resume=False)
+    silent = await decided(bank)
+    closed_again = await close(resume=False)
+    _, resumed = await close(resume=True)
+    resumed_again = await close(resume=True)
+
+    assert (closed["closed_by"], closed["resumed"], silent) == ("crm", False, "complained")
+    assert (resumed["closed_at"], resumed["resumed_by"]) == (closed["closed_at"], "crm")
+    assert await decided(bank) == "send"
+    for status, problem in (closed_again, resumed_again):
+        assert (status, problem["code"]) == (409, "complaint_closed")
+
+
+@pytest.mark.req("A10")
+async def test_her_words_can_be_erased_and_are_kept_in_no_answer(bank: Tenant) -> None:
+    await put_customer(bank)
+    body = {"customer": "ayse", "topic": TOPIC, "source": "web", "text": "I am not your Ayşe"}
+    key = {"Idempotency-Key": "k"}
+    first = await bank.client.post("/v1/complaints", json=body, headers=key)
+    repeat = await bank.client.post("/v1/complaints", json=body, headers=key)
+    path = f"/v1/complaints/{first.json()['id']}/erase"
+
+    erased = await bank.client.post(path, json={"by": "Ece"})
+    again = await bank.client.post(path)
+
+    assert (first.json()["text"], repeat.json()["text"]) == ("I am not your Ayşe", "")
+    assert repeat.headers["Idempotent-Replay"] == "true"
+    assert (erased.json()["text"], erased.json()["erased_by"]) == ("", "crm (Ece)")
+    assert (again.status_code, again.json()) == (200, erased.json())
+    [listed] = (await bank.client.get("/v1/complaints")).json()["items"]
+    assert listed == erased.json()
+    assert await decided(bank) == "complained"
 
 
 @pytest.mark.req("A10")
@@ -92,7 +122,12 @@ async def test_what_the_law_orders_is_told_in_spite_of_a_complaint(bank: Tenant)
         "/v1/events", json={"customer": "ayse", "type": "suspicious_login"}
     )
 
-    assert [one["verdict"] for one in answer.json()["decisions"]] == ["send"]
+    [told] = answer.json()["decisions"]
+    decision = (await bank.client.get(f"/v1/decisions/{told['id']}")).json()
+    assert (told["verdict"], decision["reasons"]) == ("send", [])
+    assert [(one["code"], one["text"]) for one in decision["passed"]] == [
+        ("complained", "He has complained of messages about this; the law orders it to be told")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -100,8 +135,10 @@ async def test_what_the_law_orders_is_told_in_spite_of_a_complaint(bank: Tenant)
     [
         ({"topic": "phishing_awarenes"}, 422, "topic"),
         ({"topic": ""}, 422, "topic"),
+        ({"message": "01M837NRNXEYD9M2SCPHQYZW89"}, 422, "topic"),
+        ({"source": None}, 422, "source"),
         ({"customer": "nobody"}, 404, None),
-        ({"message": "01M837NRNXEYD9M2SCPHQYZW89"}, 404, None),
+        ({"topic": "", "message": "01M837NRNXEYD9M2SCPHQYZW89"}, 404, None),
     ],
 )
 async def test_a_complaint_of_nothing_is_refused(
@@ -121,10 +158,32 @@ async def test_another_brands_complaint_is_none_of_yours(bank: Tenant, tenants: 
     filed = await complain(bank)
     other = await tenants.make("grid")
 
-    answer = await other.client.post(f"/v1/complaints/{filed['id']}/close", json={"resume": True})
+    path = f"/v1/complaints/{filed['id']}"
 
-    assert answer.status_code == 404
+    closed = await other.client.post(f"{path}/close", json={"resume": True})
+    erased = await other.client.post(f"{path}/erase")
+    wished = await other.client.patch("/v1/customers/ayse/preferences", json={"service_only": True})
+
+    assert [one.status_code for one in (closed, erased, wished)] == [404, 404, 404]
     assert (await other.client.get("/v1/complaints")).json()["items"] == []
+
+
+async def test_a_complaint_is_in_earnest_and_filed_by_no_rehearsal(
+    bank: Tenant, served: Served
+) -> None:
+    await put_customer(bank)
+    async with served.sessions() as tx, tx.begin():
+        scopes = [Scope.COMPLAINTS_WRITE]
+        _, token = await create_key(
+            tx, bank.brand.id, "rehearsal", scopes, now=served.clock.now(), rehearses=True
+        )
+    body = {"customer": "ayse", "topic": TOPIC, "source": "web"}
+
+    async with served.client(token) as rehearsing:
+        refused = await rehearsing.post("/v1/complaints", json=body)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_a_rehearsal")
+    assert await decided(bank) == "send"
 
 
 async def test_complaints_need_a_scope(tenants: Tenants) -> None:
@@ -138,26 +197,85 @@ async def test_complaints_need_a_scope(tenants: Tenants) -> None:
 
 @pytest.mark.req("A11")
 async def test_service_messages_only_is_one_switch(bank: Tenant) -> None:
-    await put_customer(bank)
-    for channel in ("sms", "email"):
+    """As at the peer bank: of what concerns her she hears, and never "install our app"."""
+    contacts = [{"channel": channel, "address": address} for channel, address in ADDRESSES.items()]
+    await put_customer(bank, contacts=contacts)
+    for channel in ADDRESSES:
         consent = {"channel": channel, "state": "granted", "source": "web"}
         await bank.client.post("/v1/customers/ayse/consents", json=consent)
 
+    async def happens(type: str, **data: object) -> dict[str, str]:
+        body = {"customer": "ayse", "type": type, "data": data}
+        answer = await bank.client.post("/v1/events", json=body)
+        assert answer.status_code == 200, answer.text
+        return {one["topic"]: one["reason"] or one["verdict"] for one in answer.json()["decisions"]}
+
+    path = "/v1/customers/ayse/preferences"
+    await bank.client.put(path, json={"service_only": True})
+    logged_in = await happens("login", method="password")
+    warned = await happens("suspicious_login")
+    await bank.client.put(path, json={"service_only": False})
+    after = await happens("login", method="password")
+
+    assert logged_in == {"iscep_promo": "service_only", TOPIC: "send"}
+    assert warned == {"security_alert": "send"}
+    assert after == {"iscep_promo": "send", TOPIC: "already_pending"}
+
+
+@pytest.mark.req("A11")
+async def test_one_preference_is_changed_and_the_other_stays(bank: Tenant) -> None:
+    await put_customer(bank)
+    path = "/v1/customers/ayse/preferences"
+    await bank.client.put(path, json={"topics_off": [TOPIC]})
+
+    async def change(**said: object) -> dict[str, Any]:
+        answer = await bank.client.patch(path, json=said)
+        assert answer.status_code == 200, answer.text
+        preferences: dict[str, Any] = answer.json()["preferences"]
+        return preferences
+
+    assert await change(service_only=True) == {
+        "service_only": True,
+        "topics_off": [TOPIC],
+        "complained": [],
+    }
+    # What the brand says of her anew leaves what she said herself.
+    await put_customer(bank, first_name="Ayşe")
+    assert (await change(topics_off=[]))["service_only"] is True
+
+
+@pytest.mark.req("A11")
+async def test_what_the_law_orders_cannot_be_turned_off(bank: Tenant) -> None:
+    await put_customer(bank)
+
+    answer = await bank.client.patch(
+        "/v1/customers/ayse/preferences", json={"topics_off": ["security_alert"]}
+    )
+
+    assert answer.status_code == 422
+    assert "the law orders" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.req("A14")
+async def test_whoever_is_under_age_when_it_is_decided_gets_no_promotion(
+    bank: Tenant, served: Served
+) -> None:
+    contacts = [{"channel": "email", "address": "ayse@example.com"}]
+    born = {"birth_date": "2008-03-03", "age": 19}
+    await put_customer(bank, contacts=contacts, attributes=born)
+    agreed = {"channel": "email", "state": "granted", "source": "branch"}
+    await bank.client.post("/v1/customers/ayse/consents", json=agreed)
+
     async def promoted() -> str:
-        event = {"customer": "ayse", "type": "login", "data": {"method": "password"}}
-        answer = await bank.client.post("/v1/events", json=event)
-        [one] = [d for d in answer.json()["decisions"] if d["topic"] == "iscep_promo"]
+        told = await log_in(bank)
+        [one] = [d for d in told["decisions"] if d["topic"] == "iscep_promo"]
         return str(one["reason"] or one["verdict"])
 
-    await bank.client.put("/v1/customers/ayse/preferences", json={"service_only": True})
-    spared = await promoted()
-    params = {"customer": "ayse", "topic": TOPIC}
-    warned = (await bank.client.get("/v1/decisions", params=params)).json()["items"][0]
-    await bank.client.put("/v1/customers/ayse/preferences", json={"service_only": False})
+    on_the_eve = await promoted()
+    served.clock.at = served.clock.at.replace(hour=21, minute=30)  # past midnight in Istanbul
 
-    assert spared == "service_only"
-    assert warned["verdict"] == "send"
-    assert await promoted() != "service_only"
+    assert on_the_eve == "minor"
+    assert await promoted() == "send"
 
 
 @pytest.mark.req("A11")

@@ -53,7 +53,9 @@ async def test_a_decision_is_explained_and_becomes_a_test(
     written = rules("record", decision, "--into", str(file))
     run_again = rules("test", str(tmp_path))
 
-    assert "because minor: Nothing is promoted to minors (iscep.minor, iscep.yaml:" in stored.out
+    assert (
+        "because minor: Nothing commercial goes to minors (common.minor, common.yaml:" in stored.out
+    )
     assert now.out.startswith("rules and facts of today\n")
     assert past.out.startswith(f"rules of then, facts stored with decision {decision}\n")
     assert (written.code, written.err) == (0, "")

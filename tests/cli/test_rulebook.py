@@ -53,7 +53,7 @@ def test_the_tests_beside_the_rules_are_run_and_measured() -> None:
 
 
 def test_a_rule_that_changes_is_noticed_by_its_test(book: Path) -> None:
-    file = book / "iscep.yaml"
+    file = book / "common.yaml"
     changed = file.read_text(encoding="utf-8").replace("{lt: 18}", "{lt: 16}")
     file.write_text(changed, encoding="utf-8")
 
@@ -86,7 +86,7 @@ def test_changes_that_no_test_notices_are_listed(book: Path) -> None:
     said = run("rules", "mutate", str(book))
 
     assert said.code == 1
-    assert "iscep.minor: no test notices if 'customer.age < 18' is turned round" in said.out
+    assert "common.minor: no test notices if 'customer.age < 18' is turned round" in said.out
     assert "changes were noticed" in said.out
 
 

@@ -1,17 +1,23 @@
 """What comes of a question: the stories' book, and each phase by itself."""
 
+import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from rules.decide import LedgerView, decide
 from rules.rulebook import load_rulebook
+from rules.source import SHIPPED
+from rules.telling import explain
 from tellal.domain.channels import Channel
-from tellal.domain.decisions import Value, Verdict
+from tellal.domain.customers import Wishes
+from tellal.domain.decisions import Decision, Value, Verdict
 from tellal.domain.errors import InvalidInputError
+from tellal.services.recording import decision_of, plain
 from tests.rules.writing import TOPIC, a_book, a_question, channels_of, codes_of, fired_of
 
 NIGHT = datetime(2026, 3, 2, 20, 0, tzinfo=UTC)
@@ -83,6 +89,79 @@ def test_nothing_is_promoted_to_minors() -> None:
     decision = decide(load_rulebook(), a_question({"customer.age": 17}, topic="iscep_promo"))
 
     assert codes_of(decision) == ["minor"]
+
+
+@pytest.mark.req("A14")
+@pytest.mark.parametrize(
+    ("document", "codes"),
+    [
+        pytest.param({"customer.birth_date": "2008-03-03"}, ["minor"], id="eighteen tomorrow"),
+        pytest.param({"customer.birth_date": "2008-03-02"}, [], id="eighteen today"),
+        pytest.param({"customer.age": 18}, [], id="the age that the brand says"),
+        pytest.param({}, ["unknown_age"], id="nobody knows"),
+    ],
+)
+@pytest.mark.parametrize("topic", ["iscep_promo", "commitment_ending"])
+def test_a_brand_may_enforce_that_age_is_known_by_the_rules_mode(
+    tmp_path: Path, topic: str, document: dict[str, Value], codes: list[str]
+) -> None:
+    book = shutil.copytree(SHIPPED, tmp_path / "book")
+    common = (book / "common.yaml").read_text(encoding="utf-8")
+    strict = common.replace("mode: shadow", "mode: enforce")
+    (book / "common.yaml").write_text(strict, encoding="utf-8")
+    about = {"customer.contract.ends": "2026-03-20", **document}
+
+    lenient = decide(load_rulebook(), a_question(about, topic=topic))
+    enforced = decide(load_rulebook(book), a_question(about, topic=topic))
+
+    assert codes_of(enforced) == codes
+    assert codes_of(lenient) == [code for code in codes if code == "minor"]
+    assert [one.rule for one in lenient.shadow] == (
+        ["common.unknown_age"] if codes == ["unknown_age"] else []
+    )
+
+
+@pytest.mark.req("A10")
+@pytest.mark.req("A11")
+def test_the_wishes_of_a_person_stop_what_the_law_does_not_order() -> None:
+    wishes = Wishes(
+        service_only=True,
+        topics_off=frozenset({"phishing_awareness", "security_alert"}),
+        complained=frozenset({"tariff_change"}),
+    )
+
+    def asked(topic: str) -> Decision:
+        return decide(load_rulebook(), a_question(topic=topic, wishes=wishes))
+
+    found = {name: asked(name) for name in ("iscep_promo", "phishing_awareness", "tariff_change")}
+    alert = asked("security_alert")
+
+    assert {name: codes_of(one) for name, one in found.items()} == {
+        "iscep_promo": ["service_only"],
+        "phishing_awareness": ["topic_off"],
+        "tariff_change": ["complained"],
+    }
+    assert all(one.passed == () for one in found.values())
+    assert (alert.verdict, [one.code for one in alert.passed]) == (Verdict.SEND, ["topic_off"])
+    assert any("in spite of topic_off" in line for line in explain(alert))
+    assert decision_of(plain(asdict(alert))) == alert
+
+
+@pytest.mark.req("A10")
+def test_a_rules_own_reason_comes_before_what_the_person_said(tmp_path: Path) -> None:
+    rule = """
+suppress:
+  - {id: never, when: {topic: offer}, reason: never, text: Never}
+"""
+    question = a_question(
+        wishes=Wishes(complained=frozenset({"offer"})), ledger=_ledger(attempts=1, pending=True)
+    )
+
+    assert codes_of(decide(a_book(tmp_path, rule), question)) == [
+        "never",
+        "complained",
+        "already_pending",
+    ]
 
 
 @pytest.mark.req("A12")
@@ -207,7 +286,9 @@ def test_personal_values_are_masked_where_a_decision_explains_itself() -> None:
     decision = decide(load_rulebook(), question)
 
     assert decision.read["customer.age"] == "•••"
-    [minor] = [entry["tests"] for entry in decision.trace if entry["rule"] == "iscep.minor"]
+    [entry] = [entry for entry in decision.trace if entry["rule"] == "common.minor"]
+    either = cast(Any, entry["tests"])["any"]
+    [minor] = [one for one in either[1]["all"] if one["test"] == "lt"]
     assert minor == {
         "field": "customer.age",
         "test": "lt",

@@ -681,7 +681,7 @@ async def test_rules_and_texts_change_together_and_decide_as_before_after_a_roll
     await reads_mail(sessions, bank, "cem")
     await reads_mail(sessions, bank, "deniz")
     old = with_line("Eski söz.", EMAIL)
-    stops = "    text: Nothing is promoted to minors\n"
+    stops = "    text: The customer uses İşCep already, so it is not promoted to him\n"
     extra = f"{stops}  - {{id: none, when: {{topic: iscep_promo}}, reason: none, text: Not now}}\n"
     new = with_files({RULES: SHIPPED.files[RULES].replace(stops, extra)})
     await put_in_force(sessions, publishing, old)

@@ -6,7 +6,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from tellal.persistence.columns import FALSE, NOTHING, Instant
+from tellal.persistence.columns import EMPTY, FALSE, NOTHING, Instant
 
 
 class CustomerRow(SQLModel, table=True):
@@ -56,7 +56,15 @@ class ConsentRow(SQLModel, table=True):
     """One grant or refusal; rows are only added, the latest of a channel is in force."""
 
     __tablename__ = "consents"
-    __table_args__ = (Index("consents_current", "customer_id", "channel", "recorded_at"),)
+    __table_args__ = (
+        Index("consents_current", "customer_id", "channel", "recorded_at"),
+        Index(
+            "consents_refused",
+            "brand_id",
+            "recorded_at",
+            postgresql_where=text("state = 'refused'"),
+        ),
+    )
 
     id: str = Field(primary_key=True)
     brand_id: str = Field(foreign_key="brands.id")
@@ -69,7 +77,7 @@ class ConsentRow(SQLModel, table=True):
 
 
 class ComplaintRow(SQLModel, table=True):
-    """Somebody was annoyed: of a topic, perhaps of one message; in his words, which are erasable.
+    """Somebody was annoyed: of a topic, perhaps of one message; in his words, until `erased_at`.
 
     Closed without `resumed` it goes on to silence the topic.
     """
@@ -89,6 +97,10 @@ class ComplaintRow(SQLModel, table=True):
     closed_by: str = ""
     closed_at: datetime | None = Field(default=None, sa_type=Instant)
     resumed: bool = False
+    resumed_by: str = Field(default="", sa_column_kwargs=EMPTY)
+    resumed_at: datetime | None = Field(default=None, sa_type=Instant)
+    erased_by: str = Field(default="", sa_column_kwargs=EMPTY)
+    erased_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class EventRow(SQLModel, table=True):

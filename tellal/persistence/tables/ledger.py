@@ -13,6 +13,9 @@ from sqlmodel import Field, SQLModel
 
 from tellal.persistence.columns import EMPTY, FALSE, Instant
 
+SILENT = "verdict = 'suppress' AND NOT simulated"
+"""Which decisions kept something back in earnest; `decisions_silent` holds these and no others."""
+
 
 class CauseRow(SQLModel, table=True):
     """Why people are spoken to. Intents to send share-lock it and require `running`.
@@ -71,7 +74,17 @@ class DecisionRow(SQLModel, table=True):
     """
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("decisions_of_customer", "customer_id", "topic", "id"),)
+    __table_args__ = (
+        Index("decisions_of_customer", "customer_id", "topic", "id"),
+        # Reasons are summed up from the index alone.
+        Index(
+            "decisions_silent",
+            "brand_id",
+            "at",
+            postgresql_include=["reason"],
+            postgresql_where=text(SILENT),
+        ),
+    )
 
     id: str = Field(primary_key=True)
     brand_id: str = Field(foreign_key="brands.id")
@@ -85,6 +98,7 @@ class DecisionRow(SQLModel, table=True):
     executor: str
     body: dict[str, object] = Field(sa_type=JSONB)
     asked: dict[str, object] | None = Field(default=None, sa_type=JSONB)
+    simulated: bool = Field(default=False, sa_column_kwargs=FALSE)
     at: datetime = Field(sa_type=Instant)
 
 
