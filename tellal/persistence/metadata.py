@@ -3,9 +3,17 @@
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
-from tellal.persistence.tables import brands, customers, delivery, ledger, operations, rulebook
+from tellal.persistence.tables import (
+    brands,
+    customers,
+    delivery,
+    ledger,
+    operations,
+    outages,
+    rulebook,
+)
 
-TABLE_MODULES = (brands, customers, delivery, ledger, operations, rulebook)
+TABLE_MODULES = (brands, customers, delivery, ledger, operations, outages, rulebook)
 
 
 def metadata() -> MetaData:

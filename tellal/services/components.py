@@ -6,16 +6,15 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.channels import Channel
-from tellal.domain.outages import OutageState
 from tellal.persistence.columns import table
-from tellal.persistence.tables.operations import OutageRow
+from tellal.persistence.tables.outages import OutageRow
 
 _outages = table(OutageRow).c
 
 # Written as the index is, so that a brand without such an outage costs one look into it.
 _DOWN = select(_outages.components).where(
     _outages.brand_id == bindparam("of_brand"),
-    _outages.state == text(f"'{OutageState.CONFIRMED.value}'"),
+    text("outages.state IN ('confirmed', 'in_progress')"),
     _outages.components != text("'[]'::jsonb"),
 )
 _DOWN_IN_EARNEST = _DOWN.where(_outages.simulated.is_(False))
@@ -30,7 +29,7 @@ async def channels_down(
 ) -> Mapping[Channel, str]:
     """Say of each channel that depends on a failed component which one that is.
 
-    Only confirmed outages count, and rehearsed ones only in a rehearsal.
+    Only confirmed failures and works in progress count, and rehearsed ones only in a rehearsal.
     """
     if not needs:
         return {}

@@ -12,7 +12,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand, lock_page
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import CauseRow, OutcomeRow
-from tellal.persistence.tables.operations import OutageRow
+from tellal.persistence.tables.outages import OutageRow
 from tellal.services.asking import document, situation
 from tellal.services.deciding import Deciding, Matter
 

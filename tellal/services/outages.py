@@ -22,7 +22,7 @@ from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.delivery import CauseCountRow
 from tellal.persistence.tables.ledger import CapUseRow, CauseRow, MessageRow, OutcomeRow
-from tellal.persistence.tables.operations import OutageRow
+from tellal.persistence.tables.outages import OutageRow
 from tellal.ports import Renderer
 from tellal.services.outbox import enqueue
 from tellal.services.posting import brand_variables

@@ -19,7 +19,8 @@ from tellal.domain.outages import OutageState
 from tellal.domain.publishing import Standing
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import CapUseRow, MessageRow, OutcomeRow
-from tellal.persistence.tables.operations import CaseRow, OutageRow
+from tellal.persistence.tables.operations import CaseRow
+from tellal.persistence.tables.outages import OutageRow
 from tellal.services.editions import Edition, has_text
 from tellal.services.revisions import stored_edition
 

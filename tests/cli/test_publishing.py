@@ -48,8 +48,8 @@ def folder(tmp_path: Path) -> Path:
     return copy
 
 
-def edit(folder: Path, old: str, new: str) -> None:
-    path = folder / "iscep.yaml"
+def edit(folder: Path, old: str, new: str, file: str = "common.yaml") -> None:
+    path = folder / file
     said = path.read_text(encoding="utf-8")
     assert old in said
     path.write_text(said.replace(old, new), encoding="utf-8")
@@ -117,7 +117,7 @@ def test_who_publishes_is_a_person_who_may(
 def test_mistakes_are_shown_with_their_places(
     keys: dict[str, str], database_url: str, folder: Path
 ) -> None:
-    edit(folder, "reason: promo_cap", "reasn: promo_cap")
+    edit(folder, "reason: promo_cap", "reasn: promo_cap", "iscep.yaml")
 
     said = run(
         "rules", "publish", str(folder), TELLAL_DATABASE_URL=database_url, TELLAL_KEY=keys["ada"]

@@ -21,7 +21,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.delivery import TrialRow
 from tellal.persistence.tables.ledger import CapUseRow, MessageRow, OutcomeRow
-from tellal.persistence.tables.operations import OutageRow
+from tellal.persistence.tables.outages import OutageRow
 from tellal.services.allow_list import AllowList
 from tellal.services.house import House
 from tellal.services.lane_desk import lane_desk

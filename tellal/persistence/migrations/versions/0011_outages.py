@@ -1,0 +1,187 @@
+"""Outages as objects: kinds, plans, history, rounds of telling, signals, reviews and webhooks."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+_JSON = postgresql.JSONB(astext_type=sa.Text())
+_INSTANTS = ("starts_at", "expected_end", "first_signal_at", "shown_at", "escalated_at")
+_LATER = ("started_at", "reviewed_at")
+_TEXTS = ("incident", "reason", "workaround", "hotline", "asked_by", "confirmed_by", "broke_glass")
+_TAKEN_DOWN = sa.text("state IN ('confirmed', 'in_progress') AND components <> '[]'::jsonb")
+_RUNNING = sa.text("state NOT IN ('resolved','dismissed','completed','cancelled')")
+
+
+def _instant(name: str, *, nullable: bool = False) -> sa.Column[object]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
+
+
+def _text(name: str, default: str = "") -> sa.Column[str]:
+    return sa.Column(name, sa.String(), server_default=sa.text(f"'{default}'"), nullable=False)
+
+
+def _json(name: str, default: str = "") -> sa.Column[object]:
+    words = sa.text(f"'{default}'::jsonb") if default else None
+    return sa.Column(name, _JSON, server_default=words, nullable=False)
+
+
+def _flag(name: str) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean(), server_default=sa.text("false"), nullable=False)
+
+
+def _number(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer(), server_default=sa.text("0"), nullable=False)
+
+
+def _id(name: str = "id") -> sa.Column[str]:
+    return sa.Column(name, sa.String(), nullable=False)
+
+
+def _of(table: str, name: str, *, nullable: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.String(), sa.ForeignKey(f"{table}.id"), nullable=nullable)
+
+
+def upgrade() -> None:
+    for column in (_text("kind", "failure"), _text("severity", "major"), *map(_text, _TEXTS)):
+        op.add_column("outages", column)
+    op.add_column("outages", _json("areas", "[]"))
+    op.add_column("outages", _json("plan", "{}"))
+    op.add_column("outages", _flag("no_workaround"))
+    for name in (*_INSTANTS, *_LATER):
+        op.add_column("outages", _instant(name, nullable=True))
+    op.drop_index("outages_that_take_down", table_name="outages")
+    op.create_index("outages_that_take_down", "outages", ["brand_id"], postgresql_where=_TAKEN_DOWN)
+    op.create_index("outages_running", "outages", ["brand_id", "state"], postgresql_where=_RUNNING)
+    op.create_table(
+        "outage_entries",
+        _id(),
+        _of("outages", "outage_id"),
+        sa.Column("command", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        _json("body"),
+        _json("public", "{}"),
+        _instant("at"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("outage_entries_of_outage", "outage_entries", ["outage_id", "id"])
+    op.create_table(
+        "outage_notices",
+        _id(),
+        _of("outages", "outage_id"),
+        _of("brands", "brand_id"),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("topic", sa.String(), nullable=False),
+        _of("causes", "cause_id"),
+        _json("variables"),
+        _json("parts"),
+        sa.Column("state", sa.String(), nullable=False),
+        _json("cursor", "{}"),
+        _instant("expires_at", nullable=True),
+        _number("in_flight_at_stop"),
+        _instant("created_at"),
+        _instant("decided_at", nullable=True),
+        _instant("stopped_at", nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("outage_id", "number"),
+        sa.UniqueConstraint("cause_id"),
+    )
+    _signals()
+    op.create_table(
+        "outage_reviews",
+        _of("outages", "outage_id"),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("what_happened", sa.String(), nullable=False),
+        sa.Column("what_was_late", sa.String(), nullable=False),
+        sa.Column("what_changes", sa.String(), nullable=False),
+        _instant("at"),
+        sa.PrimaryKeyConstraint("outage_id"),
+    )
+    _webhooks()
+
+
+def _signals() -> None:
+    op.create_table(
+        "outage_signals",
+        _id(),
+        _of("brands", "brand_id"),
+        sa.Column("incident", sa.String(), nullable=False),
+        _json("area"),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("reference", sa.String(), nullable=False),
+        _of("customers", "customer_id", nullable=True),
+        _of("outages", "outage_id", nullable=True),
+        _flag("still_out"),
+        _flag("simulated"),
+        _instant("at"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("brand_id", "source", "reference"),
+    )
+    op.create_index("outage_signals_recent", "outage_signals", ["brand_id", "incident", "at"])
+    op.create_index("outage_signals_of_outage", "outage_signals", ["outage_id", "at"])
+    op.create_index("ix_outage_signals_customer_id", "outage_signals", ["customer_id"])
+
+
+def _webhooks() -> None:
+    op.create_table(
+        "webhooks",
+        _id(),
+        _of("brands", "brand_id"),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("secret", sa.String(), nullable=False),
+        sa.Column("means", sa.String(), nullable=False),
+        sa.Column("made_by", sa.String(), nullable=False),
+        _instant("made_at"),
+        _instant("ended_at", nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_webhooks_brand_id", "webhooks", ["brand_id"])
+    op.create_table(
+        "webhook_calls",
+        _id(),
+        _of("webhooks", "webhook_id"),
+        sa.Column("kind", sa.String(), nullable=False),
+        _json("body"),
+        _instant("created_at"),
+        _instant("due_at"),
+        _number("tries"),
+        _text("answer"),
+        _instant("done_at", nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "webhook_calls_due",
+        "webhook_calls",
+        ["due_at"],
+        postgresql_where=sa.text("done_at IS NULL"),
+    )
+    op.create_index("ix_webhook_calls_webhook_id", "webhook_calls", ["webhook_id"])
+
+
+def downgrade() -> None:
+    for table in (
+        "webhook_calls",
+        "webhooks",
+        "outage_reviews",
+        "outage_signals",
+        "outage_notices",
+        "outage_entries",
+    ):
+        op.drop_table(table)
+    op.drop_index("outages_running", table_name="outages")
+    op.drop_index("outages_that_take_down", table_name="outages")
+    op.create_index(
+        "outages_that_take_down",
+        "outages",
+        ["brand_id"],
+        postgresql_where=sa.text("state = 'confirmed' AND components <> '[]'::jsonb"),
+    )
+    added = ("kind", "severity", *_TEXTS, "areas", "plan", "no_workaround", *_INSTANTS, *_LATER)
+    for column in added:
+        op.drop_column("outages", column)
