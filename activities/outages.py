@@ -1,4 +1,4 @@
-"""What an outage asks of the ledger: to decide its audience, and to watch it come to an end."""
+"""What an outage asks of the ledger: what is due, and to decide the audience of a round."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,15 +8,20 @@ from typing import Protocol
 
 from temporalio import activity
 
-_PAGE = 100
+from tellal.domain.journeys import OutageStep
+
 _LOOK_EVERY_S = 1.0
 
 
 class OutageDesk(Protocol):
     """Outages as their workflows see them."""
 
-    async def decide_page(self, outage_id: str, after: str, limit: int) -> str | None:
-        """Decide the customers after a cursor; return the next cursor, None when through."""
+    async def look(self, outage_id: str) -> OutageStep:
+        """Do what is due for an outage and say how it stands."""
+        ...
+
+    async def decide_chunk(self, notice_id: str) -> bool:
+        """Decide the next of a round's audience; say whether more are left."""
         ...
 
     async def open_outcomes(self, outage_id: str) -> int:
@@ -29,6 +34,13 @@ class AboutOutage:
     """Which outage."""
 
     outage_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AboutRound:
+    """Which round of telling."""
+
+    notice_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +57,32 @@ class OutageActivities:
     def __init__(self, desk: OutageDesk) -> None:
         self._desk = desk
 
+    @activity.defn(name="tellal.look_at_outage")
+    async def look(self, about: AboutOutage) -> OutageStep:
+        """Do what the clock has made due; done twice, the second time finds nothing due."""
+        return await self._desk.look(about.outage_id)
+
+    @activity.defn(name="tellal.decide_round")
+    async def decide_round(self, about: AboutRound) -> int:
+        """Decide a round's audience chunk by chunk; return how many chunks this try decided.
+
+        The ledger keeps how far it has come, so that another try goes on there.
+        """
+        chunks = 0
+        async with _beating():
+            while await self._desk.decide_chunk(about.notice_id):
+                chunks += 1
+        return chunks
+
     @activity.defn(name="tellal.decide_audience")
     async def decide_audience(self, about: AboutOutage) -> int:
-        """Decide the audience page by page; tried again, it goes on where it was.
-
-        Returns how many pages this try decided. A page that is decided twice changes nothing.
-        """
-        details = activity.info().heartbeat_details
-        cursor: str | None = str(details[0]) if details else ""
-        pages = 0
-        while cursor is not None:
-            async with _beating(cursor):
-                cursor = await self._desk.decide_page(about.outage_id, cursor, _PAGE)
-            pages += 1
-        return pages
+        """Decide all rounds of an outage; runs that began before there were rounds ask for it."""
+        chunks = 0
+        async with _beating():
+            for notice_id in (await self._desk.look(about.outage_id)).undecided:
+                while await self._desk.decide_chunk(notice_id):
+                    chunks += 1
+        return chunks
 
     @activity.defn(name="tellal.watch_outage")
     async def watch(self, watch: WatchOutage) -> int:
@@ -74,12 +98,12 @@ class OutageActivities:
 
 
 @asynccontextmanager
-async def _beating(cursor: str) -> AsyncIterator[None]:
-    """Beat while a page is decided, however long that takes, with where the page began."""
+async def _beating() -> AsyncIterator[None]:
+    """Beat while an audience is decided, however long a chunk takes."""
 
     async def beat() -> None:
         while True:
-            activity.heartbeat(cursor)
+            activity.heartbeat()
             await asyncio.sleep(_LOOK_EVERY_S)
 
     beating = asyncio.create_task(beat())

@@ -57,6 +57,7 @@ from tellal.services.one_click import one_click
 from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
+from tellal.services.replies import Replies
 from tellal.services.rereading import reread
 from tellal.services.shelf import Shelf
 from tellal.services.trials import Trials
@@ -65,6 +66,7 @@ from templates.environment import JinjaRenderer
 from templates.pages import Pages
 
 STATUS_CALLBACK = "/v1/hooks/twilio/status"
+INBOUND = "/v1/hooks/twilio/inbound"
 
 _ABOUT = """Tellal decides, per person and with a reason, whether to speak, how, and when to stop.
 
@@ -86,7 +88,14 @@ class TwilioCallbacks:
 
     def genuine(self, query: str, form: Mapping[str, str], signature: str) -> bool:
         """Say whether Twilio signed this callback."""
-        url = f"{self.public_url}{STATUS_CALLBACK}" + (f"?{query}" if query else "")
+        return self._signed(STATUS_CALLBACK, query, form, signature)
+
+    def genuine_inbound(self, query: str, form: Mapping[str, str], signature: str) -> bool:
+        """Say whether Twilio signed what it says a person has written."""
+        return self._signed(INBOUND, query, form, signature)
+
+    def _signed(self, path: str, query: str, form: Mapping[str, str], signature: str) -> bool:
+        url = f"{self.public_url}{path}" + (f"?{query}" if query else "")
         token = self.settings.auth_token.get_secret_value()
         return bool(token) and signature_is_valid(token, url, form, signature)
 
@@ -205,6 +214,7 @@ async def _open(
         house=house,
         customers=Customers(books, clock),
         receipts=Receipts(clock, house.progress),
+        replies=Replies(house.signals, clock),
         inbox=ReceiptInbox(sessions),
         one_click=one_click(settings, clock),
         pages=Pages(),

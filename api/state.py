@@ -23,6 +23,7 @@ from tellal.services.one_click import OneClick
 from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
+from tellal.services.replies import Replies
 from tellal.services.shelf import Shelf
 from tellal.services.trials import Trials
 from templates.pages import Pages
@@ -33,6 +34,10 @@ class Callbacks(Protocol):
 
     def genuine(self, query: str, form: Mapping[str, str], signature: str) -> bool:
         """Say whether the carrier signed this callback; `query` is the address's query string."""
+        ...
+
+    def genuine_inbound(self, query: str, form: Mapping[str, str], signature: str) -> bool:
+        """Say whether the carrier signed what it says a person has written."""
         ...
 
     def receipt(self, form: Mapping[str, str], message_id: str, received_at: datetime) -> Receipt:
@@ -82,6 +87,7 @@ class Desk:
     house: House
     customers: Customers
     receipts: Receipts
+    replies: Replies
     inbox: ReceiptInbox
     one_click: OneClick
     pages: Pages

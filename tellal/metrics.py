@@ -188,6 +188,19 @@ _reasons = _Codes(_MOST_CODES)
 _codes = _Codes(_MOST_CODES)
 
 
+PAGES = Counter(
+    "tellal_outage_pages",
+    "Calls for the person on call: a suspicion that stands too long, news that are overdue.",
+    ["why"],
+    registry=EVENTS,
+)
+
+
+def paged(why: str) -> None:
+    """Count a call for the person on call."""
+    PAGES.labels(why).inc()
+
+
 def decided(verdict: str, reason: str, executor: str, *, simulated: bool = False) -> None:
     """Count a decision; `reason` is empty when nothing speaks against it."""
     asked = "yes" if simulated else "no"

@@ -1,11 +1,13 @@
-"""An outage: nothing while it is suspected; once confirmed its audience is told, until its end."""
+"""An outage: it waits for operators and for the clock, and has everybody told until it is over."""
 
+import asyncio
 from datetime import datetime
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.outages import AboutOutage, OutageActivities, WatchOutage
+    from activities.outages import AboutOutage, AboutRound, OutageActivities, WatchOutage
+    from tellal.domain.journeys import OutageStep
     from tellal.domain.outages import OutageState
     from workflows import policies
     from workflows.contracts import OutageChanged, OutageInput, OutageResult
@@ -14,16 +16,77 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="TellalOutage")
 class OutageWorkflow:
-    """The API confirms, resolves and stops; this decides who is told, and sees it through."""
+    """Operators' calls are answered by the API; this looks at the ledger and does what follows."""
 
     @workflow.init
     def __init__(self, outage: OutageInput) -> None:
         self._outage = outage
         self._state = OutageState.SUSPECTED
+        self._news = 0
 
     @workflow.run
-    async def run(self, outage: OutageInput) -> OutageResult:  # noqa: ARG002 - __init__ has it
-        """Wait for the word, decide the audience, and wait until nobody is left in the open."""
+    async def run(self, outage: OutageInput) -> OutageResult:
+        """Look, have whoever is affected decided, wait for news or the clock, and look again."""
+        if not workflow.patched("rounds"):
+            return await self._as_before_rounds()
+        while True:
+            heard = self._news
+            step = await self._look()
+            if step.over:
+                break
+            for notice_id in step.undecided:
+                await self._decide(notice_id)
+            if step.undecided:
+                continue
+            await self._news_or(heard, step.wait_until)
+            if workflow.info().is_continue_as_new_suggested():
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(outage)
+        show(stage=step.stage, outcome="settled" if not step.open_outcomes else "unsettled")
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return OutageResult(state=step.state, open_outcomes=step.open_outcomes)
+
+    @workflow.signal(name="changed", description="The outage has a new state.")
+    def changed(self, change: OutageChanged) -> None:
+        """Look again; how things stand is in the ledger."""
+        self._news += 1
+        if self._state not in (OutageState.RESOLVED, OutageState.DISMISSED):
+            self._state = change.state
+
+    async def _look(self) -> OutageStep:
+        step = await workflow.execute_activity_method(
+            OutageActivities.look,
+            AboutOutage(outage_id=self._outage.outage_id),
+            start_to_close_timeout=policies.LEDGER_TIMEOUT,
+            retry_policy=policies.LEDGER_RETRY,
+            summary="what is due?",
+        )
+        self._at_stage(step.stage)
+        return step
+
+    async def _decide(self, notice_id: str) -> None:
+        """Have a round's audience decided; it ends by itself when the round is stopped."""
+        await workflow.execute_activity_method(
+            OutageActivities.decide_round,
+            AboutRound(notice_id=notice_id),
+            start_to_close_timeout=policies.AUDIENCE_TIMEOUT,
+            heartbeat_timeout=policies.AUDIENCE_HEARTBEAT,
+            retry_policy=policies.LEDGER_RETRY,
+            summary="who is affected?",
+        )
+
+    async def _news_or(self, heard: int, until: datetime | None) -> None:
+        """Wait for news that have come since the look began, or until an instant."""
+        seldom = workflow.now() + policies.SELDOM
+        patience = min(until or seldom, seldom) - workflow.now()
+        timeout = max(patience, policies.SHORTEST_SILENCE)
+        try:
+            await workflow.wait_condition(lambda: self._news > heard, timeout=timeout)
+        except asyncio.TimeoutError:
+            return
+
+    async def _as_before_rounds(self) -> OutageResult:
+        """Go on with a run that began when an outage told of itself only once."""
         await workflow.wait_condition(lambda: self._state is not OutageState.SUSPECTED)
         left = 0
         if self._state is not OutageState.DISMISSED:
@@ -32,12 +95,6 @@ class OutageWorkflow:
         show(stage=self._state.value, outcome="settled" if not left else "unsettled")
         await workflow.wait_condition(workflow.all_handlers_finished)
         return OutageResult(state=self._state, open_outcomes=left)
-
-    @workflow.signal(name="changed", description="The outage has a new state.")
-    def changed(self, change: OutageChanged) -> None:
-        """Take the new state in; an end stays an end."""
-        if self._state not in (OutageState.RESOLVED, OutageState.DISMISSED):
-            self._state = change.state
 
     async def _tell_everybody(self) -> None:
         """Decide the audience; it ends by itself when the outage is resolved in the middle."""

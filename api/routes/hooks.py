@@ -27,6 +27,26 @@ async def twilio_status(
     return Response(status_code=204)
 
 
+@router.post("/twilio/inbound", status_code=204, responses=documented(422))
+async def twilio_inbound(
+    request: Request,
+    desk: TheDesk,
+    signature: Annotated[str, Header(alias="X-Twilio-Signature", max_length=200)] = "",
+) -> Response:
+    """Take what a person wrote back; who is still without after an all-clear is heard."""
+    form = await _form_of(request)
+    if not desk.twilio.genuine_inbound(request.url.query, form, signature):
+        raise ForbiddenError("the signature is not Twilio's")
+    async with desk.sessions() as tx, tx.begin():
+        await desk.replies.take(
+            tx,
+            sender=form.get("From", "")[:100],
+            text=form.get("Body", "")[:1600],
+            reference=form.get("MessageSid", "")[:100],
+        )
+    return Response(status_code=204)
+
+
 @router.post("/netgsm/{secret}", status_code=204, responses=documented(404, 422))
 async def netgsm_report(request: Request, desk: TheDesk, secret: str) -> Response:
     """Take a report that NetGSM pushes; repeats and stragglers change nothing."""

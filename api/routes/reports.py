@@ -9,6 +9,7 @@ from api.problems import documented
 from api.requests import Reading, may_read
 from tellal.services.annoyance import Annoyance, annoyance
 from tellal.services.keys import Scope
+from tellal.services.outage_reports import OutageReport, outage_report
 
 router = APIRouter(prefix="/reports", tags=["reports"])
 
@@ -25,3 +26,14 @@ async def report_annoyance(
     """Say how many messages people got in a period, and which topics they complained of."""
     async with read.session() as tx:
         return await annoyance(tx, read.brand.id, begins, ends, most=most)
+
+
+@router.get("/outages", responses=documented(422))
+async def report_outages(
+    read: Reader,
+    begins: Annotated[AwareDatetime, Query(alias="from", examples=["2026-03-01T00:00:00Z"])],
+    ends: Annotated[AwareDatetime, Query(alias="until", examples=["2026-04-01T00:00:00Z"])],
+) -> OutageReport:
+    """Say how fast outages were told: first signal, first public and first direct notice."""
+    async with read.session() as tx:
+        return await outage_report(tx, read.brand.id, begins, ends)

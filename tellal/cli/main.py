@@ -9,6 +9,7 @@ from tellal.cli import (
     holds,
     imports,
     measure,
+    outages,
     publishing,
     rehearse,
     reports,
@@ -49,5 +50,6 @@ app.add_typer(texts.templates, name="templates")
 app.add_typer(brands.brands, name="brands")
 app.add_typer(brands.keys, name="keys")
 app.add_typer(holds.hold, name="hold")
+app.add_typer(outages.outage, name="outage")
 app.add_typer(imports.imports, name="import")
 app.add_typer(reports.report, name="report")

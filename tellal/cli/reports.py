@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from tellal.services.annoyance import Annoyance, Share
+    from tellal.services.outage_reports import OutageReport
 
 report = typer.Typer(help="Reports.", no_args_is_help=True)
 
@@ -49,6 +50,46 @@ def report_annoyance(
     _table("most messages", ((one.customer_id, one.messages) for one in said.most))
     _table("consents taken back", said.refusals.items())
     _table("kept back, by reason", said.suppressed.items())
+
+
+@report.command("outages")
+def report_outages(
+    *,
+    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 30,
+    until: Annotated[
+        str, typer.Option(help="The end, as in 2026-03-02T12:00+03:00; without it, now.")
+    ] = "",
+) -> None:
+    """Show how fast outages were told, and which of them nobody has learnt from yet."""
+    from tellal.cli.transaction import in_transaction
+    from tellal.clock import SystemClock
+    from tellal.services.brands import find_brand
+    from tellal.services.outage_reports import outage_report
+    from tellal.settings import Settings
+
+    ends = _moment(until) if until else SystemClock().now()
+
+    async def read(tx: "AsyncSession") -> "OutageReport":
+        found = await find_brand(tx, brand)
+        return await outage_report(tx, found.id, ends - timedelta(days=days), ends)
+
+    said = in_transaction(Settings().database_url.get_secret_value(), read)
+    typer.echo(f"{len(said.outages)} outages, {said.begins:%Y-%m-%d} to {said.ends:%Y-%m-%d} (UTC)")
+    for words, seconds in (
+        ("first signal to first public notice", said.signal_to_public_s),
+        ("first signal to confirmed", said.signal_to_confirmed_s),
+        ("confirmed to first direct notice", said.confirmed_to_first_notice_s),
+    ):
+        shown = "-" if seconds is None else f"{seconds:.0f} s"
+        typer.echo(f"  {words:<36} {shown} (median)")
+    for one in said.outages:
+        notes = ["needs a review"] if one.review_missing else []
+        notes += [f"broke glass: {one.broke_glass}"] if one.broke_glass else []
+        typer.echo(
+            f"{one.id}  {one.state:<11} audience {one.audience}, told {one.told}, "
+            f"all-clear {one.all_clears}  {one.title}{'  (' + '; '.join(notes) + ')' if notes else ''}"
+        )
 
 
 def _moment(text: str) -> datetime:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tellal.domain.messages import OutcomeState
+from tellal.domain.outages import OutageState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +44,19 @@ class CaseBrief:
     channel: str
     state: str
     remind_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageStep:
+    """How an outage stands: have these rounds decided, then look again at `wait_until`.
+
+    It is None when only an operator can bring something about. `stage` is a word for people.
+    `over` says that nothing more can happen; `open_outcomes` are then those that did not end.
+    """
+
+    state: OutageState
+    stage: str
+    undecided: tuple[str, ...]
+    wait_until: datetime | None
+    open_outcomes: int
+    over: bool

@@ -33,6 +33,7 @@ from tellal.persistence.people import brand as read_brand, read_customers
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.ports import Renderer
+from tellal.services.affected import affected_among
 from tellal.services.allow_list import AllowList
 from tellal.services.claim_statements import COMMIT, DUE, PROMOTE
 from tellal.services.examining import Batch, Held, Wish, examine
@@ -119,6 +120,7 @@ class Claiming:
                 texts={one: await self._renderer.of(one) for one in {r.revision for r in rows}},
                 now=choice.now,
                 only=self._only,
+                affected=await _affected(tx, rows),
             )
             found = [one async for one in self._examined(rows, batch)]
             await self._progress.move(tx, [one for one in found if isinstance(one, Move)])
@@ -240,6 +242,16 @@ class Claiming:
             for one in intents
         ]
         await tx.execute(COMMIT, {**arrays(rows), "now": now, "until": now + self._lease})
+
+
+async def _affected(tx: AsyncSession, rows: Sequence[Row[Any]]) -> frozenset[str]:
+    """Return whom an outage affects, of those to whom something is promoted."""
+    promoted = [row for row in rows if row.message_class == MessageClass.COMMERCIAL]
+    if not promoted:
+        return frozenset()
+    return await affected_among(
+        tx, {row.brand_id for row in promoted}, {row.customer_id for row in promoted}
+    )
 
 
 async def _keep_back(tx: AsyncSession, held: Sequence[Held]) -> None:

@@ -20,6 +20,7 @@ from tellal.domain.messages import MessageState
 from tellal.domain.routes import Choice, Load, Route, has_link, is_name
 from tellal.domain.simulation import is_magic, simulated_route
 from tellal.ports import Rendered, Renderer
+from tellal.services.affected import LOOK_AGAIN
 from tellal.services.allow_list import AllowList
 from tellal.services.moves import Move
 from tellal.services.posting import template_variables
@@ -33,7 +34,7 @@ class Batch:
     """What is known of everybody in a batch, and how routes stand.
 
     `texts` are by the revisions with which the journeys of the batch began; `only` is who may get
-    anything at all (None: everybody).
+    anything at all (None: everybody), `affected` whom an outage affects.
     """
 
     brands: Mapping[str, Brand]
@@ -43,6 +44,7 @@ class Batch:
     texts: Mapping[str, Renderer]
     now: datetime
     only: AllowList | None = None
+    affected: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,11 @@ def examine(row: Row[Any], batch: Batch) -> Wish | Held | Move:
         unwanted = "no_consent"
     if unwanted:
         return Move(message_id=row.id, state=MessageState.CANCELLED, code=unwanted)
+    if _waits_for_the_end(row, batch):
+        later = batch.now + LOOK_AGAIN
+        return Move(
+            message_id=row.id, state=MessageState.DEFERRED, code="outage", not_before=later
+        )
     point = _point(customer, row.contact_point_id)
     code = ""
     simulated = _is_simulated(row, point)
@@ -93,6 +100,12 @@ def examine(row: Row[Any], batch: Batch) -> Wish | Held | Move:
     if code:
         return Move(message_id=row.id, state=MessageState.CANCELLED, code=code)
     return _wish(row, point, batch)
+
+
+def _waits_for_the_end(row: Row[Any], batch: Batch) -> bool:
+    """Say whether it promotes something to somebody who is without; a rehearsal disturbs nobody."""
+    promotes = row.message_class == MessageClass.COMMERCIAL and not row.simulated
+    return promotes and row.customer_id in batch.affected
 
 
 def _forbidden(row: Row[Any], point: ContactPoint, batch: Batch) -> str:

@@ -5,24 +5,30 @@ from dataclasses import dataclass
 
 from rules.decide import Decider
 from rules.holder import RulebookHolder
+from rules.incident_files import load_incidents
 from rules.profiles import load_profiles
 from rules.unsendable import unsendable
 from tellal.clock import Clock
+from tellal.domain.incidents import Incidents
 from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
 from tellal.ports import Renderer
 from tellal.services.advancing import BookOf
 from tellal.services.asking import Asking
+from tellal.services.broadcasting import Broadcasting
 from tellal.services.case_notices import CaseNotices
 from tellal.services.cases import Cases
 from tellal.services.deciding import Deciding
 from tellal.services.events import Events
 from tellal.services.journeys import Journeys
-from tellal.services.outage_audience import OutageAudience
+from tellal.services.outage_desk import OutageDesk
+from tellal.services.outage_office import outage_office
+from tellal.services.outage_watch import OutageWatch
 from tellal.services.outages import Outages
 from tellal.services.posting import Posts
 from tellal.services.precedence import Precedence
 from tellal.services.progress import Progress
+from tellal.services.signals import Signals
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +46,10 @@ class House:
     journeys: Journeys
     cases: Cases
     case_notices: CaseNotices
+    incidents: Incidents
     outages: Outages
-    outage_audience: OutageAudience
+    signals: Signals
+    outage_desk: OutageDesk
 
 
 async def _no_book(_: str) -> None:
@@ -56,6 +64,7 @@ def furnish(
     renderer: Renderer,
     clock: Clock,
     routes: RouteTable,
+    incidents: Incidents | None = None,
     speed: float = 1.0,
     book_of: BookOf = _no_book,
 ) -> House:
@@ -69,6 +78,10 @@ def furnish(
     precedence = Precedence(asking, progress, clock)
     deciding = Deciding(asking, precedence, Posts(renderer), clock, speed=speed)
     profiles = load_profiles()
+    beforehand = incidents or load_incidents()
+    office = outage_office(
+        books=books, renderer=renderer, routes=routes, incidents=beforehand, clock=clock
+    )
     return House(
         sessions=sessions,
         books=books,
@@ -79,8 +92,13 @@ def furnish(
         journeys=Journeys(sessions, deciding, progress, book_of),
         cases=Cases(profiles, clock),
         case_notices=CaseNotices(sessions, deciding, profiles, speed=speed),
-        outages=Outages(books, progress, renderer, clock, routes),
-        outage_audience=OutageAudience(sessions, deciding),
+        incidents=beforehand,
+        outages=office.outages,
+        signals=office.signals,
+        outage_desk=OutageDesk(
+            OutageWatch(sessions, beforehand, clock),
+            Broadcasting(sessions, deciding, routes),
+        ),
     )
 
 

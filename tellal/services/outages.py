@@ -1,334 +1,757 @@
-"""Outages: operators' commands, and the ledger's count of who was told."""
+"""What operators do to outages: each command is one transaction, answered from the database.
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+The state moves along the table of the domain; who hears of it is a round of telling, which the
+outage's workflow has decided. Public channels show what the history says.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rules.holder import RulebookHolder
-from rules.standing import parse_segment
 from tellal.clock import Clock
-from tellal.domain.channels import BY_NUMBER
 from tellal.domain.customers import Brand
-from tellal.domain.errors import InvalidInputError, NotFoundError
-from tellal.domain.messages import UNSENT, MessageState, OutcomeState
-from tellal.domain.outages import OutageCommand, OutageState, next_state
+from tellal.domain.errors import ConflictError
+from tellal.domain.incidents import IncidentKind
+from tellal.domain.outages import (
+    ENDED,
+    NoticeKind,
+    OutageCommand,
+    OutageKind,
+    OutageState,
+    Severity,
+    first_state,
+    next_state,
+)
 from tellal.domain.outbox import OutboxKind
-from tellal.domain.routes import Load, RouteTable, has_link
 from tellal.ids import new_id
 from tellal.persistence.columns import table
-from tellal.persistence.tables.delivery import CauseCountRow
-from tellal.persistence.tables.ledger import CapUseRow, CauseRow, MessageRow, OutcomeRow
-from tellal.persistence.tables.outages import OutageRow
-from tellal.ports import Renderer
+from tellal.persistence.tables.customers import CustomerRow
+from tellal.services import outage_rounds as rounds
+from tellal.services.outage_checks import OutageChecks
+from tellal.services.outage_history import enter, wake, written
+from tellal.services.outage_planning import Planning
+from tellal.services.outage_telling import begin_round, is_material, parts_of
+from tellal.services.outage_views import (
+    EntryView,
+    OutageView,
+    ReviewView,
+    entries,
+    entries_of,
+    find,
+    notices,
+    outages,
+    review_of,
+    reviews,
+    signals,
+    view,
+)
 from tellal.services.outbox import enqueue
-from tellal.services.posting import brand_variables
-from tellal.services.progress import Progress
 
-_outages = table(OutageRow)
-_causes = table(CauseRow)
-_outcomes = table(OutcomeRow)
-_messages = table(MessageRow)
-_caps = table(CapUseRow)
-_counted = table(CauseCountRow)
+_customers = table(CustomerRow)
+
+OTHER = "other"
+"""The kind of incident of an outage that names none."""
+
+_KEPT = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutageView:
-    """An outage as operators see it.
+class Declaration:
+    """What an operator says when he declares an outage; what he leaves out the kind says.
 
-    `components` are what it has taken down. `counts` holds `audience` and every outcome state;
-    audience is their sum. `in_flight_at_stop` is how many messages a provider was being handed when
-    it was resolved.
+    `segment` is a condition as in rule files, `areas` are places; who is in both is affected.
+    `text` is what public channels show, by language. `anyway` declares it though one like it runs.
     """
 
-    id: str
     title: str
-    topic: str
-    state: str
-    segment: Mapping[str, object]
-    variables: Mapping[str, object]
-    components: tuple[str, ...]
-    declared_at: datetime
-    confirmed_at: datetime | None
-    decided_at: datetime | None
-    resolved_at: datetime | None
-    in_flight_at_stop: int
-    simulated: bool
-    counts: Mapping[str, int]
+    incident: str = OTHER
+    topic: str = ""
+    segment: Mapping[str, object] = field(default_factory=dict)
+    areas: Sequence[Mapping[str, str]] = ()
+    variables: Mapping[str, object] = field(default_factory=dict)
+    components: Sequence[str] | None = None
+    severity: Severity | None = None
+    starts_at: datetime | None = None
+    expected_end: datetime | None = None
+    reason: str = ""
+    workaround: str = ""
+    no_workaround: bool = False
+    hotline: str = ""
+    first_signal_at: datetime | None = None
+    anyway: bool = False
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an operator says anew of an outage; None leaves it as it was."""
+
+    title: str | None = None
+    severity: Severity | None = None
+    starts_at: datetime | None = None
+    expected_end: datetime | None = None
+    reason: str | None = None
+    workaround: str | None = None
+    no_workaround: bool | None = None
+    hotline: str | None = None
+    areas: Sequence[Mapping[str, str]] | None = None
+    segment: Mapping[str, object] | None = None
+    components: Sequence[str] | None = None
+    variables: Mapping[str, object] | None = None
+    text: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Go:
+    """How an operator lets those affected be told.
+
+    `channels` overrides the plan (channel → everybody, priority or nobody) with a `reason`, which
+    also excuses an announcement that comes too late. `break_glass` says why nobody else is waited
+    for, in a declared emergency; it is looked at afterwards.
+    """
+
+    channels: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+    break_glass: str = ""
+    text: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What was learnt (B13)."""
+
+    what_happened: str
+    what_was_late: str
+    what_changes: str
 
 
 class Outages:
     """Declares outages and applies commands; nothing goes to customers while one is suspected."""
 
-    def __init__(
-        self,
-        books: RulebookHolder,
-        progress: Progress,
-        renderer: Renderer,
-        clock: Clock,
-        routes: RouteTable,
-    ) -> None:
-        self._books = books
-        self._progress = progress
-        self._renderer = renderer
+    def __init__(self, checks: OutageChecks, planning: Planning, clock: Clock) -> None:
+        self._checks = checks
+        self._planning = planning
         self._clock = clock
-        self._routes = routes
 
     async def declare(
-        self,
-        tx: AsyncSession,
-        *,
-        brand: Brand,
-        title: str,
-        topic: str,
-        segment: Mapping[str, object],
-        variables: Mapping[str, object],
-        components: Collection[str] = (),
-        simulated: bool = False,
+        self, tx: AsyncSession, *, brand: Brand, said: Declaration, by: str = ""
     ) -> OutageView:
-        """Declare an outage, suspected at first; nothing of a simulated one reaches a provider.
-
-        `components` are what it has taken down: while it is confirmed, no decision of the brand
-        takes a channel that depends on one of them.
+        """Declare a failure, suspected at first, or a planned work, a draft at first.
 
         Raises:
-            InvalidInputError: The segment is no condition, there is no such topic, or its texts
-                need a variable that is missing (what people can do meanwhile, B12), or hold a link
-                that no route carries to the brand's country.
+            InvalidInputError: It names a kind, component, topic or place that there is not, its
+                segment is no condition, its times do not fit each other, or its texts lack
+                something.
+            ConflictError: One like it runs already in the same place.
         """
-        book = self._books.current
-        if topic not in book.topics:
-            raise InvalidInputError(f"the rulebook has no topic {topic!r}", field="topic")
-        parse_segment(book, segment)
-        self._check_texts(brand, topic, variables)
+        kind = self._checks.kind(said.incident)
         now = self._clock.now()
-        outage_id, cause_id = new_id(), new_id()
-        await tx.execute(
-            insert(_causes).values(
-                id=cause_id,
-                brand_id=brand.id,
-                kind="outage",
-                key=f"outage:{outage_id}",
-                topic=topic,
-                state="running",
-                counted=True,
-                created_at=now,
-            )
-        )
-        await tx.execute(
-            insert(_outages).values(
-                id=outage_id,
-                brand_id=brand.id,
-                cause_id=cause_id,
-                title=title,
-                topic=topic,
-                segment=dict(segment),
-                variables=dict(variables),
-                components=sorted(set(components)),
-                state=OutageState.SUSPECTED,
-                cursor="",
-                in_flight_at_stop=0,
-                simulated=simulated,
-                declared_at=now,
-            )
-        )
+        values = self._first_values(brand, kind, said, now)
+        await self._check_twin(tx, brand, values, anyway=said.anyway)
+        row = (await tx.execute(insert(outages).values(values).returning(outages))).one()
+        await self._checks.check(brand, kind, row)
+        plan = await self._planning.plan(tx, brand, row, now)
+        row = await written(tx, row, plan=plan.to_json())
+        await self._enter(tx, brand, row, "declare", by, {"title": said.title})
         await enqueue(
             tx,
             brand_id=brand.id,
             kind=OutboxKind.OUTAGE_DECLARED,
-            workflow_id=f"outage/{outage_id}",
-            body={"outage_id": outage_id, "brand": brand.name, "topic": topic},
+            workflow_id=f"outage/{row.id}",
+            body={"outage_id": row.id, "brand": brand.name, "topic": row.topic},
             now=now,
         )
-        return await self.view(tx, brand.id, outage_id)
+        return await view(tx, row, now, hints=self._checks.hints(brand, kind, row, now))
 
-    async def confirm(self, tx: AsyncSession, *, brand_id: str, outage_id: str) -> OutageView:
-        """Confirm an outage: its audience is decided and told from now on.
+    async def plan(self, tx: AsyncSession, *, brand: Brand, outage_id: str) -> OutageView:
+        """Compute anew whom each channel would reach in time, and keep it for the confirmation.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            RefusedTransitionError: It is over.
+        """
+        row = await find(tx, brand.id, outage_id, lock=True)
+        if OutageState(row.state) in ENDED:
+            raise ConflictError(f"the outage is {row.state}", code=f"already_{row.state}")
+        now = self._clock.now()
+        plan = await self._planning.plan(tx, brand, row, now)
+        row = await written(tx, row, plan=plan.to_json())
+        kind = self._checks.kind(row.incident)
+        return await view(tx, row, now, hints=self._checks.hints(brand, kind, row, now))
+
+    async def show(
+        self,
+        tx: AsyncSession,
+        *,
+        brand: Brand,
+        outage_id: str,
+        text: Mapping[str, str],
+        by: str = "",
+    ) -> OutageView:
+        """Show a holding line of a suspicion on public channels; nobody is told directly (B16).
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            RefusedTransitionError: It is not suspected.
+        """
+        row = await self._moved(tx, brand.id, outage_id, OutageCommand.SHOW)
+        now = self._clock.now()
+        row = await written(tx, row, shown_at=row.shown_at or now)
+        await self._enter(tx, brand, row, OutageCommand.SHOW, by, {}, text=text)
+        return await self._told(tx, row)
+
+    async def confirm(
+        self, tx: AsyncSession, *, brand: Brand, outage_id: str, go: Go | None = None, by: str = ""
+    ) -> OutageView:
+        """Confirm a failure: its audience is decided and told from now on.
+
+        Above the threshold of its kind the first call asks and a second person's gives the word.
 
         Raises:
             NotFoundError: The brand has no such outage.
             RefusedTransitionError: It is not suspected (any more).
+            ConflictError: The same person asked for it.
+            InvalidInputError: A text message is planned and nobody said what people can do
+                meanwhile (B12), or the plan is overridden without a reason.
         """
-        outage = await self._apply(tx, brand_id, outage_id, OutageCommand.CONFIRM)
-        return await self._changed(tx, outage, confirmed_at=self._clock.now())
+        return await self._go(tx, brand, outage_id, OutageCommand.CONFIRM, go or Go(), by)
 
-    async def dismiss(self, tx: AsyncSession, *, brand_id: str, outage_id: str) -> OutageView:
+    async def announce(
+        self, tx: AsyncSession, *, brand: Brand, outage_id: str, go: Go | None = None, by: str = ""
+    ) -> OutageView:
+        """Announce planned works to those whom they will affect.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            RefusedTransitionError: It is no draft.
+            ConflictError: The same person asked for it.
+            InvalidInputError: It has no times, comes later than the sector's rules say and no
+                reason is given, or lacks what `confirm` asks for.
+        """
+        return await self._go(tx, brand, outage_id, OutageCommand.ANNOUNCE, go or Go(), by)
+
+    async def _go(
+        self,
+        tx: AsyncSession,
+        brand: Brand,
+        outage_id: str,
+        command: OutageCommand,
+        go: Go,
+        by: str,
+    ) -> OutageView:
+        before = await find(tx, brand.id, outage_id, lock=True)
+        state = next_state(OutageState(before.state), command)
+        kind, now = self._checks.kind(before.incident), self._clock.now()
+        plan = await self._planning.fresh(tx, brand, before, now)
+        if go.channels:
+            plan = self._planning.overridden(plan, go.channels, go.reason)
+        self._checks.may_be_told(kind, before, plan)
+        if command is OutageCommand.ANNOUNCE:
+            self._checks.in_time(brand, kind, before, now, excuse=go.reason)
+        body: dict[str, object] = {"affected": plan.affected}
+        body |= {name: said for name in ("reason", "break_glass") if (said := getattr(go, name))}
+        if go.channels:
+            body["channels"] = dict(go.channels)
+        if plan.needs_approval and not go.break_glass:
+            if not before.asked_by:
+                row = await written(tx, before, asked_by=by or "?", plan=plan.to_json())
+                await self._enter(tx, brand, row, "ask", by, body, shown=False)
+                why = (
+                    f"{plan.affected} people are affected, so a second person has to confirm it; "
+                    "in a declared emergency say break_glass and why"
+                )
+                return await view(tx, row, now, why=why)
+            if before.asked_by == (by or "?"):
+                raise ConflictError(
+                    f"{by or 'the same person'} asked for it, so somebody else has to confirm it",
+                    code="second_person",
+                    hint="have another person confirm it with his own key",
+                )
+        row = await written(
+            tx,
+            before,
+            state=state.value,
+            plan=plan.to_json(),
+            confirmed_at=now,
+            confirmed_by=by,
+            broke_glass=go.break_glass,
+            shown_at=before.shown_at or now,
+            started_at=before.started_at or (now if state is OutageState.CONFIRMED else None),
+        )
+        await begin_round(tx, brand, kind, row, NoticeKind.NOTICE, now)
+        await self._enter(tx, brand, row, command, by, body, text=go.text)
+        return await self._told(tx, row, hints=self._checks.hints(brand, kind, row, now))
+
+    async def update(
+        self, tx: AsyncSession, *, brand: Brand, outage_id: str, change: Change, by: str = ""
+    ) -> OutageView:
+        """Say what is new; only what is material is told to those affected, the page shows all.
+
+        New times of planned works reschedule or extend them. A scope that grows has whoever is new
+        in it told what the others know.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            RefusedTransitionError: It is over.
+            ConflictError: Nothing is new (B13).
+            InvalidInputError: What it says does not fit.
+        """
+        before = await find(tx, brand.id, outage_id, lock=True)
+        kind, now = self._checks.kind(before.incident), self._clock.now()
+        values = _new_values(before, change)
+        if not values and not await _says_something_new(tx, before, change.text):
+            raise ConflictError(
+                "nothing of it is new, so nobody is told again",
+                code="nothing_new",
+                hint="change the expected end, what people can do, the scope, or the public text",
+            )
+        command = _kind_of_update(before, values)
+        state = next_state(OutageState(before.state), command)
+        row = await written(tx, before, state=state.value, **values)
+        await self._checks.check(brand, kind, row)
+        why = ""
+        if rounds.tells(row.state):
+            why = await self._tell_update(tx, brand, kind, before, row, now)
+        elif not values:
+            why = "only the public text is new"
+        body = {name: _plain(value) for name, value in values.items()}
+        await self._enter(tx, brand, row, command, by, body, text=change.text)
+        hints = self._checks.hints(brand, kind, row, now)
+        return await self._told(tx, row, why=why, hints=hints)
+
+    async def resolve(
+        self,
+        tx: AsyncSession,
+        *,
+        brand: Brand,
+        outage_id: str,
+        by: str = "",
+        text: Mapping[str, str] | None = None,
+    ) -> OutageView:
+        """End an outage: from the answer on, no message of it is handed over.
+
+        Who was told gets the all-clear, by the same channel.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            RefusedTransitionError: It does not run, or is already over.
+        """
+        return await self._end(tx, brand, outage_id, OutageCommand.RESOLVE, by, text or {})
+
+    async def complete(
+        self,
+        tx: AsyncSession,
+        *,
+        brand: Brand,
+        outage_id: str,
+        by: str = "",
+        text: Mapping[str, str] | None = None,
+    ) -> OutageView:
+        """End planned works: as `resolve` ends a failure."""
+        return await self._end(tx, brand, outage_id, OutageCommand.COMPLETE, by, text or {})
+
+    async def dismiss(
+        self,
+        tx: AsyncSession,
+        *,
+        brand: Brand,
+        outage_id: str,
+        by: str = "",
+        text: Mapping[str, str] | None = None,
+    ) -> OutageView:
         """Dismiss a suspicion; nobody was told of it.
 
         Raises:
             NotFoundError: The brand has no such outage.
             RefusedTransitionError: It is not suspected (any more).
         """
-        outage = await self._apply(tx, brand_id, outage_id, OutageCommand.DISMISS)
-        await self._stop(tx, outage)
-        return await self._changed(tx, outage)
+        return await self._end(tx, brand, outage_id, OutageCommand.DISMISS, by, text or {})
 
-    async def resolve(self, tx: AsyncSession, *, brand_id: str, outage_id: str) -> OutageView:
-        """End an outage: from the answer on, no message of it is handed over.
+    async def cancel(
+        self,
+        tx: AsyncSession,
+        *,
+        brand: Brand,
+        outage_id: str,
+        by: str = "",
+        text: Mapping[str, str] | None = None,
+    ) -> OutageView:
+        """Call planned works off; who heard of them hears of that.
 
         Raises:
             NotFoundError: The brand has no such outage.
-            RefusedTransitionError: It is not confirmed, or already resolved.
+            RefusedTransitionError: It is a failure, or over.
         """
-        outage = await self._apply(tx, brand_id, outage_id, OutageCommand.RESOLVE)
-        in_flight = await self._stop(tx, outage)
-        return await self._changed(
-            tx, outage, resolved_at=self._clock.now(), in_flight_at_stop=in_flight
-        )
+        return await self._end(tx, brand, outage_id, OutageCommand.CANCEL, by, text or {})
+
+    async def start(
+        self, tx: AsyncSession, *, brand: Brand, outage_id: str, by: str = ""
+    ) -> OutageView:
+        """Begin planned works before the clock does.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            RefusedTransitionError: They are not announced, or have begun.
+        """
+        row = await self._moved(tx, brand.id, outage_id, OutageCommand.START)
+        row = await written(tx, row, started_at=self._clock.now())
+        await self._enter(tx, brand, row, OutageCommand.START, by, {})
+        return await self._told(tx, row)
+
+    async def reopen(
+        self, tx: AsyncSession, *, brand: Brand, outage_id: str, change: Change, by: str = ""
+    ) -> OutageView:
+        """Open a failure again that was thought to be over; those affected are told anew.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            RefusedTransitionError: It is not resolved.
+        """
+        row = await self._moved(tx, brand.id, outage_id, OutageCommand.REOPEN)
+        kind, now = self._checks.kind(row.incident), self._clock.now()
+        await rounds.stop(tx, row.id, code="reopened", now=now)
+        values = _new_values(row, change)
+        row = await written(tx, row, resolved_at=None, reviewed_at=None, **values)
+        await self._checks.check(brand, kind, row)
+        plan = await self._planning.plan(tx, brand, row, now)
+        self._checks.may_be_told(kind, row, plan)
+        row = await written(tx, row, plan=plan.to_json())
+        await begin_round(tx, brand, kind, row, NoticeKind.NOTICE, now)
+        body = {name: _plain(value) for name, value in values.items()}
+        await self._enter(tx, brand, row, OutageCommand.REOPEN, by, body, text=change.text)
+        return await self._told(tx, row)
+
+    async def restored(
+        self, tx: AsyncSession, *, brand: Brand, outage_id: str, refs: Sequence[str], by: str = ""
+    ) -> OutageView:
+        """Give the all-clear to those who said that they were still without: these, or all.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            ConflictError: It is not over, or nobody has said so.
+        """
+        row = await find(tx, brand.id, outage_id, lock=True)
+        if OutageState(row.state) not in ENDED:
+            raise ConflictError(f"the outage is {row.state}, not over", code="not_over")
+        now = self._clock.now()
+        ids = await answered(tx, row.id, refs, now)
+        if not ids:
+            raise ConflictError("nobody of these has said that he is still without", code="nobody")
+        kind = self._checks.kind(row.incident)
+        await begin_round(tx, brand, kind, row, NoticeKind.ALL_CLEAR, now, only=ids)
+        await self._enter(tx, brand, row, "restored", by, {"customers": len(ids)}, shown=False)
+        return await self._told(tx, row)
+
+    async def review(
+        self, tx: AsyncSession, *, brand: Brand, outage_id: str, said: Review, by: str = ""
+    ) -> ReviewView:
+        """Write down what was learnt (B13); once per outage.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+            ConflictError: It is not over, or was reviewed already.
+        """
+        row = await find(tx, brand.id, outage_id, lock=True)
+        if OutageState(row.state) not in ENDED:
+            raise ConflictError(f"the outage is {row.state}, not over", code="not_over")
+        if row.reviewed_at is not None:
+            raise ConflictError("the outage was reviewed already", code="already_reviewed")
+        now = self._clock.now()
+        values = {
+            "what_happened": said.what_happened,
+            "what_was_late": said.what_was_late,
+            "what_changes": said.what_changes,
+        }
+        await tx.execute(delete(reviews).where(reviews.c.outage_id == row.id))
+        await tx.execute(insert(reviews).values(outage_id=row.id, by=by, at=now, **values))
+        row = await written(tx, row, reviewed_at=now)
+        await self._enter(tx, brand, row, "review", by, {}, shown=False)
+        await wake(tx, row, self._clock.now())
+        return ReviewView(by=by, at=now, **values)
 
     async def view(self, tx: AsyncSession, brand_id: str, outage_id: str) -> OutageView:
-        """Show an outage with its counts.
+        """Show an outage with its rounds.
 
         Raises:
             NotFoundError: The brand has no such outage.
         """
-        query = select(_outages).where(_outages.c.id == outage_id, _outages.c.brand_id == brand_id)
-        row = (await tx.execute(query)).one_or_none()
-        if row is None:
-            raise NotFoundError("no such outage")
-        return _view(row, await counts(tx, row.cause_id))
+        return await view(tx, await find(tx, brand_id, outage_id), self._clock.now())
+
+    async def history(
+        self, tx: AsyncSession, brand_id: str, outage_id: str
+    ) -> tuple[EntryView, ...]:
+        """Show everything that was done to an outage, oldest first.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+        """
+        return await entries_of(tx, (await find(tx, brand_id, outage_id)).id)
+
+    async def reviewed(
+        self, tx: AsyncSession, brand_id: str, outage_id: str
+    ) -> ReviewView | None:
+        """Show what was learnt of an outage, None if nobody has written it yet.
+
+        Raises:
+            NotFoundError: The brand has no such outage.
+        """
+        return await review_of(tx, (await find(tx, brand_id, outage_id)).id)
 
     async def page(
-        self, tx: AsyncSession, brand_id: str, *, after: str = "", limit: int = 50
+        self,
+        tx: AsyncSession,
+        brand_id: str,
+        *,
+        running: bool = False,
+        after: str = "",
+        limit: int = _KEPT,
     ) -> tuple[OutageView, ...]:
         """List the brand's outages in the order of their declaration."""
         query = (
-            select(_outages)
-            .where(_outages.c.brand_id == brand_id, _outages.c.id > after)
-            .order_by(_outages.c.id)
+            select(outages)
+            .where(outages.c.brand_id == brand_id, outages.c.id > after)
+            .order_by(outages.c.id)
             .limit(limit)
         )
-        rows = (await tx.execute(query)).all()
-        return tuple([_view(row, await counts(tx, row.cause_id)) for row in rows])
+        if running:
+            query = query.where(outages.c.state.not_in([state.value for state in sorted(ENDED)]))
+        now = self._clock.now()
+        return tuple([await view(tx, row, now) for row in (await tx.execute(query)).all()])
 
-    def _check_texts(self, brand: Brand, topic: str, variables: Mapping[str, object]) -> None:
-        """Write every text that could be sent: better refused now than found out at three a.m."""
-        book = self._books.current
-        plans = book.shards[topic].channels
-        for channel in sorted({channel for plan in plans for channel, _ in plan.rule.steps}):
-            rendered = self._renderer.render(
-                topic=topic,
-                channel=channel,
-                language=brand.country.lower(),
-                variables={
-                    "brand": brand_variables(brand),
-                    "customer": {"first_name": ""},
-                    "outage": variables,
-                },
-            )
-            load = Load(
-                channel=channel,
-                country=brand.country if channel in BY_NUMBER else "",
-                message_class=book.topics[topic].message_class,
-            )
-            if has_link(rendered.text) and (why := self._routes.refuses_link(load)):
-                raise InvalidInputError(
-                    f"the {channel} text would hold a link, and {why}",
-                    field="variables",
-                    hint="name a phone number instead of an address of the web",
-                )
+    def _first_values(
+        self, brand: Brand, kind: IncidentKind, said: Declaration, now: datetime
+    ) -> dict[str, object]:
+        components = kind.components if said.components is None else said.components
+        return {
+            "id": new_id(),
+            "brand_id": brand.id,
+            "kind": kind.kind.value,
+            "incident": kind.id,
+            "severity": (said.severity or kind.severity).value,
+            "title": said.title,
+            "topic": said.topic or kind.topics[NoticeKind.NOTICE],
+            "segment": dict(said.segment),
+            "areas": [dict(area) for area in said.areas],
+            "variables": dict(said.variables),
+            "components": sorted(set(components)),
+            "reason": said.reason,
+            "workaround": said.workaround or str(said.variables.get("workaround", "")),
+            "no_workaround": said.no_workaround,
+            "hotline": said.hotline,
+            "state": first_state(kind.kind).value,
+            "starts_at": said.starts_at,
+            "expected_end": said.expected_end,
+            "in_flight_at_stop": 0,
+            "simulated": said.simulated,
+            "first_signal_at": said.first_signal_at,
+            "declared_at": now,
+        }
 
-    async def _apply(
+    async def _check_twin(
+        self, tx: AsyncSession, brand: Brand, values: Mapping[str, Any], *, anyway: bool
+    ) -> None:
+        """Refuse a second outage of one kind for the same people while the first one runs."""
+        if anyway or values["kind"] == OutageKind.PLANNED:
+            return
+        query = select(outages.c.id).where(
+            outages.c.brand_id == brand.id,
+            outages.c.incident == values["incident"],
+            outages.c.simulated == values["simulated"],
+            outages.c.segment == values["segment"],
+            outages.c.areas == values["areas"],
+            outages.c.components == values["components"],
+            outages.c.state.in_([OutageState.SUSPECTED.value, OutageState.CONFIRMED.value]),
+        )
+        twin = (await tx.execute(query.limit(1))).scalar_one_or_none()
+        if twin is not None:
+            raise ConflictError(
+                f"{twin} runs already for the same people",
+                code="declared_already",
+                hint="update that one, or say `anyway` if it is another",
+            )
+
+    async def _moved(
         self, tx: AsyncSession, brand_id: str, outage_id: str, command: OutageCommand
     ) -> Row[Any]:
-        query = select(_outages).where(_outages.c.id == outage_id, _outages.c.brand_id == brand_id)
-        row = (await tx.execute(query.with_for_update(key_share=True))).one_or_none()
-        if row is None:
-            raise NotFoundError("no such outage")
+        row = await find(tx, brand_id, outage_id, lock=True)
         state = next_state(OutageState(row.state), command)
-        await tx.execute(update(_outages).where(_outages.c.id == row.id).values(state=state))
-        return (await tx.execute(query)).one()
+        return await written(tx, row, state=state.value)
 
-    async def _stop(self, tx: AsyncSession, outage: Row[Any]) -> int:
-        """Stop the cause; intents hold a share of its row, so none commits after this.
+    async def _tell_update(
+        self,
+        tx: AsyncSession,
+        brand: Brand,
+        kind: IncidentKind,
+        before: Row[Any],
+        row: Row[Any],
+        now: datetime,
+    ) -> str:
+        """Tell those affected if it matters; return in words why not, empty if they are told."""
+        if is_material(kind, before, row, now):
+            plan = await self._planning.plan(tx, brand, row, now)
+            row = await written(tx, row, plan=plan.to_json())
+            self._checks.may_be_told(kind, row, plan)
+            await rounds.stop(tx, row.id, code="superseded", now=now)
+            await begin_round(tx, brand, kind, row, NoticeKind.UPDATE, now)
+            return ""
+        if (before.areas, before.segment) != (row.areas, row.segment):
+            plan = await self._planning.plan(tx, brand, row, now)
+            row = await written(tx, row, plan=plan.to_json())
+            await self._widen(tx, brand, kind, row, now)
+            return ""
+        return "nothing of it matters enough to those affected; public channels show it"
 
-        Set-based where Progress goes one by one: an audience may be large. Returns how many
-        messages were in a provider's hands at that moment.
-        """
-        await tx.execute(
-            update(_causes).where(_causes.c.id == outage.cause_id).values(state="stopped")
-        )
-        of_cause = _messages.c.cause_id == outage.cause_id
-        unsent = select(_messages.c.outcome_id).where(of_cause, _messages.c.state.in_(list(UNSENT)))
-        locked = (
-            select(_outcomes.c.id)
-            .where(_outcomes.c.id.in_(unsent))
-            .order_by(_outcomes.c.id)
-            .with_for_update(key_share=True)
-        )
-        outcome_ids = (await tx.execute(locked)).scalars().all()
-        now = self._clock.now()
-        spared = (
-            update(_messages)
-            .where(_messages.c.outcome_id.in_(outcome_ids), _messages.c.state.in_(list(UNSENT)))
-            .values(state=MessageState.CANCELLED, state_at=now, code="resolved")
-            .returning(_messages.c.id)
-        )
-        message_ids = (await tx.execute(spared)).scalars().all()
-        await tx.execute(
-            update(_caps).where(_caps.c.message_id.in_(message_ids)).values(released_at=now)
-        )
-        spoken = select(_messages.c.outcome_id).where(
-            of_cause, _messages.c.state != MessageState.CANCELLED
-        )
-        await tx.execute(
-            update(_outcomes)
+    async def _widen(
+        self, tx: AsyncSession, brand: Brand, kind: IncidentKind, row: Row[Any], now: datetime
+    ) -> None:
+        """Have the round that runs look for who is new in the scope; who has heard stays so."""
+        query = (
+            select(notices.c.id)
             .where(
-                _outcomes.c.id.in_(outcome_ids),
-                _outcomes.c.state == OutcomeState.OPEN,
-                _outcomes.c.id.not_in(spoken),
+                notices.c.outage_id == row.id,
+                notices.c.state != rounds.STOPPED,
+                notices.c.kind.in_([one.value for one in rounds.TELLS_OF_IT]),
             )
-            .values(state=OutcomeState.CANCELLED, reason="resolved", closed_at=now, check_at=None)
+            .order_by(notices.c.number.desc())
+            .limit(1)
         )
-        in_flight = select(func.count()).where(
-            of_cause, _messages.c.state == MessageState.HANDING_OVER
-        )
-        return int((await tx.execute(in_flight)).scalar_one())
+        latest = (await tx.execute(query)).scalar_one_or_none()
+        if latest is None:
+            await begin_round(tx, brand, kind, row, NoticeKind.NOTICE, now)
+            return
+        await rounds.widen(tx, latest, await parts_of(tx, row, NoticeKind.NOTICE))
 
-    async def _changed(self, tx: AsyncSession, outage: Row[Any], **values: object) -> OutageView:
-        if values:
-            await tx.execute(update(_outages).where(_outages.c.id == outage.id).values(**values))
-        await enqueue(
+    async def _end(
+        self,
+        tx: AsyncSession,
+        brand: Brand,
+        outage_id: str,
+        command: OutageCommand,
+        by: str,
+        text: Mapping[str, str],
+    ) -> OutageView:
+        row = await self._moved(tx, brand.id, outage_id, command)
+        now = self._clock.now()
+        in_flight = await rounds.stop(tx, row.id, code=OutageState(row.state).value, now=now)
+        row = await written(tx, row, resolved_at=now, in_flight_at_stop=in_flight)
+        after = _AFTERWARDS.get(command)
+        if after is not None:
+            kind = self._checks.kind(row.incident)
+            await begin_round(tx, brand, kind, row, after, now)
+        await self._enter(tx, brand, row, command, by, {"in_flight": in_flight}, text=text)
+        return await self._told(tx, row)
+
+    async def _enter(
+        self,
+        tx: AsyncSession,
+        brand: Brand,
+        row: Row[Any],
+        command: str,
+        by: str,
+        body: Mapping[str, object],
+        *,
+        text: Mapping[str, str] | None = None,
+        shown: bool = True,
+    ) -> None:
+        kind = self._checks.kind(row.incident)
+        await enter(
             tx,
-            brand_id=outage.brand_id,
-            kind=OutboxKind.OUTAGE_CHANGED,
-            workflow_id=f"outage/{outage.id}",
-            body={"outage_id": outage.id, "state": outage.state},
+            brand,
+            kind,
+            row,
+            command,
+            by=by,
+            body=body,
             now=self._clock.now(),
+            text=text,
+            shown=shown,
         )
-        return await self.view(tx, outage.brand_id, outage.id)
+
+    async def _told(
+        self, tx: AsyncSession, row: Row[Any], *, why: str = "", hints: tuple[str, ...] = ()
+    ) -> OutageView:
+        await wake(tx, row, self._clock.now())
+        return await view(tx, row, self._clock.now(), why=why, hints=hints)
 
 
-async def counts(tx: AsyncSession, cause_id: str) -> dict[str, int]:
-    """Count a cause's outcomes by state; `audience` is their sum (the ledger's identity).
-
-    They are kept with every change of an outcome, so this reads a few rows however many people.
-    """
-    states = [state.value for state in OutcomeState]
-    query = select(*(func.coalesce(func.sum(_counted.c[state]), 0) for state in states))
-    row = (await tx.execute(query.where(_counted.c.cause_id == cause_id))).one()
-    by_state = {state: int(number) for state, number in zip(states, row, strict=True)}
-    return {"audience": sum(by_state.values()), **by_state}
+_AFTERWARDS = {
+    OutageCommand.RESOLVE: NoticeKind.ALL_CLEAR,
+    OutageCommand.COMPLETE: NoticeKind.ALL_CLEAR,
+    OutageCommand.CANCEL: NoticeKind.CANCELLED,
+}
 
 
-def _view(row: Row[Any], counted: Mapping[str, int]) -> OutageView:
-    return OutageView(
-        id=row.id,
-        title=row.title,
-        topic=row.topic,
-        state=row.state,
-        segment=row.segment,
-        variables=row.variables,
-        components=tuple(row.components),
-        declared_at=row.declared_at,
-        confirmed_at=row.confirmed_at,
-        decided_at=row.decided_at,
-        resolved_at=row.resolved_at,
-        in_flight_at_stop=row.in_flight_at_stop,
-        simulated=row.simulated,
-        counts=counted,
+async def answered(
+    tx: AsyncSession, outage_id: str, refs: Sequence[str], now: datetime
+) -> tuple[str, ...]:
+    """Close what customers of these names said of being still without; return who they are."""
+    waiting = (
+        select(signals.c.id, signals.c.customer_id)
+        .join(_customers, _customers.c.id == signals.c.customer_id)
+        .where(
+            signals.c.outage_id == outage_id,
+            signals.c.still_out.is_(True),
+            signals.c.answered_at.is_(None),
+        )
     )
+    if refs:
+        waiting = waiting.where(_customers.c.ref.in_(refs))
+    rows = (await tx.execute(waiting)).all()
+    ids = [row.id for row in rows]
+    await tx.execute(update(signals).where(signals.c.id.in_(ids)).values(answered_at=now))
+    return tuple(sorted({row.customer_id for row in rows}))
+
+
+def _new_values(row: Row[Any], change: Change) -> dict[str, object]:
+    """Return what a change says that the outage does not say yet."""
+    said: dict[str, object] = {
+        "title": change.title,
+        "severity": None if change.severity is None else change.severity.value,
+        "starts_at": change.starts_at,
+        "expected_end": change.expected_end,
+        "reason": change.reason,
+        "workaround": change.workaround,
+        "no_workaround": change.no_workaround,
+        "hotline": change.hotline,
+        "areas": None if change.areas is None else [dict(area) for area in change.areas],
+        "segment": None if change.segment is None else dict(change.segment),
+        "components": None if change.components is None else sorted(set(change.components)),
+        "variables": None if change.variables is None else {**row.variables, **change.variables},
+    }
+    return {
+        name: value
+        for name, value in said.items()
+        if value is not None and value != getattr(row, name)
+    }
+
+
+def _kind_of_update(row: Row[Any], values: Mapping[str, object]) -> OutageCommand:
+    """Name what new values do: new times of planned works move or extend them."""
+    if row.kind == OutageKind.PLANNED and row.state != OutageState.DRAFT:
+        if row.state == OutageState.IN_PROGRESS and "expected_end" in values:
+            return OutageCommand.EXTEND
+        if row.state != OutageState.IN_PROGRESS and {"starts_at", "expected_end"} & set(values):
+            return OutageCommand.RESCHEDULE
+    return OutageCommand.UPDATE
+
+
+async def _says_something_new(tx: AsyncSession, row: Row[Any], text: Mapping[str, str]) -> bool:
+    """Say whether a public text differs from the one that was shown last."""
+    if not text:
+        return False
+    latest = (
+        select(entries.c.public)
+        .where(entries.c.outage_id == row.id, entries.c.public != {})
+        .order_by(entries.c.id.desc())
+        .limit(1)
+    )
+    shown = (await tx.execute(latest)).scalar_one_or_none() or {}
+    return any(shown.get(language) != line for language, line in text.items())
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value

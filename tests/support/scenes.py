@@ -16,6 +16,7 @@ from temporalio.client import WorkflowContinuedAsNewError, WorkflowHandle
 from tellal.domain.cases import CaseState
 from tellal.domain.channels import Lane
 from tellal.domain.messages import OutcomeState
+from tellal.domain.outages import OutageState
 from tellal.domain.outbox import OutboxKind
 from tests.support.stage import Cue, Stage, a_stage
 from workflows.contracts import LaneInput, OutageResult
@@ -73,21 +74,26 @@ async def case_reminded(stage: Stage) -> Handle:
     return handle
 
 
-async def outage_resolved(stage: Stage) -> Handle:
-    """Confirmed, told to three pages of customers, resolved, settled."""
-    stage.ledger.left_open = [2, 1, 0]
+async def outage_rounds(stage: Stage) -> Handle:
+    """Confirmed, told in three chunks, updated, resolved, and the all-clear given."""
     await start_outage(stage)
-    await stage.say(OutboxKind.OUTAGE_CHANGED, "outage/u1", outage_id="u1", state="confirmed")
-    await stage.say(OutboxKind.OUTAGE_CHANGED, "outage/u1", outage_id="u1", state="resolved")
+    for state, notice, chunks in (
+        (OutageState.CONFIRMED, "notice", 3),
+        (OutageState.CONFIRMED, "update", 1),
+        (OutageState.RESOLVED, "all-clear", 1),
+    ):
+        await change_outage(stage, state, **{notice: chunks})
     handle = stage.client.get_workflow_handle("outage/u1", result_type=OutageResult)
     await stage.end_of(handle)
     return handle
 
 
-async def outage_dismissed(stage: Stage) -> Handle:
-    """A suspicion that was none."""
+async def outage_was_none(stage: Stage) -> Handle:
+    """A suspicion that the clock looks after, and that a person dismisses."""
+    stage.ledger.due = timedelta(minutes=15)
     await start_outage(stage)
-    await stage.say(OutboxKind.OUTAGE_CHANGED, "outage/u1", outage_id="u1", state="dismissed")
+    await stage.env.sleep(timedelta(minutes=20))
+    await change_outage(stage, OutageState.DISMISSED)
     handle = stage.client.get_workflow_handle("outage/u1", result_type=OutageResult)
     await stage.end_of(handle)
     return handle
@@ -115,8 +121,8 @@ SCENES: Mapping[str, Callable[[Stage], Awaitable[Handle]]] = {
         nudge_unanswered,
         case_plain,
         case_reminded,
-        outage_resolved,
-        outage_dismissed,
+        outage_rounds,
+        outage_was_none,
         lane_shifts,
     )
 }
@@ -152,6 +158,13 @@ async def start_outage(stage: Stage) -> None:
     await stage.say(
         OutboxKind.OUTAGE_DECLARED, "outage/u1", outage_id="u1", brand="bank", topic="outage"
     )
+
+
+async def change_outage(stage: Stage, state: OutageState, **rounds: int) -> None:
+    """Have an operator change an outage, with the rounds that this begins."""
+    stage.ledger.outage = state
+    stage.ledger.rounds |= rounds
+    await stage.say(OutboxKind.OUTAGE_CHANGED, "outage/u1", outage_id="u1", state=state.value)
 
 
 async def record() -> None:

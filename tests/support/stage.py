@@ -21,8 +21,9 @@ from temporalio.worker import Worker
 from activities.errors import CodedErrors
 from activities.lanes import ShiftReport, WorkLane
 from tellal.domain.cases import CaseState
-from tellal.domain.journeys import CaseBrief, Notice, Step
+from tellal.domain.journeys import CaseBrief, Notice, OutageStep, Step
 from tellal.domain.messages import OutcomeState
+from tellal.domain.outages import ENDED, OutageState
 from tellal.domain.outbox import OutboxItem, OutboxKind
 from tellal.ids import new_id
 from tellal.temporal import SEARCH_ATTRIBUTES
@@ -53,7 +54,9 @@ class ScriptedLedger:
     notices: dict[CaseState, dict[str, Cue]] = field(default_factory=dict)
     remind_after: timedelta | None = None
     state: CaseState = CaseState.OPENED
-    pages: int = 3
+    outage: OutageState = OutageState.SUSPECTED
+    rounds: dict[str, int] = field(default_factory=dict)
+    due: timedelta | None = None
     left_open: list[int] = field(default_factory=lambda: [0])
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -80,12 +83,25 @@ class ScriptedLedger:
             brand="utility", channel="web", state=self.state.value, remind_after_s=after
         )
 
-    async def decide_page(self, outage_id: str, after: str, limit: int) -> str | None:
+    async def look(self, outage_id: str) -> OutageStep:
         assert outage_id
-        assert limit
-        self.asked.append(("page", after))
-        page = int(after or 0) + 1
-        return str(page) if page < self.pages else None
+        self.asked.append(("look", self.outage.value))
+        rounds = tuple(one for one, chunks in self.rounds.items() if chunks)
+        now = await self.env.get_current_time()
+        over = self.outage in ENDED and not rounds
+        return OutageStep(
+            state=self.outage,
+            stage="deciding its audience" if rounds else self.outage.value,
+            undecided=rounds,
+            wait_until=None if self.due is None else now + self.due,
+            open_outcomes=0 if over else 1,
+            over=over,
+        )
+
+    async def decide_chunk(self, notice_id: str) -> bool:
+        self.asked.append(("chunk", notice_id))
+        self.rounds[notice_id] -= 1
+        return self.rounds[notice_id] > 0
 
     async def open_outcomes(self, outage_id: str) -> int:
         self.asked.append(("open", outage_id))

@@ -15,11 +15,12 @@ from tests.support.scenes import (
     case_plain,
     case_reminded,
     change_case,
+    change_outage,
     lane_shifts,
     nudge_told,
     nudge_unanswered,
-    outage_dismissed,
-    outage_resolved,
+    outage_rounds,
+    outage_was_none,
     start_case,
     start_nudge,
     start_outage,
@@ -152,30 +153,43 @@ async def test_a_case_whose_news_was_lost_finds_its_state_in_the_ledger(stage: S
 
 async def test_a_suspected_outage_tells_nobody(stage: Stage) -> None:
     await start_outage(stage)
-    await stage.env.sleep(timedelta(days=2))
 
-    assert stage.ledger.asked == []
+    handle = stage.client.get_workflow_handle("outage/u1")
+    await change_outage(stage, OutageState.DISMISSED)
+    await stage.end_of(handle)
 
-
-async def test_a_dismissed_suspicion_ends(stage: Stage) -> None:
-    handle = await outage_dismissed(stage)
-
-    assert await handle.result() == OutageResult(state=OutageState.DISMISSED, open_outcomes=0)
-    assert stage.ledger.asked == []
+    assert "chunk" not in {asked for asked, _ in stage.ledger.asked}
 
 
-@pytest.mark.req("B11")
-async def test_an_outage_tells_page_by_page_and_waits_until_nobody_is_open(stage: Stage) -> None:
-    handle = await outage_resolved(stage)
+async def test_the_clock_has_a_suspicion_looked_at_again(stage: Stage) -> None:
+    handle = await outage_was_none(stage)
 
-    asked = stage.ledger.asked
+    looks = [state for asked, state in stage.ledger.asked if asked == "look"]
+    assert looks[:2] == ["suspected", "suspected"]
+    assert looks[-1] == "dismissed"
+    assert (await handle.result()).state is OutageState.DISMISSED
+
+
+async def test_an_outage_has_each_round_decided_chunk_by_chunk(stage: Stage) -> None:
+    handle = await outage_rounds(stage)
+
+    chunks = [notice for asked, notice in stage.ledger.asked if asked == "chunk"]
+    assert Counter(chunks) == {"notice": 3, "update": 1, "all-clear": 1}
+    assert chunks == sorted(chunks, key=["notice", "update", "all-clear"].index)
     assert await handle.result() == OutageResult(state=OutageState.RESOLVED, open_outcomes=0)
-    assert [what for what in asked if what[0] == "page"] == [
-        ("page", ""),
-        ("page", "1"),
-        ("page", "2"),
-    ]
-    assert [what for what, _ in asked].count("open") == 3
+
+
+async def test_news_during_a_chunk_are_not_lost(stage: Stage) -> None:
+    """What an operator says while an audience is decided is looked at right after it."""
+    await start_outage(stage)
+    await change_outage(stage, OutageState.CONFIRMED, notice=2)
+    await change_outage(stage, OutageState.RESOLVED)
+    handle = stage.client.get_workflow_handle("outage/u1", result_type=OutageResult)
+
+    result = await stage.end_of(handle)
+
+    assert result.state is OutageState.RESOLVED
+    assert await duration(handle) < timedelta(minutes=1)
 
 
 async def test_a_lane_begins_anew_before_its_history_grows_long(stage: Stage) -> None:

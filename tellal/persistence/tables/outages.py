@@ -44,7 +44,6 @@ class OutageRow(SQLModel, table=True):
     kind: str = Field(default="failure", sa_column_kwargs={"server_default": text("'failure'")})
     incident: str = Field(default="", sa_column_kwargs=EMPTY)
     severity: str = Field(default="major", sa_column_kwargs={"server_default": text("'major'")})
-    cause_id: str = Field(foreign_key="causes.id")
     title: str
     topic: str
     segment: dict[str, object] = Field(sa_type=JSONB)
@@ -67,7 +66,6 @@ class OutageRow(SQLModel, table=True):
     plan: dict[str, object] = Field(
         default_factory=dict, sa_type=JSONB, sa_column_kwargs=_EMPTY_MAP
     )
-    cursor: str
     in_flight_at_stop: int
     simulated: bool = Field(default=False, sa_column_kwargs=FALSE)
     asked_by: str = Field(default="", sa_column_kwargs=EMPTY)
@@ -77,7 +75,6 @@ class OutageRow(SQLModel, table=True):
     declared_at: datetime = Field(sa_type=Instant)
     shown_at: datetime | None = Field(default=None, sa_type=Instant)
     confirmed_at: datetime | None = Field(default=None, sa_type=Instant)
-    decided_at: datetime | None = Field(default=None, sa_type=Instant)
     escalated_at: datetime | None = Field(default=None, sa_type=Instant)
     started_at: datetime | None = Field(default=None, sa_type=Instant)
     resolved_at: datetime | None = Field(default=None, sa_type=Instant)
@@ -107,7 +104,8 @@ class OutageNoticeRow(SQLModel, table=True):
     """One round of telling: a cause of its own, so that the ledger adds up for each.
 
     `parts` say who is decided in which order, and over which channels each part may be told;
-    `cursor` is how far that has come (part and last customer). `state` is `deciding`, `decided` or
+    `cursor` is how far that has come (part and last customer). `facts` are what rules may read of
+    the outage, `variables` what texts may say. `state` is `deciding`, `decided` or
     `stopped`.
     """
 
@@ -122,6 +120,9 @@ class OutageNoticeRow(SQLModel, table=True):
     topic: str
     cause_id: str = Field(foreign_key="causes.id", unique=True)
     variables: dict[str, object] = Field(sa_type=JSONB)
+    facts: dict[str, object] = Field(
+        default_factory=dict, sa_type=JSONB, sa_column_kwargs=_EMPTY_MAP
+    )
     parts: list[dict[str, object]] = Field(sa_type=JSONB)
     state: str
     cursor: dict[str, object] = Field(
@@ -129,13 +130,17 @@ class OutageNoticeRow(SQLModel, table=True):
     )
     expires_at: datetime | None = Field(default=None, sa_type=Instant)
     in_flight_at_stop: int = Field(default=0, sa_column_kwargs=_ZERO)
+    simulated: bool = Field(default=False, sa_column_kwargs=FALSE)
     created_at: datetime = Field(sa_type=Instant)
     decided_at: datetime | None = Field(default=None, sa_type=Instant)
     stopped_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class OutageSignalRow(SQLModel, table=True):
-    """Somebody says that something does not work; `reference` is the sender's own name of it."""
+    """Somebody says that something does not work; `reference` is the sender's own name of it.
+
+    `still_out` is a customer's answer to an all-clear; `answered_at` is when he got another one.
+    """
 
     __tablename__ = "outage_signals"
     __table_args__ = (
@@ -155,6 +160,7 @@ class OutageSignalRow(SQLModel, table=True):
     still_out: bool = Field(default=False, sa_column_kwargs=FALSE)
     simulated: bool = Field(default=False, sa_column_kwargs=FALSE)
     at: datetime = Field(sa_type=Instant)
+    answered_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class OutageReviewRow(SQLModel, table=True):

@@ -16,6 +16,18 @@ _TEXTS = ("incident", "reason", "workaround", "hotline", "asked_by", "confirmed_
 _TAKEN_DOWN = sa.text("state IN ('confirmed', 'in_progress') AND components <> '[]'::jsonb")
 _RUNNING = sa.text("state NOT IN ('resolved','dismissed','completed','cancelled')")
 
+# What an outage told until now becomes its first round.
+_FIRST_ROUNDS = """
+INSERT INTO outage_notices (id, outage_id, brand_id, number, kind, topic, cause_id, variables,
+    parts, state, in_flight_at_stop, simulated, created_at, decided_at, stopped_at)
+SELECT id, id, brand_id, 1, 'notice', topic, cause_id, jsonb_build_object('outage', variables),
+    jsonb_build_array(jsonb_build_object('name', 'everybody', 'segment', segment)),
+    CASE WHEN resolved_at IS NOT NULL THEN 'stopped'
+         WHEN decided_at IS NOT NULL THEN 'decided' ELSE 'deciding' END,
+    in_flight_at_stop, simulated, coalesce(confirmed_at, declared_at), decided_at, resolved_at
+FROM outages WHERE confirmed_at IS NOT NULL
+"""
+
 
 def _instant(name: str, *, nullable: bool = False) -> sa.Column[object]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
@@ -80,11 +92,13 @@ def upgrade() -> None:
         sa.Column("topic", sa.String(), nullable=False),
         _of("causes", "cause_id"),
         _json("variables"),
+        _json("facts", "{}"),
         _json("parts"),
         sa.Column("state", sa.String(), nullable=False),
         _json("cursor", "{}"),
         _instant("expires_at", nullable=True),
         _number("in_flight_at_stop"),
+        _flag("simulated"),
         _instant("created_at"),
         _instant("decided_at", nullable=True),
         _instant("stopped_at", nullable=True),
@@ -92,6 +106,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("outage_id", "number"),
         sa.UniqueConstraint("cause_id"),
     )
+    op.execute(_FIRST_ROUNDS)
+    for name in ("cause_id", "cursor", "decided_at"):
+        op.drop_column("outages", name)
     _signals()
     op.create_table(
         "outage_reviews",
@@ -120,6 +137,7 @@ def _signals() -> None:
         _flag("still_out"),
         _flag("simulated"),
         _instant("at"),
+        _instant("answered_at", nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("brand_id", "source", "reference"),
     )
@@ -165,6 +183,21 @@ def _webhooks() -> None:
 
 
 def downgrade() -> None:
+    op.add_column("outages", sa.Column("cause_id", sa.String(), sa.ForeignKey("causes.id")))
+    op.add_column("outages", _text("cursor"))
+    op.add_column("outages", _instant("decided_at", nullable=True))
+    op.execute(
+        "UPDATE outages SET cause_id = n.cause_id, decided_at = n.decided_at "
+        "FROM outage_notices n WHERE n.outage_id = outages.id AND n.number = 1"
+    )
+    op.execute(
+        "INSERT INTO causes (id, brand_id, kind, key, topic, state, counted, created_at) "
+        "SELECT id, brand_id, 'outage', 'outage:' || id || ':0', topic, "
+        "CASE WHEN resolved_at IS NULL THEN 'running' ELSE 'stopped' END, true, declared_at "
+        "FROM outages WHERE cause_id IS NULL"
+    )
+    op.execute("UPDATE outages SET cause_id = id WHERE cause_id IS NULL")
+    op.alter_column("outages", "cause_id", nullable=False)
     for table in (
         "webhook_calls",
         "webhooks",

@@ -1,0 +1,51 @@
+"""Whom an outage affects at this moment: nothing is promoted to them until it is over."""
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tellal.domain.messages import OutcomeState
+from tellal.domain.outages import TAKING_DOWN
+from tellal.persistence.columns import table
+from tellal.persistence.tables.ledger import OutcomeRow
+from tellal.persistence.tables.outages import OutageNoticeRow, OutageRow
+from tellal.services.outage_rounds import TELLS_OF_IT
+
+_outages = table(OutageRow)
+_notices = table(OutageNoticeRow)
+_outcomes = table(OutcomeRow)
+
+LOOK_AGAIN = timedelta(minutes=10)
+"""So long a promotion is put off before it is asked again whether its reader still sits in the dark."""
+
+_HEARS = [OutcomeState.OPEN.value, OutcomeState.TOLD.value]
+
+
+async def affected_among(
+    tx: AsyncSession, brand_ids: Collection[str], customer_ids: Collection[str]
+) -> frozenset[str]:
+    """Return which of some customers an outage in earnest affects that is not over.
+
+    They are those whom its rounds speak to, or have spoken to.
+    """
+    running = (
+        select(_notices.c.cause_id)
+        .join(_outages, _outages.c.id == _notices.c.outage_id)
+        .where(
+            _outages.c.brand_id.in_(sorted(brand_ids)),
+            _outages.c.state.in_([state.value for state in sorted(TAKING_DOWN)]),
+            _outages.c.simulated.is_(False),
+            _notices.c.kind.in_([kind.value for kind in TELLS_OF_IT]),
+        )
+    )
+    causes = (await tx.execute(running)).scalars().all()
+    if not causes:
+        return frozenset()
+    query = select(_outcomes.c.customer_id).where(
+        _outcomes.c.cause_id.in_(causes),
+        _outcomes.c.customer_id.in_(sorted(customer_ids)),
+        _outcomes.c.state.in_(_HEARS),
+    )
+    return frozenset((await tx.execute(query)).scalars())

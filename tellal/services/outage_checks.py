@@ -1,0 +1,203 @@
+"""Looks at what an operator says of an outage before anybody hears of it (B12, B09, B10)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from rules.holder import RulebookHolder
+from rules.standing import parse_segment
+from rules.vocabulary import did_you_mean
+from tellal.clock import Clock
+from tellal.domain.channels import BY_NUMBER, Channel
+from tellal.domain.customers import Brand
+from tellal.domain.errors import InvalidInputError
+from tellal.domain.incidents import AREAS, IncidentKind, Incidents
+from tellal.domain.outage_plan import OutagePlan
+from tellal.domain.outages import NoticeKind, OutageKind
+from tellal.domain.routes import Load, RouteTable, has_link
+from tellal.domain.works import lead_of, outside_hours, too_late
+from tellal.ports import Renderer
+from tellal.services.outage_plans import scope_of
+from tellal.services.outage_words import variables
+from tellal.services.posting import brand_variables
+
+_MEANWHILE = "…"
+"""Stands in trial texts for what people can do, until somebody says so or says that it is nothing."""
+
+
+class OutageChecks:
+    """Knows the kinds of incidents, and whether everything that could be sent can be written."""
+
+    def __init__(
+        self,
+        incidents: Incidents,
+        books: RulebookHolder,
+        renderer: Renderer,
+        routes: RouteTable,
+        clock: Clock,
+    ) -> None:
+        self._incidents = incidents
+        self._books = books
+        self._renderer = renderer
+        self._routes = routes
+        self._clock = clock
+
+    def kind(self, name: str) -> IncidentKind:
+        """Return a kind of incident.
+
+        Raises:
+            InvalidInputError: There is none of that name.
+        """
+        kind = self._incidents.kinds.get(name)
+        if kind is None:
+            raise InvalidInputError(
+                f"there is no kind of incident {name!r}{did_you_mean(name, self._incidents.kinds)}",
+                field="incident",
+                hint=f"one of {', '.join(sorted(self._incidents.kinds))}",
+            )
+        return kind
+
+    async def check(self, brand: Brand, kind: IncidentKind, row: Row[Any]) -> None:
+        """Check an outage as it stands in its row, and write every text that it could lead to.
+
+        Better refused now than found out at three in the morning.
+
+        Raises:
+            InvalidInputError: It names a component or part of a place that there is not, its
+                condition is none, its times do not fit, or a text lacks something or holds a link
+                that no route carries to the brand's country.
+        """
+        for name in row.components:
+            if name not in self._incidents.components:
+                raise InvalidInputError(
+                    f"there is no component {name!r}"
+                    f"{did_you_mean(name, self._incidents.components)}",
+                    field="components",
+                )
+        for area in row.areas:
+            _check_area(area)
+        scope = scope_of(row)
+        if scope is not None:
+            parse_segment(self._books.current, scope)
+        begins = row.starts_at or row.declared_at
+        if row.expected_end is not None and row.expected_end <= begins:
+            raise InvalidInputError("it ends before it begins", field="expected_end")
+        topics = {NoticeKind.NOTICE: row.topic} | {
+            notice: topic for notice, topic in kind.topics.items() if notice != NoticeKind.NOTICE
+        }
+        for notice, topic in topics.items():
+            self._check_texts(brand, topic, self._trial(brand, row, notice))
+
+    def may_be_told(self, kind: IncidentKind, row: Row[Any], plan: OutagePlan) -> None:
+        """Refuse text messages that do not say what people can do meanwhile (B12).
+
+        Raises:
+            InvalidInputError: Nobody said it, nor that nothing is known.
+        """
+        book = self._books.current
+        by_rules = {step[0] for one in book.shards[row.topic].channels for step in one.rule.steps}
+        planned = {
+            channel
+            for part in plan.parts
+            for channel in (by_rules if part.channels is None else part.channels)
+        }
+        if Channel.SMS in planned and not row.workaround and not row.no_workaround:
+            raise InvalidInputError(
+                "text messages are planned, and nobody has said what people can do meanwhile",
+                field="workaround",
+                hint="say it with `update`, or say `no_workaround` if nothing is known",
+            )
+
+    def in_time(
+        self, brand: Brand, kind: IncidentKind, row: Row[Any], now: datetime, *, excuse: str
+    ) -> None:
+        """Refuse planned works without times, or announced later than their sector's rule says.
+
+        Raises:
+            InvalidInputError: So it is, and no reason excuses it.
+        """
+        if row.starts_at is None or row.expected_end is None:
+            raise InvalidInputError(
+                "planned works need a beginning and an end", field="starts_at", hint="update them"
+            )
+        if row.starts_at <= now:
+            raise InvalidInputError("planned works begin in the future", field="starts_at")
+        rule = lead_of(self._incidents, brand.country, kind.sector)
+        if rule is not None and too_late(rule, row.starts_at, now) and not excuse:
+            hours = rule.lead.total_seconds() / 3600
+            raise InvalidInputError(
+                f"such works are announced {hours:g} hours before ({rule.source})",
+                field="reason",
+                hint="reschedule them, or say why they cannot wait",
+            )
+
+    def hints(
+        self, brand: Brand, kind: IncidentKind, row: Row[Any], now: datetime
+    ) -> tuple[str, ...]:
+        """Say what an operator may have overlooked."""
+        found = []
+        if row.kind == OutageKind.PLANNED and row.starts_at and row.expected_end:
+            rule = lead_of(self._incidents, brand.country, kind.sector)
+            if rule is not None and outside_hours(
+                rule, row.starts_at, row.expected_end, brand.timezone
+            ):
+                hours = f"{rule.work_from:%H:%M} and {rule.work_until:%H:%M}"
+                found.append(f"such works disturb least between {hours} (B09)")
+            if rule is not None and too_late(rule, row.starts_at, now) and not row.confirmed_at:
+                found.append("it is late for an announcement: a reason will be asked for (B10)")
+        if not row.workaround and not row.no_workaround:
+            found.append("nobody has said what people can do meanwhile (B12)")
+        if row.kind == OutageKind.FAILURE and row.expected_end is None:
+            found.append("without an expected end no channel can be shown to be in time (B03)")
+        return tuple(found)
+
+    def _trial(self, brand: Brand, row: Row[Any], notice: NoticeKind) -> Mapping[str, object]:
+        now = self._clock.now()
+        said = variables(row, brand, notice, now, compensated_after_h=1)["outage"]
+        assert isinstance(said, dict)
+        missing = not said.get("workaround") and not row.no_workaround
+        return {**said, **({"workaround": _MEANWHILE} if missing else {})}
+
+    def _check_texts(self, brand: Brand, topic: str, said: Mapping[str, object]) -> None:
+        book = self._books.current
+        if topic not in book.topics:
+            raise InvalidInputError(f"the rulebook has no topic {topic!r}", field="topic")
+        plans = book.shards[topic].channels
+        for channel in sorted({channel for plan in plans for channel, _ in plan.rule.steps}):
+            rendered = self._renderer.render(
+                topic=topic,
+                channel=channel,
+                language=brand.country.lower(),
+                variables={
+                    "brand": brand_variables(brand),
+                    "customer": {"first_name": ""},
+                    "outage": said,
+                },
+            )
+            load = Load(
+                channel=channel,
+                country=brand.country if channel in BY_NUMBER else "",
+                message_class=book.topics[topic].message_class,
+            )
+            if has_link(rendered.text) and (why := self._routes.refuses_link(load)):
+                raise InvalidInputError(
+                    f"the {channel} text would hold a link, and {why}",
+                    field="variables",
+                    hint="name a phone number instead of an address of the web",
+                )
+
+
+def _check_area(area: Mapping[str, str]) -> None:
+    if not area:
+        raise InvalidInputError("a place says nothing", field="areas")
+    for part, name in area.items():
+        if part not in AREAS:
+            raise InvalidInputError(
+                f"a place has no {part!r}{did_you_mean(part, AREAS)}",
+                field="areas",
+                hint=f"one of {', '.join(AREAS)}",
+            )
+        if not name:
+            raise InvalidInputError(f"the {part} has no name", field="areas")
