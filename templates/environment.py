@@ -5,7 +5,7 @@ do not calculate: there are no global functions, and nothing that a caller gave 
 looked into beyond its items.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -27,7 +27,7 @@ from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError
 from tellal.ports import Rendered
 from templates.approved import Approved
-from templates.library import Folder, Library
+from templates.library import DEFAULT_LANGUAGE, Folder, Library
 from templates.naming import TemplateName, did_you_mean
 from templates.variables import Needs, Path as VariablePath, is_blank, look_up
 
@@ -59,6 +59,7 @@ def make_environment(load: Callable[[str], str | None]) -> ImmutableSandboxedEnv
     )
     environment.globals.clear()
     environment.filters["sentence"] = sentence
+    environment.filters["spoken"] = spoken
     return environment
 
 
@@ -66,6 +67,16 @@ def sentence(text: object) -> str:
     """End a caller's words with a full stop, unless they end with a mark of their own."""
     words = str(text).strip()
     return words if not words or words.endswith((".", "!", "?", "…")) else f"{words}."
+
+
+def spoken(words: object, language: str) -> object:
+    """Return what is said in a language, English where it is not, of words kept by language.
+
+    Words that are no mapping are in the only language that there is.
+    """
+    if not isinstance(words, Mapping):
+        return words
+    return words.get(language) or words.get(DEFAULT_LANGUAGE, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +124,11 @@ class JinjaRenderer:
         try:
             return _fill(compiled, variables)
         except UndefinedError as error:
-            for path in sorted(compiled.needs.sometimes - compiled.needs.optional):
-                if is_blank(look_up(variables, path)):
-                    raise _missing(compiled.name, path, variables) from error
+            sometimes = sorted(compiled.needs.sometimes - compiled.needs.optional)
+            blank = [path for path in sometimes if is_blank(look_up(variables, path))]
+            if blank:
+                path = _the_one(blank, variables, error)
+                raise _missing(compiled.name, path, variables) from error
             raise _broken(compiled.name.path, error) from error
         except TemplateError as error:
             raise _broken(compiled.name.path, error) from error
@@ -230,6 +243,21 @@ def _refuse_blank(value: object) -> object:
     if is_blank(value):
         raise UndefinedError("a variable is blank")
     return value
+
+
+def _the_one(
+    blank: Sequence[VariablePath], variables: Mapping[str, object], error: UndefinedError
+) -> VariablePath:
+    """Return which of the blank variables was in the way: Jinja2 names what is not there at all."""
+    named = [path for path in blank if f"'{path[-1]}'" in (error.message or "")]
+    given = [path for path in blank if path[-1] in _beside(variables, path)]
+    return (named or given or blank)[0]
+
+
+def _beside(variables: Mapping[str, object], path: VariablePath) -> Mapping[object, object]:
+    """Return what a variable stands among, as far as it is there."""
+    siblings = look_up(variables, path[:-1]) if path[1:] else variables
+    return siblings if isinstance(siblings, Mapping) else {}
 
 
 def _missing(

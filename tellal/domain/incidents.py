@@ -6,9 +6,30 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
+from enum import StrEnum
 
 from tellal.domain.channels import Channel
 from tellal.domain.outages import NoticeKind, OutageKind, Severity
+
+AREAS: Mapping[str, str] = {
+    "province": "customer.city",
+    "district": "customer.district",
+    "neighbourhood": "customer.neighbourhood",
+    "feeder": "customer.feeder",
+}
+"""What an area may name, with the fact of customers that says where they are."""
+
+
+class PublicChannel(StrEnum):
+    """Where everybody can read of an outage, whoever he is; nothing is sent to anyone."""
+
+    PAGE = "page"
+    BANNER = "banner"
+    HOTLINE = "hotline"
+    SOCIAL = "social"
+    FEED = "feed"
+    CALENDAR = "calendar"
+    CAP = "cap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +68,8 @@ class IncidentKind:
     share of what is left (`material_share`), for those told to hear of it. `escalate_after` is how
     long a suspicion may stand before the person on call is paged (B17). `approval_above` is how
     many people may be told on one person's word. `compensate_after` is the time after which the law
-    gives compensation. `holding_line` and `hotline_text` are by language.
+    gives compensation. `what` names what happened in a few words, as texts say it; it,
+    `holding_line` and `hotline_text` are by language.
     """
 
     id: str
@@ -57,7 +79,7 @@ class IncidentKind:
     severity: Severity
     topics: Mapping[NoticeKind, str]
     channels: tuple[Channel, ...]
-    public: tuple[str, ...]
+    public: tuple[PublicChannel, ...]
     components: tuple[str, ...] = ()
     priority: Mapping[str, object] | None = None
     life_critical: bool = False
@@ -71,6 +93,7 @@ class IncidentKind:
     approval_above: int | None = None
     compensate_after: timedelta | None = None
     review_within: timedelta = timedelta(days=5)
+    what: Mapping[str, str] = field(default_factory=dict)
     holding_line: Mapping[str, str] = field(default_factory=dict)
     hotline_text: Mapping[str, str] = field(default_factory=dict)
 

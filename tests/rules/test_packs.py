@@ -23,7 +23,13 @@ PACKS = (
     "security_alert",
     "tariff_change",
     "planned_outage",
+    "planned_reminder",
+    "planned_cancelled",
+    "planned_over",
     "outage_notice",
+    "outage_update",
+    "outage_over",
+    "outage_compensation",
     "case_opened",
     "case_resolved",
 )
@@ -103,7 +109,11 @@ SENT: list[tuple[str, dict[str, Value], list[Channel]]] = [
     ("security_alert", {}, [Channel.PUSH, Channel.SMS, Channel.EMAIL]),
     ("tariff_change", {}, [Channel.EMAIL, Channel.SMS]),
     ("planned_outage", {}, [Channel.PUSH, Channel.SMS, Channel.EMAIL]),
-    ("outage_notice", {}, [Channel.SMS]),
+    ("outage_notice", {}, [Channel.PUSH, Channel.SMS, Channel.EMAIL]),
+    ("outage_update", {}, [Channel.PUSH, Channel.SMS, Channel.EMAIL]),
+    ("outage_over", {}, [Channel.PUSH, Channel.SMS, Channel.EMAIL]),
+    ("outage_compensation", {}, [Channel.EMAIL, Channel.SMS, Channel.PUSH]),
+    ("planned_reminder", {}, [Channel.PUSH, Channel.SMS, Channel.EMAIL]),
     ("case_opened", {}, [Channel.SMS, Channel.EMAIL]),
     ("case_resolved", {}, [Channel.SMS, Channel.EMAIL]),
 ]
@@ -213,7 +223,28 @@ def test_a_card_is_spoken_of_until_it_is_there(book: Rulebook, state: str | None
     assert asked(book, "card_delivery", document).verdict is Verdict.SEND
 
 
-@pytest.mark.parametrize("topic", ["outage_notice", "planned_outage", "case_opened"])
+@pytest.mark.parametrize("topic", ["outage_notice", "outage_update", "case_opened"])
 def test_what_people_wait_for_comes_at_night_too(book: Rulebook, topic: str) -> None:
     assert asked(book, topic, at=NIGHT).verdict is Verdict.SEND
     assert asked(book, topic, at=NIGHT.replace(hour=3)).verdict is Verdict.SEND
+
+
+@pytest.mark.req("B07")
+@pytest.mark.parametrize(
+    "topic", ["planned_outage", "planned_reminder", "planned_cancelled", "planned_over"]
+)
+def test_planned_works_are_spoken_of_in_the_app_first_and_not_at_night(
+    book: Rulebook, topic: str
+) -> None:
+    by_day, at_night = asked(book, topic), asked(book, topic, at=NIGHT)
+
+    assert channels_of(by_day)[0] is Channel.PUSH
+    assert at_night.verdict is Verdict.DEFER
+    assert at_night.steps[0].not_before == datetime(2026, 3, 3, 6, tzinfo=UTC)
+
+
+def test_an_all_clear_waits_for_the_morning_unless_lives_hang_on_it(book: Rulebook) -> None:
+    wakes: dict[str, Value] = {"outage.life_critical": True}
+
+    assert asked(book, "outage_over", at=NIGHT).verdict is Verdict.DEFER
+    assert asked(book, "outage_over", wakes, at=NIGHT).verdict is Verdict.SEND

@@ -40,7 +40,7 @@ async def brand(house: House) -> Brand:
             tx,
             brand,
             "mute",
-            contacts={Channel.EMAIL: "mute@example.com"},
+            contacts={Channel.WHATSAPP: "+905350000099"},
             facts={"customer.district": "tepebasi"},
         )
         return brand

@@ -8,6 +8,8 @@ import pytest
 from rules.rulebook import load_rulebook
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.errors import InvalidInputError
+from tellal.domain.sms.alphabets import Alphabet
+from tellal.domain.sms.segments import segmented
 from tellal.ports import Rendered
 from templates.environment import JinjaRenderer
 from templates.naming import TemplateName
@@ -216,6 +218,96 @@ def test_an_outage_text_says_what_one_can_do_meanwhile_and_whom_to_call(
     assert "Use the branch at the square." in rendered.text
 
 
+TELLING = ("outage_notice", "outage_update", "planned_outage", "planned_reminder")
+OVER = ("outage_over", "planned_over")
+REPLIES = {"tr": "YOK", "en": "OFF", "pl": "NIE MA"}
+
+
+def of_topics(*topics: str) -> tuple[TemplateName, ...]:
+    return tuple(name for name in NAMES if name.topic in topics)
+
+
+def outage_of(topic: str, **changes: object) -> dict[str, object]:
+    """Return a topic's example of an outage; what is changed to None is left out."""
+    example = RENDERER.example(topic)["outage"]
+    assert isinstance(example, dict)
+    return {key: value for key, value in {**example, **changes}.items() if value is not None}
+
+
+@pytest.mark.req("B12")
+@every(of_topics(*TELLING))
+@pytest.mark.parametrize("said", [None, "", " "])
+def test_every_text_that_tells_of_an_outage_needs_a_workaround(
+    name: TemplateName, said: str | None
+) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        filled_in(name, outage=outage_of(name.topic, workaround=said))
+
+    assert refused.value.field == "outage.workaround"
+
+
+@pytest.mark.req("B12")
+@every(of_topics(*TELLING))
+def test_whoever_says_that_no_workaround_is_known_need_not_name_one(name: TemplateName) -> None:
+    known = filled_in(name, outage=outage_of(name.topic, workaround="Use the other bank"))
+    none = filled_in(name, outage=outage_of(name.topic, workaround=None, no_workaround=True))
+
+    assert "Use the other bank." in known.text
+    assert none.text
+    assert len(none.text) < len(known.text)
+
+
+@pytest.mark.req("B06")
+@every(of_topics(*TELLING, *OVER, "outage_compensation", "planned_cancelled"))
+def test_every_text_of_an_outage_names_the_hotline(name: TemplateName) -> None:
+    assert "444 1 186" in filled_in(name, outage=outage_of(name.topic, hotline="444 1 186")).text
+
+
+@pytest.mark.req("B08")
+@every(tuple(n for n in of_topics(*TELLING) if n.channel is Channel.EMAIL))
+def test_a_mail_gives_the_reason_if_it_is_told(name: TemplateName) -> None:
+    told = filled_in(name, outage=outage_of(name.topic, reason="A tree on the line"))
+    untold = filled_in(name, outage=outage_of(name.topic, reason=None))
+
+    assert "A tree on the line." in told.text
+    assert "A tree on the line." in told.html
+    assert len(untold.text) < len(told.text)
+
+
+@pytest.mark.req("B08")
+@every(tuple(n for n in of_topics("planned_outage") if n.channel is Channel.SMS))
+def test_planned_works_give_their_reason_by_text_message_too(name: TemplateName) -> None:
+    assert "New cables." in filled_in(name, outage=outage_of(name.topic, reason="New cables")).text
+
+
+@every(of_topics(*TELLING))
+def test_words_are_told_in_the_language_of_who_reads_them(name: TemplateName) -> None:
+    words = {"tr": "Suyu kapatın", "en": "Close the tap"}
+
+    text = filled_in(name, outage=outage_of(name.topic, workaround=words)).text
+
+    assert ("Suyu kapatın." if name.language == "tr" else "Close the tap.") in text
+    assert "{" not in text
+
+
+@every(tuple(n for n in of_topics(*OVER) if n.channel is Channel.SMS))
+def test_an_all_clear_asks_for_an_answer_from_whom_it_is_not_over(name: TemplateName) -> None:
+    assert REPLIES[name.language] in filled_in(name).text
+
+
+@every(tuple(n for n in of_topics(*TELLING, *OVER) if n.channel is Channel.EMAIL))
+def test_sentences_of_a_mail_do_not_run_into_each_other(name: TemplateName) -> None:
+    outage = outage_of(name.topic, since="18:05", reason="Works")
+
+    assert not re.search(r"[a-zıłęą0-9][.:][A-ZÇĞİÖŞÜ]", filled_in(name, outage=outage).text)
+
+
+@every(of_topics("outage_notice"))
+def test_an_outage_says_since_when_if_that_is_known(name: TemplateName) -> None:
+    assert "17:55" in filled_in(name, outage=outage_of(name.topic, since="17:55")).text
+    assert "17:55" not in filled_in(name, outage=outage_of(name.topic, since=None)).text
+
+
 @pytest.mark.req("B12")
 @every(of_topic("outage_notice"))
 def test_an_outage_text_is_refused_without_a_workaround(name: TemplateName) -> None:
@@ -273,9 +365,15 @@ SEGMENTS_AT_MOST = {
     "consent_confirmation": 4,
     "debt_reminder": 3,
     "iscep_promo": 3,
+    "outage_compensation": 2,
     "outage_notice": 3,
+    "outage_over": 2,
+    "outage_update": 3,
     "phishing_awareness": 3,
+    "planned_cancelled": 2,
     "planned_outage": 3,
+    "planned_over": 2,
+    "planned_reminder": 3,
     "security_alert": 3,
     "tariff_change": 2,
 }
@@ -289,6 +387,21 @@ def segments(text: str) -> int:
     """Count as a carrier without Turkish tables does: one odd letter makes all of it UCS-2."""
     whole, part = (160, 153) if set(text) <= GSM7 else (70, 67)
     return 1 if len(text) <= whole else -(-len(text) // part)
+
+
+@every(
+    tuple(
+        n
+        for n in of_topics(*TELLING, *OVER, "outage_compensation", "planned_cancelled")
+        if n.channel is Channel.SMS and n.language == "tr"
+    )
+)
+def test_a_turkish_text_of_an_outage_takes_two_segments_at_most_with_turkish_tables(
+    name: TemplateName,
+) -> None:
+    alphabets = frozenset({Alphabet.GSM7, Alphabet.TURKISH_SINGLE, Alphabet.UCS2})
+
+    assert segmented(filled_in(name).text, alphabets=alphabets, reserved=5).count <= 2
 
 
 @pytest.mark.req("A13")
