@@ -24,6 +24,7 @@ from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.shelf import Shelf
+from tellal.services.status_board import StatusBoard
 from tellal.services.trials import Trials
 from templates.pages import Pages
 
@@ -92,6 +93,9 @@ class Desk:
     differences: Differences
     publishing: Publishing
     shelf: Shelf
+    status: StatusBoard
+    public_url: str
+    webhooks_private: bool
     twilio: Callbacks
     netgsm: Pushes
     engine_counters: Callable[[], Mapping[str, int]]
