@@ -23,13 +23,16 @@ from tellal.exposition import listen, shown
 from tellal.metrics import EVENTS, LEDGER
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions, make_engine, make_sessions
+from tellal.services.calling import Calling
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.leases import Leases
 from tellal.services.posting import LANE_CHANNEL
+from tellal.services.public_status import NOTHING_SAID
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.report_polling import ReportPolling
 from tellal.services.shelf import Shelf
+from tellal.services.status_folder import StatusFolder
 from tellal.services.upkeep import upkeep
 from tellal.settings import Settings
 from tellal.supervision import (
@@ -99,8 +102,9 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         seen = _seen_from_outside(settings, stop)
+        public = _told_to_the_public(settings, house, stop)
         spared = {"memory": partial(spare_what_is_loaded, stop)}
-        await supervise({**parts, **kept, **asked, **seen, **spared}, stop)
+        await supervise({**parts, **kept, **asked, **seen, **public, **spared}, stop)
 
 
 def _asked_for_reports(
@@ -120,6 +124,24 @@ def _asked_for_reports(
         leases=Leases(house.sessions, house.clock),
     )
     return {"netgsm_reports": partial(until_stopped, polling.run, stop)}
+
+
+def _told_to_the_public(
+    settings: Settings, house: House, stop: asyncio.Event
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return what calls webhooks and, if there is a folder for them, writes the public files."""
+    calling = Calling(house.sessions, house.clock, private=settings.webhooks_private)
+    calls: dict[str, Callable[[], Awaitable[None]]] = {"webhooks": partial(calling.run, stop)}
+    if settings.status_folder is None:
+        return calls
+    folder = StatusFolder(
+        house.sessions,
+        house.clock,
+        NOTHING_SAID,
+        folder=settings.status_folder,
+        public_url=settings.public_url,
+    )
+    return calls | {"status_folder": partial(folder.run, stop)}
 
 
 def _seen_from_outside(

@@ -34,8 +34,10 @@ from api.routes import (
     reports,
     revisions,
     rulebook,
+    status,
     texts,
     unsubscribe,
+    webhooks,
 )
 from api.state import Desk
 from rules.decide import Decider
@@ -54,12 +56,14 @@ from tellal.services.editions import read_edition
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
 from tellal.services.one_click import one_click
+from tellal.services.public_status import NOTHING_SAID
 from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.replies import Replies
 from tellal.services.rereading import reread
 from tellal.services.shelf import Shelf
+from tellal.services.status_board import StatusBoard
 from tellal.services.trials import Trials
 from tellal.settings import NetgsmSettings, Settings, TwilioSettings
 from templates.environment import JinjaRenderer
@@ -163,12 +167,14 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         texts,
         complaints,
         reports,
+        webhooks,
         hooks,
     ):
         v1.include_router(module.router)
     app.include_router(v1)
     app.include_router(health.router)
     app.include_router(unsubscribe.router)
+    app.include_router(status.router)
     app.include_router(metrics.router)
     return app
 
@@ -203,6 +209,8 @@ async def _open(
     )
     rereading = asyncio.create_task(reread(books, shelf, asyncio.Event()))
     held.push_async_callback(_cut_off, rereading)
+    board = StatusBoard(sessions, clock, NOTHING_SAID, settings)
+    held.push_async_callback(_cut_off, asyncio.create_task(board.run()))
     return Desk(
         sessions=sessions,
         singles=make_singles(sessions),
@@ -240,6 +248,9 @@ async def _open(
             impact=PopulationImpact(Differences(at_hand), clock),
         ),
         shelf=shelf,
+        status=board,
+        public_url=settings.public_url,
+        webhooks_private=settings.webhooks_private,
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
         netgsm=NetgsmPushes(settings.netgsm),
         engine_counters=lambda: asdict(engine.counters),

@@ -25,6 +25,7 @@ from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.replies import Replies
 from tellal.services.shelf import Shelf
+from tellal.services.status_board import StatusBoard
 from tellal.services.trials import Trials
 from templates.pages import Pages
 
@@ -98,6 +99,9 @@ class Desk:
     differences: Differences
     publishing: Publishing
     shelf: Shelf
+    status: StatusBoard
+    public_url: str
+    webhooks_private: bool
     twilio: Callbacks
     netgsm: Pushes
     engine_counters: Callable[[], Mapping[str, int]]

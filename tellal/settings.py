@@ -132,6 +132,15 @@ class Settings(BaseSettings):
     bulk_lane: LaneSettings = LaneSettings()
     keep: KeepSettings = KeepSettings()
 
+    status_brand: str = ""
+    """Whose public pages are shown where none is named; empty is the only brand."""
+    status_folder: Path | None = None
+    """Where the worker writes the public channels as files; None is nowhere."""
+    status_fresh_s: float = Field(default=1.0, ge=0.0)
+    """How old what the public sees may be before the API looks again."""
+    webhooks_private: bool = False
+    """Whether webhooks may be addresses of the house's own network, and on loopback without TLS."""
+
     unsubscribe_secret: SecretStr = SecretStr("")
     """Signs the addresses by which readers refuse with one click; without it mails have none."""
     third_party_providers: tuple[str, ...] = ()

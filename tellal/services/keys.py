@@ -62,6 +62,8 @@ class Scope(StrEnum):
     HOLDS_WRITE = "holds:write"
     BLOCKS_READ = "blocks:read"
     BLOCKS_WRITE = "blocks:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
     RULEBOOK_WRITE = "rulebook:write"
     RULEBOOK_APPROVE = "rulebook:approve"
     KEYS_ADMIN = "keys:admin"
@@ -106,6 +108,7 @@ SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
         Scope.EVENTS_WRITE,
         Scope.CASES_WRITE,
         Scope.OUTAGES_WRITE,
+        Scope.WEBHOOKS_WRITE,
     },
 }
 """An operator may roll the rulebook back in the night; a second person approves all the same."""

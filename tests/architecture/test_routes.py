@@ -23,6 +23,15 @@ OPEN = {
     # The public: its address is signed by us.
     ("GET", "/unsubscribe/{token}"),
     ("POST", "/unsubscribe/{token}"),
+    # The public: outages are everybody's to know.
+    ("GET", "/status"),
+    ("GET", "/status.json"),
+    ("GET", "/status.atom"),
+    ("GET", "/status.ics"),
+    ("GET", "/banner.json"),
+    ("GET", "/hotline.txt"),
+    ("GET", "/cap/{outage_id}.xml"),
+    ("GET", "/cap/{outage_id}/{number}.xml"),
     # Told by a secret in its address.
     ("POST", "/v1/hooks/netgsm/{secret}"),
 }

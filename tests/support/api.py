@@ -107,6 +107,8 @@ async def _application(postgres: Postgres) -> AsyncIterator[Served]:
             smtp=SmtpSettings(host="localhost"),
             fcm=FcmSettings(project="deneme"),
             unsubscribe_secret=SecretStr("rehearsal"),
+            status_fresh_s=0,
+            webhooks_private=True,
         ),
         clock=clock,
     )
