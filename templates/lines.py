@@ -6,7 +6,7 @@ from importlib.resources import files
 from templates.environment import make_environment
 
 _FOLDER = files("templates") / "public_lines"
-_UNSAID = dict.fromkeys(("reason", "workaround", "begins", "expected_end", "ended", "area"), "")
+_UNSAID = dict.fromkeys(("reason", "workaround", "starts", "expected_end", "ended", "area"), "")
 
 
 def _load(name: str) -> str | None:

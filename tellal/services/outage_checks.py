@@ -87,8 +87,8 @@ class OutageChecks:
         topics = {NoticeKind.NOTICE: row.topic} | {
             notice: topic for notice, topic in kind.topics.items() if notice != NoticeKind.NOTICE
         }
-        for notice, topic in topics.items():
-            self._check_texts(brand, topic, self._trial(brand, row, notice))
+        for topic in topics.values():
+            self._check_texts(brand, topic, self._trial(brand, kind, row))
 
     def may_be_told(self, kind: IncidentKind, row: Row[Any], plan: OutagePlan) -> None:
         """Refuse text messages that do not say what people can do meanwhile (B12).
@@ -153,10 +153,11 @@ class OutageChecks:
             found.append("without an expected end no channel can be shown to be in time (B03)")
         return tuple(found)
 
-    def _trial(self, brand: Brand, row: Row[Any], notice: NoticeKind) -> Mapping[str, object]:
+    def _trial(self, brand: Brand, kind: IncidentKind, row: Row[Any]) -> Mapping[str, object]:
         now = self._clock.now()
-        said = variables(row, brand, notice, now, compensated_after_h=1)["outage"]
-        assert isinstance(said, dict)
+        said = variables(row, brand, kind, now)
+        if row.kind == OutageKind.PLANNED and (row.starts_at is None or row.expected_end is None):
+            said = {"starts": _MEANWHILE, "ends": _MEANWHILE, **said}
         missing = not said.get("workaround") and not row.no_workaround
         return {**said, **({"workaround": _MEANWHILE} if missing else {})}
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.customers import Brand
 from tellal.domain.incidents import IncidentKind
-from tellal.domain.outages import NoticeKind, OutageCommand, OutageState
+from tellal.domain.outages import OutageCommand, OutageState
 from tellal.domain.outbox import OutboxKind
 from tellal.ids import new_id
 from tellal.services.outage_views import entries, outages
@@ -49,9 +49,7 @@ async def enter(
     """
     public: dict[str, str] = {}
     if shown and (row.shown_at is not None or OutageState(row.state) not in _SAYS_NOTHING):
-        words = variables(row, brand, NoticeKind.UPDATE, now)["outage"]
-        assert isinstance(words, Mapping)
-        lines = public_lines(command, words)
+        lines = public_lines(command, variables(row, brand, kind, now))
         if command == OutageCommand.SHOW:
             lines |= kind.holding_line
         public = {**lines, **(text or {})}

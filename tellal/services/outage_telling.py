@@ -58,15 +58,12 @@ async def begin_round(
     parts = await parts_of(tx, row, notice, only=only)
     if not parts:
         return False
-    hours = 0
-    if notice is NoticeKind.COMPENSATION and kind.compensate_after is not None:
-        hours = int(kind.compensate_after.total_seconds() // 3600)
     await rounds.begin(
         tx,
         row,
         kind=notice,
         topic=topic,
-        variables=variables(row, brand, notice, now, compensated_after_h=hours),
+        variables={"outage": variables(row, brand, kind, now)},
         facts=facts_of(kind, row, notice),
         parts=parts,
         expires_at=row.expected_end if notice in rounds.TELLS_OF_IT else None,

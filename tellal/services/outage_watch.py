@@ -33,6 +33,7 @@ from tellal.services import outage_rounds as rounds
 from tellal.services.outage_history import enter, written
 from tellal.services.outage_telling import begin_round
 from tellal.services.outage_views import entries, notices, outages
+from tellal.services.outage_words import NEXT_UPDATE
 from tellal.services.webhooks import announce
 
 _messages = table(MessageRow)
@@ -40,9 +41,6 @@ _outcomes = table(OutcomeRow)
 
 REMIND_BEFORE = timedelta(hours=24)
 """How long before planned works people are reminded where their sector has no rule (B10)."""
-
-NEXT_UPDATE = timedelta(hours=1)
-"""Without an expected end people are promised news within so long; then the operator is paged."""
 
 SWEEP_AGAIN = timedelta(minutes=5)
 """How often it is looked for people who have become affected meanwhile."""

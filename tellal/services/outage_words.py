@@ -1,45 +1,49 @@
 """What texts may say of an outage, and the lines that public channels show of it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 
 from tellal.domain.customers import Brand
-from tellal.domain.outages import NoticeKind
+from tellal.domain.incidents import IncidentKind
 
-_NEXT_UPDATE = "09:00"
+NEXT_UPDATE = timedelta(hours=1)
+"""Without an expected end people are promised news within so long; then the operator is paged."""
 
 
 def variables(
-    row: Row[Any], brand: Brand, kind: NoticeKind, now: datetime, *, compensated_after_h: int = 0
+    row: Row[Any], brand: Brand, kind: IncidentKind, now: datetime
 ) -> dict[str, object]:
-    """Return what the texts of a round may say; times are words in the brand's zone.
+    """Return what texts may say of an outage; times are words in the brand's zone.
 
     What the operator gave by name (`variables`) wins: he knows how his customers call the place.
+    Without an expected end people are promised news within `NEXT_UPDATE`.
     """
     zone = ZoneInfo(brand.timezone)
     said: dict[str, object] = {
         "title": row.title,
+        "what": dict(kind.what),
         "area": area_words(row.areas) or row.title,
         "reason": row.reason,
         "workaround": row.workaround,
         "no_workaround": row.no_workaround,
         "hotline": row.hotline or brand.phone,
-        "notice": kind.value,
         "since": moment(row.started_at or row.first_signal_at or row.declared_at, zone, now),
     }
     if row.starts_at is not None:
-        said["begins"] = moment(row.starts_at, zone, now)
-    if row.expected_end is not None:
-        said["expected_end"] = moment(row.expected_end, zone, now)
+        said["starts"] = moment(row.starts_at, zone, now)
+    if row.expected_end is None:
+        said["next_update"] = moment(now + NEXT_UPDATE, zone, now)
+    else:
+        said["expected_end"] = said["ends"] = moment(row.expected_end, zone, now)
     if row.resolved_at is not None:
         said["ended"] = moment(row.resolved_at, zone, now)
-    if compensated_after_h:
-        said["compensated_after_h"] = compensated_after_h
-    return {"outage": {**said, **row.variables}}
+    if kind.compensate_after is not None:
+        said["hours"] = int(kind.compensate_after.total_seconds() // 3600)
+    return {**said, **row.variables}
 
 
 def area_words(areas: list[Mapping[str, str]]) -> str:

@@ -1,26 +1,33 @@
-"""Outages: an audience by rule, a stop that holds, and a ledger that adds up."""
+"""Commands of operators: what they change, whom they have told, and what they refuse."""
 
-from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
 
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
-from tellal.domain.errors import InvalidInputError, RefusedTransitionError
+from tellal.domain.errors import ConflictError, InvalidInputError, RefusedTransitionError
 from tellal.domain.messages import MessageState
-from tellal.persistence.columns import table
-from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
+from tellal.domain.outages import OutageState
 from tellal.services.house import House
-from tellal.services.moves import Move
-from tellal.services.outages import OutageView
+from tellal.services.outage_views import OutageView
+from tellal.services.outages import Change, Go, Review
 from tests.support.builders import a_brand, a_customer
-
-_messages = table(MessageRow)
-_outcomes = table(OutcomeRow)
+from tests.support.house import SetClock
+from tests.support.outages import (
+    IN_TEPEBASI,
+    VARIABLES,
+    confirmed,
+    decided,
+    declaration,
+    declared,
+    handed_over,
+    messages_of,
+    resolved,
+    seen,
+)
 
 AFFECTED = 7
-VARIABLES = {"area": "Tepebaşı", "expected_end": "18:30", "workaround": "-", "hotline": "186"}
 
 
 @pytest.fixture
@@ -33,50 +40,50 @@ async def brand(house: House) -> Brand:
                 brand,
                 f"in-{n}",
                 contacts={Channel.SMS: f"+90535000000{n}"},
-                facts={"customer.district": "tepebasi"},
+                facts=IN_TEPEBASI,
             )
         await a_customer(tx, brand, "out", facts={"customer.district": "odunpazari"})
         await a_customer(
             tx,
             brand,
             "mute",
-            contacts={Channel.WHATSAPP: "+905350000099"},
-            facts={"customer.district": "tepebasi"},
+            contacts={Channel.PUSH: "a-token"},
+            facts={**IN_TEPEBASI, "customer.app.stolen": True},
         )
         return brand
 
 
-async def declared(house: House, brand: Brand) -> OutageView:
+async def change(house: House, brand: Brand, outage: OutageView, **said: object) -> OutageView:
     async with house.sessions() as tx, tx.begin():
-        return await house.outages.declare(
-            tx,
-            brand=brand,
-            title="Transformer",
-            topic="outage_notice",
-            segment={"customer.district": "tepebasi"},
-            variables=VARIABLES,
+        return await house.outages.update(
+            tx, brand=brand, outage_id=outage.id, change=Change(**said), by="ada"
         )
 
 
-async def confirmed(house: House, brand: Brand) -> OutageView:
-    outage = await declared(house, brand)
-    async with house.sessions() as tx, tx.begin():
-        return await house.outages.confirm(tx, brand_id=brand.id, outage_id=outage.id)
-
-
-async def decided(house: House, outage: OutageView, limit: int = 3) -> None:
-    after: str | None = ""
-    while after is not None:
-        after = await house.outage_audience.decide_page(outage.id, after, limit)
-
-
+@pytest.mark.req("B16")
 async def test_nobody_is_decided_while_it_is_suspected(house: House, brand: Brand) -> None:
     outage = await declared(house, brand)
 
     await decided(house, outage)
 
-    async with house.sessions() as tx:
-        assert (await house.outages.view(tx, brand.id, outage.id)).counts["audience"] == 0
+    found = await seen(house, brand, outage)
+    assert (found.counts["audience"], found.rounds) == (0, ())
+    assert "confirm" in found.allowed
+
+
+@pytest.mark.req("B16")
+async def test_a_person_may_show_a_holding_line_of_a_suspicion(house: House, brand: Brand) -> None:
+    outage = await declared(house, brand, incident="power_failure")
+    async with house.sessions() as tx, tx.begin():
+        shown = await house.outages.show(
+            tx, brand=brand, outage_id=outage.id, text={"en": "We are looking."}, by="ada"
+        )
+        entry = (await house.outages.history(tx, brand.id, outage.id))[-1]
+
+    assert shown.shown_at is not None
+    assert (shown.state, shown.rounds) == ("suspected", ())
+    assert entry.public["en"] == "We are looking."
+    assert entry.public["tr"]
 
 
 @pytest.mark.req("B11")
@@ -89,137 +96,326 @@ async def test_only_the_segment_is_decided_and_the_ledger_adds_up(
     await decided(house, outage)
     await decided(house, outage)
 
-    async with house.sessions() as tx:
-        counts = (await house.outages.view(tx, brand.id, outage.id)).counts
+    counts = (await seen(house, brand, outage)).counts
     assert counts["audience"] == AFFECTED + 1
-    assert (counts["open"], counts["suppressed"]) == (AFFECTED, 1)
+    assert counts["open"] >= AFFECTED
     assert counts["audience"] == sum(n for state, n in counts.items() if state != "audience")
 
 
+async def test_places_and_a_condition_both_say_who_is_affected(house: House, brand: Brand) -> None:
+    outage = await confirmed(
+        house, brand, areas=[{"district": "tepebasi"}], segment={"customer.app.stolen": True}
+    )
+
+    await decided(house, outage)
+
+    assert (await seen(house, brand, outage)).counts["audience"] == 1
+
+
+@pytest.mark.req("B03")
 async def test_resolving_spares_the_unsent_and_counts_what_is_in_flight(
     house: House, brand: Brand
 ) -> None:
     outage = await confirmed(house, brand)
     await decided(house, outage)
-    async with house.sessions() as tx, tx.begin():
-        first = (
-            await tx.execute(select(_messages.c.id).order_by(_messages.c.id).limit(1))
-        ).scalar()
-        await tx.execute(
-            update(_messages)
-            .where(_messages.c.id == first)
-            .values(state=MessageState.HANDING_OVER, provider="twilio", receipts="delivery")
-        )
+    texts = [m for m in await messages_of(house, outage, "notice") if m.channel == "sms"]
+    await handed_over(house, [texts[0].id], MessageState.HANDING_OVER)
 
-    async with house.sessions() as tx, tx.begin():
-        resolved = await house.outages.resolve(tx, brand_id=brand.id, outage_id=outage.id)
+    ended = await resolved(house, brand, outage)
 
-    assert resolved.in_flight_at_stop == 1
-    assert (resolved.counts["cancelled"], resolved.counts["open"]) == (AFFECTED - 1, 1)
-    assert await house.outage_audience.decide_page(outage.id, "", 100) is None
+    after = await messages_of(house, outage, "notice")
+    assert ended.in_flight_at_stop == 1
+    assert sum(m.state == "handing_over" for m in after) == 1
+    assert all(m.state in ("cancelled", "handing_over") for m in after)
 
 
-@pytest.mark.req("D62")
-@pytest.mark.parametrize(
-    ("answer", "state", "reason"),
-    [
-        pytest.param(MessageState.QUEUED, "cancelled", "stopped", id="it did not take it"),
-        pytest.param(MessageState.FAILED, "failed", "stopped", id="it refused it"),
-        pytest.param(MessageState.ACCEPTED, "told", "", id="it delivered it"),
-    ],
-)
-async def test_what_was_in_flight_at_the_stop_comes_to_an_end(
-    house: House, brand: Brand, answer: MessageState, state: str, reason: str
+async def test_the_all_clear_goes_to_those_who_were_told_and_by_the_same_channel(
+    house: House, brand: Brand
 ) -> None:
-    """A 429 after the stop must not leave a message waiting for a cause that never runs again."""
     outage = await confirmed(house, brand)
     await decided(house, outage)
-    async with house.sessions() as tx, tx.begin():
-        found = await tx.execute(select(_messages).order_by(_messages.c.id).limit(1))
-        first = found.one()
-        await tx.execute(
-            update(_messages)
-            .where(_messages.c.id == first.id)
-            .values(state=MessageState.HANDING_OVER, provider="twilio", receipts="delivery")
-        )
-    async with house.sessions() as tx, tx.begin():
-        await house.outages.resolve(tx, brand_id=brand.id, outage_id=outage.id)
+    texts = [m for m in await messages_of(house, outage, "notice") if m.channel == "sms"]
+    await handed_over(house, [m.id for m in texts[:2]])
+    await handed_over(house, [texts[2].id], MessageState.UNKNOWN)
+    await handed_over(house, [texts[3].id], MessageState.FAILED)
 
-    async with house.sessions() as tx, tx.begin():
-        await house.progress.move(tx, [Move(message_id=first.id, state=answer)])
-        if answer is MessageState.ACCEPTED:
-            delivered = Move(message_id=first.id, state=MessageState.DELIVERED)
-            await house.progress.move(tx, [delivered])
-    await house.journeys.advance(first.outcome_id)
+    await resolved(house, brand, outage)
+    await decided(house, outage)
 
-    async with house.sessions() as tx:
-        ended = (
-            await tx.execute(select(_outcomes).where(_outcomes.c.id == first.outcome_id))
-        ).one()
-        written = await tx.execute(select(_messages).where(_messages.c.outcome_id == ended.id))
-        counts = (await house.outages.view(tx, brand.id, outage.id)).counts
-    assert (ended.state, ended.reason) == (state, reason)
-    assert len(written.all()) == 1
-    assert (counts["open"], counts[state]) == (0, AFFECTED if state == "cancelled" else 1)
+    clear = await messages_of(house, outage, "all_clear")
+    assert {m.customer_id for m in clear} == {m.customer_id for m in texts[:3]}
+    assert {m.channel for m in clear} == {"sms"}
 
 
-async def test_an_outage_is_resolved_once(house: House, brand: Brand) -> None:
+async def test_who_was_being_told_at_the_end_gets_the_all_clear_later(
+    house: House, brand: Brand, clock: SetClock
+) -> None:
     outage = await confirmed(house, brand)
-    async with house.sessions() as tx, tx.begin():
-        await house.outages.resolve(tx, brand_id=brand.id, outage_id=outage.id)
+    await decided(house, outage)
+    texts = [m for m in await messages_of(house, outage, "notice") if m.channel == "sms"]
+    await handed_over(house, [texts[0].id], MessageState.HANDING_OVER)
+    await resolved(house, brand, outage)
+    await decided(house, outage)
+    before = await messages_of(house, outage, "all_clear")
+
+    await handed_over(house, [texts[0].id])
+    clock.pass_by(timedelta(seconds=5))
+    await decided(house, outage)
+
+    after = await messages_of(house, outage, "all_clear")
+    assert before == []
+    assert [m.customer_id for m in after] == [texts[0].customer_id]
+
+
+async def test_commands_follow_the_transition_table(house: House, brand: Brand) -> None:
+    outage = await declared(house, brand)
+
+    with pytest.raises(RefusedTransitionError, match="cannot resolve an outage that is suspected"):
+        await resolved(house, brand, outage)
 
     async with house.sessions() as tx, tx.begin():
-        with pytest.raises(RefusedTransitionError) as refused:
-            await house.outages.resolve(tx, brand_id=brand.id, outage_id=outage.id)
+        gone = await house.outages.dismiss(tx, brand=brand, outage_id=outage.id, by="ada")
+    assert gone.state == OutageState.DISMISSED
+    with pytest.raises(RefusedTransitionError):
+        await change(house, brand, outage, reason="wind")
 
-    assert refused.value.code == "already_resolved"
 
+@pytest.mark.req("B12")
+async def test_texts_that_do_not_say_what_people_can_do_are_refused(
+    house: House, brand: Brand
+) -> None:
+    outage = await declared(house, brand, workaround="", variables={"hotline": "186"})
 
-async def test_a_segment_that_is_no_condition_is_refused(house: House, brand: Brand) -> None:
     async with house.sessions() as tx, tx.begin():
-        with pytest.raises(InvalidInputError) as refused:
-            await house.outages.declare(
-                tx,
-                brand=brand,
-                title="x",
-                topic="outage_notice",
-                segment={"customer.distrct": "tepebasi"},
-                variables=VARIABLES,
-            )
+        with pytest.raises(InvalidInputError, match="what people can do meanwhile") as refused:
+            await house.outages.confirm(tx, brand=brand, outage_id=outage.id, by="ada")
+    assert refused.value.field == "workaround"
 
-    assert "customer.district" in refused.value.hint
+    await change(house, brand, outage, no_workaround=True)
+    async with house.sessions() as tx, tx.begin():
+        done = await house.outages.confirm(tx, brand=brand, outage_id=outage.id, by="ada")
+    assert done.state == "confirmed"
+
+
+@pytest.mark.req("B13")
+async def test_a_notice_is_repeated_only_if_something_matters(
+    house: House, brand: Brand, clock: SetClock
+) -> None:
+    end = clock.now() + timedelta(hours=4)
+    outage = await confirmed(house, brand, expected_end=end)
+
+    with pytest.raises(ConflictError, match="nothing of it is new"):
+        await change(house, brand, outage, expected_end=end)
+    later = await change(house, brand, outage, expected_end=end + timedelta(minutes=5))
+    much_later = await change(house, brand, outage, expected_end=end + timedelta(hours=2))
+
+    assert [one.kind for one in later.rounds] == ["notice"]
+    assert "matters" in later.told_nobody_why
+    assert [one.kind for one in much_later.rounds] == ["notice", "update"]
+    assert much_later.rounds[0].state == "stopped"
+
+
+async def test_an_update_takes_the_place_of_what_has_not_left(
+    house: House, brand: Brand, clock: SetClock
+) -> None:
+    outage = await confirmed(house, brand, expected_end=clock.now() + timedelta(hours=4))
+    await decided(house, outage)
+    first = [m for m in await messages_of(house, outage, "notice") if m.channel == "sms"]
+    await handed_over(house, [first[0].id])
+
+    await change(house, brand, outage, workaround="Mobil santral meydanda")
+    await decided(house, outage)
+
+    left = [m for m in await messages_of(house, outage, "notice") if m.state != "cancelled"]
+    updates = await messages_of(house, outage, "update")
+    assert [m.id for m in left] == [first[0].id]
+    assert {m.customer_id for m in updates} >= {m.customer_id for m in first}
+    assert updates[0].variables["outage"]["workaround"] == "-"
+
+
+async def test_a_scope_that_grows_tells_only_who_is_new_in_it(house: House, brand: Brand) -> None:
+    outage = await confirmed(
+        house, brand, segment={}, areas=[{"district": "tepebasi"}], title="Transformer"
+    )
+    await decided(house, outage)
+    before = {m.id for m in await messages_of(house, outage, "notice")}
+
+    wider = [{"district": "tepebasi"}, {"district": "odunpazari"}]
+    widened = await change(house, brand, outage, areas=wider)
+    await decided(house, outage)
+
+    after = await messages_of(house, outage, "notice")
+    assert [one.kind for one in widened.rounds] == ["notice"]
+    assert before < {m.id for m in after}
+    assert (await seen(house, brand, outage)).counts["audience"] == AFFECTED + 2
+
+
+async def test_who_is_told_by_one_outage_is_not_told_again_by_another_like_it(
+    house: House, brand: Brand
+) -> None:
+    first = await confirmed(house, brand)
+    await decided(house, first)
+    second = await confirmed(house, brand, segment={}, title="The same", anyway=True)
+    await decided(house, second)
+
+    told = {m.customer_id for m in await messages_of(house, first, "notice")}
+    told_again = {m.customer_id for m in await messages_of(house, second, "notice")}
+    assert told
+    assert told_again
+    assert not told & told_again
+
+
+async def test_who_is_still_without_by_another_outage_gets_no_all_clear(
+    house: House, brand: Brand
+) -> None:
+    first = await confirmed(house, brand)
+    await decided(house, first)
+    await handed_over(house, [m.id for m in await messages_of(house, first, "notice")])
+    other = await confirmed(
+        house, brand, incident="power_failure", title="Another", segment=IN_TEPEBASI
+    )
+    await decided(house, other)
+
+    await resolved(house, brand, first)
+    await decided(house, first)
+
+    assert await messages_of(house, other, "notice")
+    assert await messages_of(house, first, "all_clear") == []
+
+
+async def test_the_same_outage_is_not_declared_twice(house: House, brand: Brand) -> None:
+    await declared(house, brand)
+
+    with pytest.raises(ConflictError, match="runs already for the same people"):
+        await declared(house, brand)
+    assert (await declared(house, brand, anyway=True)).state == "suspected"
 
 
 @pytest.mark.parametrize(
-    "workaround", ["https://ornek.example/kesinti", "Bkz. porsukedas.com.tr", "bit.ly/3xYz"]
+    ("said", "words"),
+    [
+        pytest.param({"incident": "power_failur"}, "no kind of incident", id="kind"),
+        pytest.param({"components": ["app_backnd"]}, "no component", id="component"),
+        pytest.param({"areas": [{"distrikt": "x"}]}, "a place has no 'distrikt'", id="place"),
+        pytest.param({"areas": [{}]}, "a place says nothing", id="empty place"),
+        pytest.param({"segment": {"customer.districts": "x"}}, "customer.districts", id="segment"),
+        pytest.param({"topic": "outage_notic"}, "no topic", id="topic"),
+    ],
 )
-async def test_a_text_with_a_link_that_no_route_carries_is_refused_when_it_is_declared(
-    house: House, brand: Brand, workaround: str
+async def test_what_there_is_not_is_refused_with_what_there_is(
+    house: House, brand: Brand, said: dict[str, object], words: str
 ) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        await declared(house, brand, **said)
+
+
+async def test_it_does_not_end_before_it_begins(
+    house: House, brand: Brand, clock: SetClock
+) -> None:
+    with pytest.raises(InvalidInputError, match="ends before it begins"):
+        await declared(house, brand, expected_end=clock.now() - timedelta(hours=1))
+
+
+async def test_it_can_be_opened_again_and_those_affected_are_told_anew(
+    house: House, brand: Brand
+) -> None:
+    outage = await confirmed(house, brand)
+    await decided(house, outage)
+    await resolved(house, brand, outage)
+
     async with house.sessions() as tx, tx.begin():
-        with pytest.raises(InvalidInputError, match="twilio carries no links to TR") as refused:
-            await house.outages.declare(
-                tx,
-                brand=brand,
-                title="Transformer",
-                topic="outage_notice",
-                segment={"customer.district": "tepebasi"},
-                variables={**VARIABLES, "workaround": workaround},
-            )
+        again = await house.outages.reopen(
+            tx, brand=brand, outage_id=outage.id, change=Change(), by="ada"
+        )
+    await decided(house, outage)
 
-    assert refused.value.field == "variables"
-    assert "phone number" in refused.value.hint
+    fresh = [m for m in await messages_of(house, outage, "notice") if m.state == "queued"]
+    assert again.state == "confirmed"
+    assert len({m.customer_id for m in fresh}) >= AFFECTED
 
 
-async def test_a_link_is_taken_where_a_route_carries_it(house: House, brand: Brand) -> None:
+@pytest.mark.req("B13")
+async def test_what_was_learnt_is_written_down_once(house: House, brand: Brand) -> None:
+    outage = await confirmed(house, brand)
+    said = Review(what_happened="A transformer burnt", what_was_late="", what_changes="Spare one")
     async with house.sessions() as tx, tx.begin():
-        outage = await house.outages.declare(
-            tx,
-            brand=replace(brand, country="PL"),
-            title="Transformer",
-            topic="outage_notice",
-            segment={"customer.district": "tepebasi"},
-            variables={**VARIABLES, "workaround": "https://ornek.example/kesinti"},
+        with pytest.raises(ConflictError, match="not over"):
+            await house.outages.review(tx, brand=brand, outage_id=outage.id, said=said)
+    await resolved(house, brand, outage)
+
+    async with house.sessions() as tx, tx.begin():
+        await house.outages.review(tx, brand=brand, outage_id=outage.id, said=said, by="ada")
+        with pytest.raises(ConflictError, match="already"):
+            await house.outages.review(tx, brand=brand, outage_id=outage.id, said=said)
+        kept = await house.outages.reviewed(tx, brand.id, outage.id)
+
+    assert kept is not None
+    assert (kept.by, kept.what_changes) == ("ada", "Spare one")
+
+
+async def test_above_the_threshold_a_second_person_gives_the_word(
+    house: House, brand: Brand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = house.incidents.kinds
+    few = {name: lowered(kind) for name, kind in kinds.items()}
+    monkeypatch.setattr(house.incidents, "kinds", few, raising=False)
+    outage = await declared(house, brand, incident="power_failure")
+
+    async with house.sessions() as tx, tx.begin():
+        asked = await house.outages.confirm(tx, brand=brand, outage_id=outage.id, by="ada")
+    async with house.sessions() as tx, tx.begin():
+        with pytest.raises(ConflictError, match="somebody else"):
+            await house.outages.confirm(tx, brand=brand, outage_id=outage.id, by="ada")
+    async with house.sessions() as tx, tx.begin():
+        done = await house.outages.confirm(tx, brand=brand, outage_id=outage.id, by="bob")
+
+    assert (asked.state, asked.waits_for_approval, asked.rounds) == ("suspected", "ada", ())
+    assert (done.state, done.confirmed_by) == ("confirmed", "bob")
+
+
+async def test_in_an_emergency_nobody_else_is_waited_for_and_that_is_kept(
+    house: House, brand: Brand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {name: lowered(kind) for name, kind in house.incidents.kinds.items()}
+    monkeypatch.setattr(house.incidents, "kinds", few, raising=False)
+
+    done = await confirmed(
+        house, brand, incident="power_failure", go=Go(break_glass="a hospital is dark")
+    )
+
+    assert (done.state, done.broke_glass) == ("confirmed", "a hospital is dark")
+
+
+@pytest.mark.req("B10")
+@pytest.mark.req("B09")
+async def test_planned_works_are_announced_in_time_or_with_a_reason(
+    house: House, brand: Brand, clock: SetClock
+) -> None:
+    begins = clock.now() + timedelta(hours=5)
+    outage = await declared(
+        house,
+        brand,
+        incident="planned_power",
+        starts_at=begins,
+        expected_end=begins + timedelta(hours=2),
+        variables={},
+    )
+    async with house.sessions() as tx, tx.begin():
+        with pytest.raises(InvalidInputError, match="48 hours before"):
+            await house.outages.announce(tx, brand=brand, outage_id=outage.id, by="ada")
+    async with house.sessions() as tx, tx.begin():
+        done = await house.outages.announce(
+            tx, brand=brand, outage_id=outage.id, go=Go(reason="a pole leans"), by="ada"
         )
 
-    assert outage.state == "suspected"
+    assert outage.state == "draft"
+    assert done.state == "announced"
+    assert any("late" in hint for hint in outage.hints)
+
+
+def lowered(kind: object) -> object:
+    from dataclasses import replace
+
+    return replace(kind, approval_above=3)  # type: ignore[type-var]
+
+
