@@ -271,12 +271,8 @@ async def show_outage(outage_id: OutageId, body: Said, write: Writer) -> Respons
     )
 
 
-@router.post(
-    "/{outage_id}/confirm", responses=documented(404, 409, 422), response_model=OutageView
-)
-async def confirm_outage(
-    outage_id: OutageId, write: Writer, body: LetGo | None = None
-) -> Response:
+@router.post("/{outage_id}/confirm", responses=documented(404, 409, 422), response_model=OutageView)
+async def confirm_outage(outage_id: OutageId, write: Writer, body: LetGo | None = None) -> Response:
     """Confirm a failure: its audience is decided and told from now on.
 
     Above its kind's threshold the first person asks (`waits_for_approval`), a second one confirms.
@@ -335,9 +331,7 @@ async def reopen_outage(outage_id: OutageId, body: ChangeOutage, write: Writer) 
 
 
 @router.post("/{outage_id}/resolve", responses=documented(404, 409), response_model=OutageView)
-async def resolve_outage(
-    outage_id: OutageId, write: Writer, body: Said | None = None
-) -> Response:
+async def resolve_outage(outage_id: OutageId, write: Writer, body: Said | None = None) -> Response:
     """End an outage: once this is answered, no further message of it is handed over."""
     outages, text = write.desk.house.outages, (body or Said()).text
     return await _command(
@@ -350,9 +344,7 @@ async def resolve_outage(
 
 
 @router.post("/{outage_id}/complete", responses=documented(404, 409), response_model=OutageView)
-async def complete_outage(
-    outage_id: OutageId, write: Writer, body: Said | None = None
-) -> Response:
+async def complete_outage(outage_id: OutageId, write: Writer, body: Said | None = None) -> Response:
     """End planned works; who was told hears of it."""
     outages, text = write.desk.house.outages, (body or Said()).text
     return await _command(
@@ -365,9 +357,7 @@ async def complete_outage(
 
 
 @router.post("/{outage_id}/dismiss", responses=documented(404, 409), response_model=OutageView)
-async def dismiss_outage(
-    outage_id: OutageId, write: Writer, body: Said | None = None
-) -> Response:
+async def dismiss_outage(outage_id: OutageId, write: Writer, body: Said | None = None) -> Response:
     """Dismiss a suspicion; nobody was told of it."""
     outages, text = write.desk.house.outages, (body or Said()).text
     return await _command(
@@ -380,9 +370,7 @@ async def dismiss_outage(
 
 
 @router.post("/{outage_id}/cancel", responses=documented(404, 409), response_model=OutageView)
-async def cancel_outage(
-    outage_id: OutageId, write: Writer, body: Said | None = None
-) -> Response:
+async def cancel_outage(outage_id: OutageId, write: Writer, body: Said | None = None) -> Response:
     """Call planned works off; who heard of them hears of that."""
     outages, text = write.desk.house.outages, (body or Said()).text
     return await _command(
@@ -478,5 +466,3 @@ async def _command(write: Writing, outage_id: str, made: Made) -> Response:
         return await made(tx)
 
     return await write.once(200, effect)
-
-

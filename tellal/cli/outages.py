@@ -207,9 +207,7 @@ def update(
             reason=reason or None,
             text=_texts(text),
         )
-        return await office.outages.update(
-            tx, brand=of, outage_id=outage_id, change=change, by=who
-        )
+        return await office.outages.update(tx, brand=of, outage_id=outage_id, change=change, by=who)
 
     _show(_do(brand, by, key, work), brand)
 
@@ -282,12 +280,8 @@ def reopen(
     ) -> "OutageView":
         from tellal.services.outages import Change
 
-        change = Change(
-            expected_end=_moment(until, of, office.clock.now()), text=_texts(text)
-        )
-        return await office.outages.reopen(
-            tx, brand=of, outage_id=outage_id, change=change, by=who
-        )
+        change = Change(expected_end=_moment(until, of, office.clock.now()), text=_texts(text))
+        return await office.outages.reopen(tx, brand=of, outage_id=outage_id, change=change, by=who)
 
     _show(_do(brand, by, key, work), brand)
 
@@ -398,9 +392,7 @@ def _moment(said: str, brand: "Brand", now: datetime) -> datetime | None:
     if clock := _TIME.fullmatch(said):
         local = now.astimezone(zone)
         try:
-            at = local.replace(
-                hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0
-            )
+            at = local.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
         except ValueError as error:
             raise typer.BadParameter(f"{said} is no time of day") from error
         return at if at > local else at + timedelta(days=1)

@@ -1,9 +1,6 @@
-"""Places as outages name them: a province, what lies in it, and the grid's own feeder."""
+"""Places as outages and signals name them: whether they lie in each other."""
 
 from collections.abc import Iterable, Mapping
-
-PARTS = ("province", "district", "neighbourhood", "feeder")
-"""What a place may say of itself, the largest first."""
 
 
 def overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

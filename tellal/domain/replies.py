@@ -2,7 +2,9 @@
 
 import re
 
-_STILL_OUT = frozenset({"yok", "hala yok", "off", "still off", "still out", "nie ma", "brak", "niema"})
+_STILL_OUT = frozenset(
+    {"yok", "hala yok", "off", "still off", "still out", "nie ma", "brak", "niema"}
+)
 _NO_WORD = re.compile(r"[^\w\s]")
 _FOLDED = str.maketrans({"İ": "i", "I": "i", "ı": "i", "â": "a"})
 

@@ -82,9 +82,7 @@ def examine(row: Row[Any], batch: Batch) -> Wish | Held | Move:
         return Move(message_id=row.id, state=MessageState.CANCELLED, code=unwanted)
     if _waits_for_the_end(row, batch):
         later = batch.now + LOOK_AGAIN
-        return Move(
-            message_id=row.id, state=MessageState.DEFERRED, code="outage", not_before=later
-        )
+        return Move(message_id=row.id, state=MessageState.DEFERRED, code="outage", not_before=later)
     point = _point(customer, row.contact_point_id)
     code = ""
     simulated = _is_simulated(row, point)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 
@@ -13,13 +14,13 @@ from tellal.clock import Clock
 from tellal.domain.channels import BY_NUMBER, Channel
 from tellal.domain.customers import Brand
 from tellal.domain.errors import InvalidInputError
-from tellal.domain.incidents import AREAS, IncidentKind, Incidents
-from tellal.domain.outage_plan import OutagePlan
+from tellal.domain.incidents import IncidentKind, Incidents
+from tellal.domain.lead_times import check_lead_time, hours_hint, is_too_late
 from tellal.domain.outages import NoticeKind, OutageKind
 from tellal.domain.routes import Load, RouteTable, has_link
-from tellal.domain.works import lead_of, outside_hours, too_late
+from tellal.domain.scope import scope
 from tellal.ports import Renderer
-from tellal.services.outage_plans import scope_of
+from tellal.services.outage_planning import OutagePlan
 from tellal.services.outage_words import variables
 from tellal.services.posting import brand_variables
 
@@ -53,9 +54,10 @@ class OutageChecks:
         kind = self._incidents.kinds.get(name)
         if kind is None:
             raise InvalidInputError(
-                f"there is no kind of incident {name!r}{did_you_mean(name, self._incidents.kinds)}",
+                f"there is no kind of incident {name!r}",
                 field="incident",
-                hint=f"one of {', '.join(sorted(self._incidents.kinds))}",
+                hint=did_you_mean(name, self._incidents.kinds)
+                or f"one of {', '.join(sorted(self._incidents.kinds))}",
             )
         return kind
 
@@ -72,15 +74,13 @@ class OutageChecks:
         for name in row.components:
             if name not in self._incidents.components:
                 raise InvalidInputError(
-                    f"there is no component {name!r}"
-                    f"{did_you_mean(name, self._incidents.components)}",
+                    f"there is no component {name!r}",
                     field="components",
+                    hint=did_you_mean(name, self._incidents.components),
                 )
-        for area in row.areas:
-            _check_area(area)
-        scope = scope_of(row)
-        if scope is not None:
-            parse_segment(self._books.current, scope)
+        condition = scope(row.areas, row.segment)
+        if condition is not None:
+            parse_segment(self._books.current, condition)
         begins = row.starts_at or row.declared_at
         if row.expected_end is not None and row.expected_end <= begins:
             raise InvalidInputError("it ends before it begins", field="expected_end")
@@ -116,7 +116,8 @@ class OutageChecks:
         """Refuse planned works without times, or announced later than their sector's rule says.
 
         Raises:
-            InvalidInputError: So it is, and no reason excuses it.
+            InvalidInputError: They have no beginning or end, or have begun.
+            ConflictError: It is late, and no reason excuses it.
         """
         if row.starts_at is None or row.expected_end is None:
             raise InvalidInputError(
@@ -124,14 +125,8 @@ class OutageChecks:
             )
         if row.starts_at <= now:
             raise InvalidInputError("planned works begin in the future", field="starts_at")
-        rule = lead_of(self._incidents, brand.country, kind.sector)
-        if rule is not None and too_late(rule, row.starts_at, now) and not excuse:
-            hours = rule.lead.total_seconds() / 3600
-            raise InvalidInputError(
-                f"such works are announced {hours:g} hours before ({rule.source})",
-                field="reason",
-                hint="reschedule them, or say why they cannot wait",
-            )
+        rule = self._incidents.lead_time(brand.country, kind.sector)
+        check_lead_time(rule, row.starts_at, now, because=excuse)
 
     def hints(
         self, brand: Brand, kind: IncidentKind, row: Row[Any], now: datetime
@@ -139,18 +134,16 @@ class OutageChecks:
         """Say what an operator may have overlooked."""
         found = []
         if row.kind == OutageKind.PLANNED and row.starts_at and row.expected_end:
-            rule = lead_of(self._incidents, brand.country, kind.sector)
-            if rule is not None and outside_hours(
-                rule, row.starts_at, row.expected_end, brand.timezone
-            ):
-                hours = f"{rule.work_from:%H:%M} and {rule.work_until:%H:%M}"
-                found.append(f"such works disturb least between {hours} (B09)")
-            if rule is not None and too_late(rule, row.starts_at, now) and not row.confirmed_at:
-                found.append("it is late for an announcement: a reason will be asked for (B10)")
+            rule = self._incidents.lead_time(brand.country, kind.sector)
+            zone = ZoneInfo(brand.timezone)
+            if hint := hours_hint(rule, row.starts_at, row.expected_end, zone):
+                found.append(hint)
+            if is_too_late(rule, row.starts_at, now) and row.confirmed_at is None:
+                found.append("it is late for an announcement: a reason will be asked for")
         if not row.workaround and not row.no_workaround:
-            found.append("nobody has said what people can do meanwhile (B12)")
+            found.append("nobody has said what people can do meanwhile ")
         if row.kind == OutageKind.FAILURE and row.expected_end is None:
-            found.append("without an expected end no channel can be shown to be in time (B03)")
+            found.append("without an expected end no channel can be shown to be in time")
         return tuple(found)
 
     def _trial(self, brand: Brand, kind: IncidentKind, row: Row[Any]) -> Mapping[str, object]:
@@ -188,17 +181,3 @@ class OutageChecks:
                     field="variables",
                     hint="name a phone number instead of an address of the web",
                 )
-
-
-def _check_area(area: Mapping[str, str]) -> None:
-    if not area:
-        raise InvalidInputError("a place says nothing", field="areas")
-    for part, name in area.items():
-        if part not in AREAS:
-            raise InvalidInputError(
-                f"a place has no {part!r}{did_you_mean(part, AREAS)}",
-                field="areas",
-                hint=f"one of {', '.join(AREAS)}",
-            )
-        if not name:
-            raise InvalidInputError(f"the {part} has no name", field="areas")

@@ -144,9 +144,7 @@ async def causes_that_told(tx: AsyncSession, outage_id: str) -> tuple[str, ...]:
     return tuple((await tx.execute(query)).scalars())
 
 
-async def causes_of_others(
-    tx: AsyncSession, outage: Row[Any], *, like: bool
-) -> tuple[str, ...]:
+async def causes_of_others(tx: AsyncSession, outage: Row[Any], *, like: bool) -> tuple[str, ...]:
     """Return the causes of the brand's other outages that go on; only those `like` it if so said.
 
     A rehearsal and what is in earnest know nothing of each other.

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tellal.domain.customers import Brand
 from tellal.domain.incidents import IncidentKind
 from tellal.domain.outages import NoticeKind
+from tellal.domain.scope import scope
 from tellal.services import outage_rounds as rounds
-from tellal.services.outage_plans import scope_of
 from tellal.services.outage_rounds import Part
 from tellal.services.outage_words import variables
 
@@ -99,13 +99,13 @@ async def parts_of(
         told = Part(name="told", told_by=causes, still_affected_by=others)
         return (replace(told, name="still_out", customers=only) if only else told,)
     if notice is NoticeKind.COMPENSATION:
-        return (Part(name="affected", segment=scope_of(row)),)
+        return (Part(name="affected", segment=scope(row.areas, row.segment)),)
     others = await rounds.causes_of_others(tx, row, like=True)
     planned = row.plan.get("parts") or [{"name": "everybody"}]
     return tuple(
         Part(
             name=str(one["name"]),
-            segment=one.get("segment") or scope_of(row),
+            segment=one.get("segment") or scope(row.areas, row.segment),
             channels=None if one.get("channels") is None else tuple(one["channels"]),
             not_told_by=others,
         )

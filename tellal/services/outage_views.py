@@ -166,9 +166,7 @@ async def entries_of(tx: AsyncSession, outage_id: str) -> tuple[EntryView, ...]:
 
 async def review_of(tx: AsyncSession, outage_id: str) -> ReviewView | None:
     """Read what was learnt of an outage, None if nobody has written it yet."""
-    row = (
-        await tx.execute(select(reviews).where(reviews.c.outage_id == outage_id))
-    ).one_or_none()
+    row = (await tx.execute(select(reviews).where(reviews.c.outage_id == outage_id))).one_or_none()
     if row is None:
         return None
     return ReviewView(

@@ -16,6 +16,7 @@ from tellal.clock import Clock
 from tellal.domain.customers import Brand
 from tellal.domain.incidents import IncidentKind, Incidents
 from tellal.domain.journeys import OutageStep
+from tellal.domain.lead_times import reminder_at
 from tellal.domain.messages import HANDED_OVER, MessageState, OutcomeState
 from tellal.domain.outages import (
     ENDED,
@@ -38,9 +39,6 @@ from tellal.services.webhooks import announce
 
 _messages = table(MessageRow)
 _outcomes = table(OutcomeRow)
-
-REMIND_BEFORE = timedelta(hours=24)
-"""How long before planned works people are reminded where their sector has no rule (B10)."""
 
 SWEEP_AGAIN = timedelta(minutes=5)
 """How often it is looked for people who have become affected meanwhile."""
@@ -124,10 +122,7 @@ class _Glance:
             return row
         if row.state == OutageState.ANNOUNCED and self._reminder(row) <= self.now < row.starts_at:
             row = await self._move(row, OutageCommand.REMIND)
-            if row.confirmed_at < self._reminder(row):
-                await begin_round(
-                    self.tx, self.brand, self.kind, row, NoticeKind.REMINDER, self.now
-                )
+            await begin_round(self.tx, self.brand, self.kind, row, NoticeKind.REMINDER, self.now)
         announced = row.state in (OutageState.ANNOUNCED, OutageState.REMINDED)
         if announced and row.starts_at <= self.now:
             row = await self._move(row, OutageCommand.START)
@@ -173,9 +168,7 @@ class _Glance:
             )
         )
         if (await self.tx.execute(late)).scalar_one():
-            await rounds.decide_again(
-                self.tx, row.id, (NoticeKind.ALL_CLEAR, NoticeKind.CANCELLED)
-            )
+            await rounds.decide_again(self.tx, row.id, (NoticeKind.ALL_CLEAR, NoticeKind.CANCELLED))
 
     async def _compensate(self, row: Row[Any]) -> None:
         """Tell those affected what the law gives them when it has lasted too long."""
@@ -231,9 +224,7 @@ class _Glance:
 
     def _reminder(self, row: Row[Any]) -> datetime:
         rule = self.incidents.lead_time(self.brand.country, self.kind.sector)
-        before = rule.remind_before if rule else REMIND_BEFORE
-        starts: datetime = row.starts_at
-        return starts - before
+        return reminder_at(rule, row.starts_at, row.confirmed_at)
 
     def _overdue(self, row: Row[Any]) -> datetime | None:
         if row.expected_end is not None:
@@ -255,9 +246,7 @@ class _Glance:
     async def _move(self, row: Row[Any], command: OutageCommand) -> Row[Any]:
         state = next_state(OutageState(row.state), command)
         row = await written(self.tx, row, state=state.value)
-        await enter(
-            self.tx, self.brand, self.kind, row, command, by=_BY, body={}, now=self.now
-        )
+        await enter(self.tx, self.brand, self.kind, row, command, by=_BY, body={}, now=self.now)
         return row
 
     async def _paged_since(self, row: Row[Any], due: datetime) -> bool:

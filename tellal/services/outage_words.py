@@ -14,9 +14,7 @@ NEXT_UPDATE = timedelta(hours=1)
 """Without an expected end people are promised news within so long; then the operator is paged."""
 
 
-def variables(
-    row: Row[Any], brand: Brand, kind: IncidentKind, now: datetime
-) -> dict[str, object]:
+def variables(row: Row[Any], brand: Brand, kind: IncidentKind, now: datetime) -> dict[str, object]:
     """Return what texts may say of an outage; times are words in the brand's zone.
 
     What the operator gave by name (`variables`) wins: he knows how his customers call the place.

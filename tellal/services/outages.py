@@ -53,7 +53,7 @@ from tellal.services.outbox import enqueue
 
 _customers = table(CustomerRow)
 
-OTHER = "other"
+OTHER = "other_failure"
 """The kind of incident of an outage that names none."""
 
 _KEPT = 50
@@ -491,9 +491,7 @@ class Outages:
         """
         return await entries_of(tx, (await find(tx, brand_id, outage_id)).id)
 
-    async def reviewed(
-        self, tx: AsyncSession, brand_id: str, outage_id: str
-    ) -> ReviewView | None:
+    async def reviewed(self, tx: AsyncSession, brand_id: str, outage_id: str) -> ReviewView | None:
         """Show what was learnt of an outage, None if nobody has written it yet.
 
         Raises:

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tellal.clock import Clock
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, InvalidInputError
-from tellal.domain.incidents import IncidentKind
+from tellal.domain.incidents import AREAS, IncidentKind
 from tellal.domain.outages import ENDED, OutageKind, OutageState
-from tellal.domain.places import PARTS, any_overlap, common, overlap
+from tellal.domain.places import any_overlap, common, overlap
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import BrandRow
@@ -83,9 +83,9 @@ class Signals:
         if kind.kind is not OutageKind.FAILURE:
             raise InvalidInputError(f"{kind.id} is planned, nobody signals it", field="incident")
         for part in signal.area:
-            if part not in PARTS:
+            if part not in AREAS:
                 raise InvalidInputError(
-                    f"a place has no {part!r}", field="area", hint=f"one of {', '.join(PARTS)}"
+                    f"a place has no {part!r}", field="area", hint=f"one of {', '.join(AREAS)}"
                 )
         now = self._clock.now()
         # One after another, so that two signals do not both begin a suspicion.
@@ -180,9 +180,7 @@ class Signals:
         if kind.kind is OutageKind.FAILURE:
             await self._perhaps_suspect(tx, brand, kind, known, by)
 
-    async def _put(
-        self, tx: AsyncSession, brand: Brand, signal: Signal, now: datetime
-    ) -> Row[Any]:
+    async def _put(self, tx: AsyncSession, brand: Brand, signal: Signal, now: datetime) -> Row[Any]:
         customer_id = await _customer(tx, brand, signal.customer) if signal.customer else None
         signal_id = new_id()
         reference = signal.reference or signal_id
@@ -208,9 +206,7 @@ class Signals:
         )
         return (await tx.execute(query)).one()
 
-    async def _running(
-        self, tx: AsyncSession, brand: Brand, signal: Signal
-    ) -> Row[Any] | None:
+    async def _running(self, tx: AsyncSession, brand: Brand, signal: Signal) -> Row[Any] | None:
         query = (
             select(outages)
             .where(
@@ -248,9 +244,7 @@ class Signals:
             by=f"{len(alike)} signals ({by})",
         )
         own = [one.id for one in alike if one.outage_id is None]
-        await tx.execute(
-            update(signals).where(signals.c.id.in_(own)).values(outage_id=declared.id)
-        )
+        await tx.execute(update(signals).where(signals.c.id.in_(own)).values(outage_id=declared.id))
         return await self._seen(
             tx, kind, known, outage_id=declared.id, suspects=True, so_far=len(alike)
         )
@@ -286,9 +280,7 @@ class Signals:
     async def _attach(
         self, tx: AsyncSession, outage: Row[Any], ids: Sequence[str], at: datetime
     ) -> None:
-        await tx.execute(
-            update(signals).where(signals.c.id.in_(ids)).values(outage_id=outage.id)
-        )
+        await tx.execute(update(signals).where(signals.c.id.in_(ids)).values(outage_id=outage.id))
         earliest = func.least(func.coalesce(outages.c.first_signal_at, at), at)
         await tx.execute(
             update(outages).where(outages.c.id == outage.id).values(first_signal_at=earliest)

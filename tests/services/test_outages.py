@@ -417,5 +417,3 @@ def lowered(kind: object) -> object:
     from dataclasses import replace
 
     return replace(kind, approval_above=3)  # type: ignore[type-var]
-
-

@@ -32,13 +32,15 @@ async def declared(house: House, brand: Brand, **said: Any) -> OutageView:  # no
 
 
 async def confirmed(
-    house: House, brand: Brand, *, go: Go | None = None, **said: Any  # noqa: ANN401
+    house: House,
+    brand: Brand,
+    *,
+    go: Go | None = None,
+    **said: Any,  # noqa: ANN401
 ) -> OutageView:
     outage = await declared(house, brand, **said)
     async with house.sessions() as tx, tx.begin():
-        return await house.outages.confirm(
-            tx, brand=brand, outage_id=outage.id, go=go, by="ada"
-        )
+        return await house.outages.confirm(tx, brand=brand, outage_id=outage.id, go=go, by="ada")
 
 
 async def resolved(house: House, brand: Brand, outage: OutageView) -> OutageView:
