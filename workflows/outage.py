@@ -1,6 +1,5 @@
 """An outage: it waits for operators and for the clock, and has everybody told until it is over."""
 
-import asyncio
 from datetime import datetime
 
 from temporalio import workflow
@@ -82,7 +81,7 @@ class OutageWorkflow:
         timeout = max(patience, policies.SHORTEST_SILENCE)
         try:
             await workflow.wait_condition(lambda: self._news > heard, timeout=timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
 
     async def _as_before_rounds(self) -> OutageResult:

@@ -113,6 +113,7 @@ class ChangeOutage(_Body):
     text: PublicText = {}
 
     def said(self) -> Change:
+        """Return it as the service takes it."""
         return Change(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
@@ -133,6 +134,7 @@ class LetGo(_Body):
     text: PublicText = {}
 
     def said(self) -> Go:
+        """Return it as the service takes it."""
         return Go(
             channels=self.channels,
             reason=self.reason,
@@ -237,6 +239,7 @@ async def get_history(outage_id: OutageId, read: Reader) -> list[EntryView]:
 @router.get("", responses=documented())
 async def list_outages(
     read: Reader,
+    *,
     running: Annotated[bool, Query(description="Only those that are not over")] = False,
     after: After = "",
     limit: Limit = 50,

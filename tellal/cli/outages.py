@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tellal.domain.customers import Brand
     from tellal.services.outage_office import OutageOffice
     from tellal.services.outage_views import OutageView
-    from tellal.services.outages import Change
 
 T = TypeVar("T")
 Work = Callable[["AsyncSession", "OutageOffice", "Brand", str], Awaitable[T]]
@@ -112,7 +111,7 @@ def plan(outage_id: Id, *, brand: BrandName, by: By = "", key: As = "") -> None:
     async def work(
         tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
     ) -> "OutageView":
-        assert who
+        del who
         return await office.outages.plan(tx, brand=of, outage_id=outage_id)
 
     _show(_do(brand, by, key, work), brand)
@@ -318,7 +317,7 @@ def view(outage_id: Id, *, brand: BrandName, by: By = "", key: As = "") -> None:
     async def work(
         tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
     ) -> "OutageView":
-        assert who
+        del who
         for entry in await office.outages.history(tx, of.id, outage_id):
             typer.echo(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.command}  {entry.by}")
         return await office.outages.view(tx, of.id, outage_id)
@@ -337,7 +336,7 @@ def list_outages(
     async def work(
         tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
     ) -> "list[OutageView]":
-        assert who
+        del who
         found: list[OutageView] = []
         after = ""
         while page := await office.outages.page(
@@ -364,8 +363,8 @@ def presets(*, brand: BrandName) -> None:
     ) -> "list[str]":
         from tellal.services.outage_presets import preset_views
 
-        assert tx
-        assert who
+        del tx
+        del who
         return [
             f"{one.id:<28} {one.kind:<8} {one.title}" for one in preset_views(office.incidents, of)
         ]
@@ -383,7 +382,7 @@ def _show(found: "OutageView", brand: str) -> None:
 
 
 def _moment(said: str, brand: "Brand", now: datetime) -> datetime | None:
-    """Read a time as people say it in the night: the next 18:30 where the brand is, or in 2 hours."""
+    """Read a time as people say it in the night: the next 18:30 where the brand is, or +2h."""
     if not said:
         return None
     if span := _SPAN.fullmatch(said):

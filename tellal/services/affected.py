@@ -18,7 +18,7 @@ _notices = table(OutageNoticeRow)
 _outcomes = table(OutcomeRow)
 
 LOOK_AGAIN = timedelta(minutes=10)
-"""So long a promotion is put off before it is asked again whether its reader still sits in the dark."""
+"""So long a promotion is put off before it is asked again whether its reader is served."""
 
 _HEARS = [OutcomeState.OPEN.value, OutcomeState.TOLD.value]
 

@@ -71,18 +71,10 @@ def examine(row: Row[Any], batch: Batch) -> Wish | Held | Move:
     hold = _hold_on(row, batch, "")
     if hold is not None and row.expires_at > batch.now:
         return Held(message_id=row.id, hold_id=hold.id)
-    customer = batch.customers[row.customer_id]
-    channel = Channel(row.channel)
-    if row.expires_at <= batch.now:
-        return Move(message_id=row.id, state=MessageState.EXPIRED, code="expired")
-    unwanted = customer.wishes.against(row.topic, MessageClass(row.message_class))
-    if row.message_class == MessageClass.COMMERCIAL and not _agreed(customer, channel):
-        unwanted = "no_consent"
-    if unwanted:
-        return Move(message_id=row.id, state=MessageState.CANCELLED, code=unwanted)
-    if _waits_for_the_end(row, batch):
-        later = batch.now + LOOK_AGAIN
-        return Move(message_id=row.id, state=MessageState.DEFERRED, code="outage", not_before=later)
+    kept = _kept_from_leaving(row, batch)
+    if kept is not None:
+        return kept
+    customer, channel = batch.customers[row.customer_id], Channel(row.channel)
     point = _point(customer, row.contact_point_id)
     code = ""
     simulated = _is_simulated(row, point)
@@ -98,6 +90,22 @@ def examine(row: Row[Any], batch: Batch) -> Wish | Held | Move:
     if code:
         return Move(message_id=row.id, state=MessageState.CANCELLED, code=code)
     return _wish(row, point, batch)
+
+
+def _kept_from_leaving(row: Row[Any], batch: Batch) -> Move | None:
+    """Say whether it is too late, unwanted, or to wait until its reader is served again."""
+    customer = batch.customers[row.customer_id]
+    if row.expires_at <= batch.now:
+        return Move(message_id=row.id, state=MessageState.EXPIRED, code="expired")
+    unwanted = customer.wishes.against(row.topic, MessageClass(row.message_class))
+    if row.message_class == MessageClass.COMMERCIAL and not _agreed(customer, Channel(row.channel)):
+        unwanted = "no_consent"
+    if unwanted:
+        return Move(message_id=row.id, state=MessageState.CANCELLED, code=unwanted)
+    if _waits_for_the_end(row, batch):
+        later = batch.now + LOOK_AGAIN
+        return Move(message_id=row.id, state=MessageState.DEFERRED, code="outage", not_before=later)
+    return None
 
 
 def _waits_for_the_end(row: Row[Any], batch: Batch) -> bool:

@@ -25,7 +25,7 @@ from tellal.services.outage_words import variables
 from tellal.services.posting import brand_variables
 
 _MEANWHILE = "…"
-"""Stands in trial texts for what people can do, until somebody says so or says that it is nothing."""
+"""Stands in trial texts for what nobody has said yet."""
 
 
 class OutageChecks:
@@ -90,7 +90,7 @@ class OutageChecks:
         for topic in topics.values():
             self._check_texts(brand, topic, self._trial(brand, kind, row))
 
-    def may_be_told(self, kind: IncidentKind, row: Row[Any], plan: OutagePlan) -> None:
+    def may_be_told(self, row: Row[Any], plan: OutagePlan) -> None:
         """Refuse text messages that do not say what people can do meanwhile (B12).
 
         Raises:

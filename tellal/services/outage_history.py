@@ -1,6 +1,7 @@
 """Writes what happens to an outage into its row and its history, and tells webhooks of it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,16 @@ _SAYS_NOTHING = frozenset({OutageState.DRAFT, OutageState.SUSPECTED})
 """States in which public channels know of nothing, unless a person has released it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What is being done to an outage: in which transaction, of which brand and kind, and when."""
+
+    tx: AsyncSession
+    brand: Brand
+    kind: IncidentKind
+    now: datetime
+
+
 async def written(tx: AsyncSession, row: Row[Any], **values: object) -> Row[Any]:
     """Change an outage's row and return it as it is now."""
     if not values:
@@ -31,15 +42,12 @@ async def written(tx: AsyncSession, row: Row[Any], **values: object) -> Row[Any]
 
 
 async def enter(
-    tx: AsyncSession,
-    brand: Brand,
-    kind: IncidentKind,
+    act: Act,
     row: Row[Any],
     command: str,
     *,
     by: str,
-    body: Mapping[str, object],
-    now: datetime,
+    body: Mapping[str, object] | None = None,
     text: Mapping[str, str] | None = None,
     shown: bool = True,
 ) -> None:
@@ -49,30 +57,29 @@ async def enter(
     """
     public: dict[str, str] = {}
     if shown and (row.shown_at is not None or OutageState(row.state) not in _SAYS_NOTHING):
-        lines = public_lines(command, variables(row, brand, kind, now))
+        lines = public_lines(command, variables(row, act.brand, act.kind, act.now))
         if command == OutageCommand.SHOW:
-            lines |= kind.holding_line
+            lines |= act.kind.holding_line
         public = {**lines, **(text or {})}
-    entry_id = new_id()
-    await tx.execute(
+    await act.tx.execute(
         insert(entries).values(
-            id=entry_id,
+            id=new_id(),
             outage_id=row.id,
             command=str(command),
             by=by,
             state=row.state,
             body={
-                **body,
+                **(body or {}),
                 "severity": row.severity,
                 "expected_end": row.expected_end.isoformat() if row.expected_end else None,
             },
             public=public,
-            at=now,
+            at=act.now,
         )
     )
     if public and not row.simulated:
         said = {"outage_id": row.id, "title": row.title, "state": row.state, "text": public}
-        await announce(tx, brand.id, f"outage.{row.state}", said, now)
+        await announce(act.tx, act.brand.id, f"outage.{row.state}", said, act.now)
 
 
 async def wake(tx: AsyncSession, row: Row[Any], now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""How fast outages were told: signal → public, signal → confirmed, confirmed → first direct notice."""
+"""How fast outages were told: from the first signal to the public, and to those affected."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ class Part:
     `segment` is a condition as in rule files, None for everybody of the brand. `channels` are those
     over which they may be told, None for all. `told_by` are causes: only whom a message of one of
     them reached a provider for is spoken to, over the same channel. Who has heard by one of
-    `not_told_by` is not told again; who is affected by one of `still_affected_by` gets no all-clear.
+    `not_told_by` is not told again; whom one of `still_affected_by` affects gets no all-clear.
     `customers` are the only ones meant, if there are any.
     """
 
@@ -168,7 +168,7 @@ async def causes_of_others(tx: AsyncSession, outage: Row[Any], *, like: bool) ->
 
 
 async def decide_again(tx: AsyncSession, outage_id: str, kinds: Collection[NoticeKind]) -> bool:
-    """Have the latest round of some kinds look for whom it has not decided yet, if it is through."""
+    """Have the latest round of some kinds look for whom it has not decided, if it is through."""
     latest = (
         select(_notices.c.id)
         .where(

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tellal.domain.customers import Brand
 from tellal.domain.incidents import IncidentKind
 from tellal.domain.outages import NoticeKind
 from tellal.domain.scope import scope
 from tellal.services import outage_rounds as rounds
+from tellal.services.outage_history import Act
 from tellal.services.outage_rounds import Part
 from tellal.services.outage_words import variables
 
@@ -38,36 +38,29 @@ def is_material(kind: IncidentKind, before: Row[Any], row: Row[Any], now: dateti
 
 
 async def begin_round(
-    tx: AsyncSession,
-    brand: Brand,
-    kind: IncidentKind,
-    row: Row[Any],
-    notice: NoticeKind,
-    now: datetime,
-    *,
-    only: tuple[str, ...] = (),
+    act: Act, row: Row[Any], notice: NoticeKind, *, only: tuple[str, ...] = ()
 ) -> bool:
     """Begin a round of an outage, for `only` some if so said; say whether it could be for anybody.
 
     A kind of incident without a topic for a round does not send it. What people learn of an outage
     is not handed over after its expected end.
     """
-    topic = row.topic if notice is NoticeKind.NOTICE else kind.topics.get(notice)
+    topic = row.topic if notice is NoticeKind.NOTICE else act.kind.topics.get(notice)
     if topic is None:
         return False
-    parts = await parts_of(tx, row, notice, only=only)
+    parts = await parts_of(act.tx, row, notice, only=only)
     if not parts:
         return False
     await rounds.begin(
-        tx,
+        act.tx,
         row,
         kind=notice,
         topic=topic,
-        variables={"outage": variables(row, brand, kind, now)},
-        facts=facts_of(kind, row, notice),
+        variables={"outage": variables(row, act.brand, act.kind, act.now)},
+        facts=facts_of(act.kind, row, notice),
         parts=parts,
         expires_at=row.expected_end if notice in rounds.TELLS_OF_IT else None,
-        now=now,
+        now=act.now,
     )
     return True
 

@@ -1,4 +1,4 @@
-"""One look at one outage by its workflow: what the clock has made due is done, and when to look next.
+"""One look at one outage by its workflow: what the clock has made due is done, at once.
 
 The ledger decides; a look that is repeated, or comes late, does nothing twice.
 """
@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal import metrics
 from tellal.clock import Clock
-from tellal.domain.customers import Brand
 from tellal.domain.incidents import IncidentKind, Incidents
 from tellal.domain.journeys import OutageStep
 from tellal.domain.lead_times import reminder_at
@@ -31,7 +30,7 @@ from tellal.persistence.people import brand as read_brand
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.services import outage_rounds as rounds
-from tellal.services.outage_history import enter, written
+from tellal.services.outage_history import Act, enter, written
 from tellal.services.outage_telling import begin_round
 from tellal.services.outage_views import entries, notices, outages
 from tellal.services.outage_words import NEXT_UPDATE
@@ -66,13 +65,9 @@ class OutageWatch:
             query = select(outages).where(outages.c.id == outage_id)
             row = (await tx.execute(query.with_for_update(key_share=True))).one()
             brand = await read_brand(tx, row.brand_id)
-            glance = _Glance(
-                tx=tx,
-                brand=brand,
-                kind=self._incidents.kinds[row.incident],
-                incidents=self._incidents,
-                now=self._clock.now(),
-            )
+            kind = self._incidents.kinds[row.incident]
+            act = Act(tx=tx, brand=brand, kind=kind, now=self._clock.now())
+            glance = _Glance(act=act, incidents=self._incidents)
             row = await glance.do_what_is_due(row)
             undecided = await rounds.undecided(tx, row.id)
             left = await _open_outcomes(tx, row.id)
@@ -91,11 +86,20 @@ class OutageWatch:
 class _Glance:
     """A look at one outage whose row is locked."""
 
-    tx: AsyncSession
-    brand: Brand
-    kind: IncidentKind
+    act: Act
     incidents: Incidents
-    now: datetime
+
+    @property
+    def tx(self) -> AsyncSession:
+        return self.act.tx
+
+    @property
+    def kind(self) -> IncidentKind:
+        return self.act.kind
+
+    @property
+    def now(self) -> datetime:
+        return self.act.now
 
     async def do_what_is_due(self, row: Row[Any]) -> Row[Any]:
         state = OutageState(row.state)
@@ -122,7 +126,7 @@ class _Glance:
             return row
         if row.state == OutageState.ANNOUNCED and self._reminder(row) <= self.now < row.starts_at:
             row = await self._move(row, OutageCommand.REMIND)
-            await begin_round(self.tx, self.brand, self.kind, row, NoticeKind.REMINDER, self.now)
+            await begin_round(self.act, row, NoticeKind.REMINDER)
         announced = row.state in (OutageState.ANNOUNCED, OutageState.REMINDED)
         if announced and row.starts_at <= self.now:
             row = await self._move(row, OutageCommand.START)
@@ -182,9 +186,7 @@ class _Glance:
             )
         )
         if not (await self.tx.execute(sent)).scalar_one():
-            await begin_round(
-                self.tx, self.brand, self.kind, row, NoticeKind.COMPENSATION, self.now
-            )
+            await begin_round(self.act, row, NoticeKind.COMPENSATION)
 
     async def is_over(self, row: Row[Any], *, left: int, undecided: bool) -> bool:
         if OutageState(row.state) not in ENDED or undecided:
@@ -223,7 +225,7 @@ class _Glance:
         return since + self.kind.escalate_after
 
     def _reminder(self, row: Row[Any]) -> datetime:
-        rule = self.incidents.lead_time(self.brand.country, self.kind.sector)
+        rule = self.incidents.lead_time(self.act.brand.country, self.kind.sector)
         return reminder_at(rule, row.starts_at, row.confirmed_at)
 
     def _overdue(self, row: Row[Any]) -> datetime | None:
@@ -246,7 +248,7 @@ class _Glance:
     async def _move(self, row: Row[Any], command: OutageCommand) -> Row[Any]:
         state = next_state(OutageState(row.state), command)
         row = await written(self.tx, row, state=state.value)
-        await enter(self.tx, self.brand, self.kind, row, command, by=_BY, body={}, now=self.now)
+        await enter(self.act, row, command, by=_BY)
         return row
 
     async def _paged_since(self, row: Row[Any], due: datetime) -> bool:
@@ -259,17 +261,7 @@ class _Glance:
 
     async def _page(self, row: Row[Any], command: str, why: str) -> None:
         """Call for the person on call: a line of the history, a webhook, a metric."""
-        await enter(
-            self.tx,
-            self.brand,
-            self.kind,
-            row,
-            command,
-            by=_BY,
-            body={"why": why},
-            now=self.now,
-            shown=False,
-        )
+        await enter(self.act, row, command, by=_BY, body={"why": why}, shown=False)
         since = row.first_signal_at or row.declared_at
         said = {
             "outage_id": row.id,
@@ -280,7 +272,7 @@ class _Glance:
         }
         if row.simulated:
             return
-        await announce(self.tx, self.brand.id, f"on_call.{command}", said, self.now)
+        await announce(self.tx, self.act.brand.id, f"on_call.{command}", said, self.now)
         metrics.paged(command)
 
 

@@ -32,7 +32,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.services import outage_rounds as rounds
 from tellal.services.outage_checks import OutageChecks
-from tellal.services.outage_history import enter, wake, written
+from tellal.services.outage_history import Act, enter, wake, written
 from tellal.services.outage_planning import Planning
 from tellal.services.outage_telling import begin_round, is_material, parts_of
 from tellal.services.outage_views import (
@@ -156,7 +156,7 @@ class Outages:
         await self._checks.check(brand, kind, row)
         plan = await self._planning.plan(tx, brand, row, now)
         row = await written(tx, row, plan=plan.to_json())
-        await self._enter(tx, brand, row, "declare", by, {"title": said.title})
+        await enter(self._act(tx, brand, row), row, "declare", by=by, body={"title": said.title})
         await enqueue(
             tx,
             brand_id=brand.id,
@@ -201,7 +201,7 @@ class Outages:
         row = await self._moved(tx, brand.id, outage_id, OutageCommand.SHOW)
         now = self._clock.now()
         row = await written(tx, row, shown_at=row.shown_at or now)
-        await self._enter(tx, brand, row, OutageCommand.SHOW, by, {}, text=text)
+        await enter(self._act(tx, brand, row), row, OutageCommand.SHOW, by=by, text=text)
         return await self._told(tx, row)
 
     async def confirm(
@@ -218,7 +218,9 @@ class Outages:
             InvalidInputError: A text message is planned and nobody said what people can do
                 meanwhile (B12), or the plan is overridden without a reason.
         """
-        return await self._go(tx, brand, outage_id, OutageCommand.CONFIRM, go or Go(), by)
+        return await self._go(
+            tx, brand, outage_id, command=OutageCommand.CONFIRM, go=go or Go(), by=by
+        )
 
     async def announce(
         self, tx: AsyncSession, *, brand: Brand, outage_id: str, go: Go | None = None, by: str = ""
@@ -232,13 +234,16 @@ class Outages:
             InvalidInputError: It has no times, comes later than the sector's rules say and no
                 reason is given, or lacks what `confirm` asks for.
         """
-        return await self._go(tx, brand, outage_id, OutageCommand.ANNOUNCE, go or Go(), by)
+        return await self._go(
+            tx, brand, outage_id, command=OutageCommand.ANNOUNCE, go=go or Go(), by=by
+        )
 
     async def _go(
         self,
         tx: AsyncSession,
         brand: Brand,
         outage_id: str,
+        *,
         command: OutageCommand,
         go: Go,
         by: str,
@@ -249,7 +254,7 @@ class Outages:
         plan = await self._planning.fresh(tx, brand, before, now)
         if go.channels:
             plan = self._planning.overridden(plan, go.channels, go.reason)
-        self._checks.may_be_told(kind, before, plan)
+        self._checks.may_be_told(before, plan)
         if command is OutageCommand.ANNOUNCE:
             self._checks.in_time(brand, kind, before, now, excuse=go.reason)
         body: dict[str, object] = {"affected": plan.affected}
@@ -259,7 +264,7 @@ class Outages:
         if plan.needs_approval and not go.break_glass:
             if not before.asked_by:
                 row = await written(tx, before, asked_by=by or "?", plan=plan.to_json())
-                await self._enter(tx, brand, row, "ask", by, body, shown=False)
+                await enter(self._act(tx, brand, row), row, "ask", by=by, body=body, shown=False)
                 why = (
                     f"{plan.affected} people are affected, so a second person has to confirm it; "
                     "in a declared emergency say break_glass and why"
@@ -282,8 +287,8 @@ class Outages:
             shown_at=before.shown_at or now,
             started_at=before.started_at or (now if state is OutageState.CONFIRMED else None),
         )
-        await begin_round(tx, brand, kind, row, NoticeKind.NOTICE, now)
-        await self._enter(tx, brand, row, command, by, body, text=go.text)
+        await begin_round(self._act(tx, brand, row), row, NoticeKind.NOTICE)
+        await enter(self._act(tx, brand, row), row, command, by=by, body=body, text=go.text)
         return await self._told(tx, row, hints=self._checks.hints(brand, kind, row, now))
 
     async def update(
@@ -315,11 +320,11 @@ class Outages:
         await self._checks.check(brand, kind, row)
         why = ""
         if rounds.tells(row.state):
-            why = await self._tell_update(tx, brand, kind, before, row, now)
+            why = await self._tell_update(tx, brand, before=before, row=row)
         elif not values:
             why = "only the public text is new"
         body = {name: _plain(value) for name, value in values.items()}
-        await self._enter(tx, brand, row, command, by, body, text=change.text)
+        await enter(self._act(tx, brand, row), row, command, by=by, body=body, text=change.text)
         hints = self._checks.hints(brand, kind, row, now)
         return await self._told(tx, row, why=why, hints=hints)
 
@@ -340,7 +345,9 @@ class Outages:
             NotFoundError: The brand has no such outage.
             RefusedTransitionError: It does not run, or is already over.
         """
-        return await self._end(tx, brand, outage_id, OutageCommand.RESOLVE, by, text or {})
+        return await self._end(
+            tx, brand, outage_id, command=OutageCommand.RESOLVE, by=by, text=text or {}
+        )
 
     async def complete(
         self,
@@ -352,7 +359,9 @@ class Outages:
         text: Mapping[str, str] | None = None,
     ) -> OutageView:
         """End planned works: as `resolve` ends a failure."""
-        return await self._end(tx, brand, outage_id, OutageCommand.COMPLETE, by, text or {})
+        return await self._end(
+            tx, brand, outage_id, command=OutageCommand.COMPLETE, by=by, text=text or {}
+        )
 
     async def dismiss(
         self,
@@ -369,7 +378,9 @@ class Outages:
             NotFoundError: The brand has no such outage.
             RefusedTransitionError: It is not suspected (any more).
         """
-        return await self._end(tx, brand, outage_id, OutageCommand.DISMISS, by, text or {})
+        return await self._end(
+            tx, brand, outage_id, command=OutageCommand.DISMISS, by=by, text=text or {}
+        )
 
     async def cancel(
         self,
@@ -386,7 +397,9 @@ class Outages:
             NotFoundError: The brand has no such outage.
             RefusedTransitionError: It is a failure, or over.
         """
-        return await self._end(tx, brand, outage_id, OutageCommand.CANCEL, by, text or {})
+        return await self._end(
+            tx, brand, outage_id, command=OutageCommand.CANCEL, by=by, text=text or {}
+        )
 
     async def start(
         self, tx: AsyncSession, *, brand: Brand, outage_id: str, by: str = ""
@@ -399,7 +412,7 @@ class Outages:
         """
         row = await self._moved(tx, brand.id, outage_id, OutageCommand.START)
         row = await written(tx, row, started_at=self._clock.now())
-        await self._enter(tx, brand, row, OutageCommand.START, by, {})
+        await enter(self._act(tx, brand, row), row, OutageCommand.START, by=by)
         return await self._told(tx, row)
 
     async def reopen(
@@ -418,11 +431,13 @@ class Outages:
         row = await written(tx, row, resolved_at=None, reviewed_at=None, **values)
         await self._checks.check(brand, kind, row)
         plan = await self._planning.plan(tx, brand, row, now)
-        self._checks.may_be_told(kind, row, plan)
+        self._checks.may_be_told(row, plan)
         row = await written(tx, row, plan=plan.to_json())
-        await begin_round(tx, brand, kind, row, NoticeKind.NOTICE, now)
+        await begin_round(self._act(tx, brand, row), row, NoticeKind.NOTICE)
         body = {name: _plain(value) for name, value in values.items()}
-        await self._enter(tx, brand, row, OutageCommand.REOPEN, by, body, text=change.text)
+        await enter(
+            self._act(tx, brand, row), row, OutageCommand.REOPEN, by=by, body=body, text=change.text
+        )
         return await self._told(tx, row)
 
     async def restored(
@@ -442,8 +457,15 @@ class Outages:
         if not ids:
             raise ConflictError("nobody of these has said that he is still without", code="nobody")
         kind = self._checks.kind(row.incident)
-        await begin_round(tx, brand, kind, row, NoticeKind.ALL_CLEAR, now, only=ids)
-        await self._enter(tx, brand, row, "restored", by, {"customers": len(ids)}, shown=False)
+        await begin_round(self._act(tx, brand, row), row, NoticeKind.ALL_CLEAR, only=ids)
+        await enter(
+            self._act(tx, brand, row),
+            row,
+            "restored",
+            by=by,
+            body={"customers": len(ids)},
+            shown=False,
+        )
         return await self._told(tx, row)
 
     async def review(
@@ -469,7 +491,7 @@ class Outages:
         await tx.execute(delete(reviews).where(reviews.c.outage_id == row.id))
         await tx.execute(insert(reviews).values(outage_id=row.id, by=by, at=now, **values))
         row = await written(tx, row, reviewed_at=now)
-        await self._enter(tx, brand, row, "review", by, {}, shown=False)
+        await enter(self._act(tx, brand, row), row, "review", by=by, shown=False)
         await wake(tx, row, self._clock.now())
         return ReviewView(by=by, at=now, **values)
 
@@ -583,29 +605,27 @@ class Outages:
         self,
         tx: AsyncSession,
         brand: Brand,
-        kind: IncidentKind,
+        *,
         before: Row[Any],
         row: Row[Any],
-        now: datetime,
     ) -> str:
         """Tell those affected if it matters; return in words why not, empty if they are told."""
-        if is_material(kind, before, row, now):
-            plan = await self._planning.plan(tx, brand, row, now)
+        act = self._act(tx, brand, row)
+        if is_material(act.kind, before, row, act.now):
+            plan = await self._planning.plan(tx, brand, row, act.now)
             row = await written(tx, row, plan=plan.to_json())
-            self._checks.may_be_told(kind, row, plan)
-            await rounds.stop(tx, row.id, code="superseded", now=now)
-            await begin_round(tx, brand, kind, row, NoticeKind.UPDATE, now)
+            self._checks.may_be_told(row, plan)
+            await rounds.stop(tx, row.id, code="superseded", now=act.now)
+            await begin_round(act, row, NoticeKind.UPDATE)
             return ""
         if (before.areas, before.segment) != (row.areas, row.segment):
-            plan = await self._planning.plan(tx, brand, row, now)
+            plan = await self._planning.plan(tx, brand, row, act.now)
             row = await written(tx, row, plan=plan.to_json())
-            await self._widen(tx, brand, kind, row, now)
+            await self._widen(act, row)
             return ""
         return "nothing of it matters enough to those affected; public channels show it"
 
-    async def _widen(
-        self, tx: AsyncSession, brand: Brand, kind: IncidentKind, row: Row[Any], now: datetime
-    ) -> None:
+    async def _widen(self, act: Act, row: Row[Any]) -> None:
         """Have the round that runs look for who is new in the scope; who has heard stays so."""
         query = (
             select(notices.c.id)
@@ -617,17 +637,18 @@ class Outages:
             .order_by(notices.c.number.desc())
             .limit(1)
         )
-        latest = (await tx.execute(query)).scalar_one_or_none()
+        latest = (await act.tx.execute(query)).scalar_one_or_none()
         if latest is None:
-            await begin_round(tx, brand, kind, row, NoticeKind.NOTICE, now)
+            await begin_round(act, row, NoticeKind.NOTICE)
             return
-        await rounds.widen(tx, latest, await parts_of(tx, row, NoticeKind.NOTICE))
+        await rounds.widen(act.tx, latest, await parts_of(act.tx, row, NoticeKind.NOTICE))
 
     async def _end(
         self,
         tx: AsyncSession,
         brand: Brand,
         outage_id: str,
+        *,
         command: OutageCommand,
         by: str,
         text: Mapping[str, str],
@@ -639,35 +660,15 @@ class Outages:
         after = _AFTERWARDS.get(command)
         if after is not None:
             kind = self._checks.kind(row.incident)
-            await begin_round(tx, brand, kind, row, after, now)
-        await self._enter(tx, brand, row, command, by, {"in_flight": in_flight}, text=text)
+            await begin_round(self._act(tx, brand, row), row, after)
+        await enter(
+            self._act(tx, brand, row), row, command, by=by, body={"in_flight": in_flight}, text=text
+        )
         return await self._told(tx, row)
 
-    async def _enter(
-        self,
-        tx: AsyncSession,
-        brand: Brand,
-        row: Row[Any],
-        command: str,
-        by: str,
-        body: Mapping[str, object],
-        *,
-        text: Mapping[str, str] | None = None,
-        shown: bool = True,
-    ) -> None:
+    def _act(self, tx: AsyncSession, brand: Brand, row: Row[Any]) -> Act:
         kind = self._checks.kind(row.incident)
-        await enter(
-            tx,
-            brand,
-            kind,
-            row,
-            command,
-            by=by,
-            body=body,
-            now=self._clock.now(),
-            text=text,
-            shown=shown,
-        )
+        return Act(tx=tx, brand=brand, kind=kind, now=self._clock.now())
 
     async def _told(
         self, tx: AsyncSession, row: Row[Any], *, why: str = "", hints: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.services.outage_checks import OutageChecks
-from tellal.services.outage_history import enter, wake
+from tellal.services.outage_history import Act, enter, wake
 from tellal.services.outage_views import find, outages, signals
 from tellal.services.outages import Declaration, Outages
 from tellal.services.webhooks import announce
@@ -174,7 +174,8 @@ class Signals:
         known = added.one_or_none()
         if known is None:
             return
-        await enter(tx, brand, kind, row, "still_out", by=by, body={}, now=now, shown=False)
+        act = Act(tx=tx, brand=brand, kind=kind, now=now)
+        await enter(act, row, "still_out", by=by, shown=False)
         if not row.simulated:
             await announce(tx, brand.id, "outage.still_out", {"outage_id": outage_id}, now)
         if kind.kind is OutageKind.FAILURE:

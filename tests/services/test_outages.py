@@ -1,5 +1,6 @@
 """Commands of operators: what they change, whom they have told, and what they refuse."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, InvalidInputError, RefusedTransitionError
+from tellal.domain.incidents import IncidentKind
 from tellal.domain.messages import MessageState
 from tellal.domain.outages import OutageState
 from tellal.services.house import House
@@ -16,10 +18,8 @@ from tests.support.builders import a_brand, a_customer
 from tests.support.house import SetClock
 from tests.support.outages import (
     IN_TEPEBASI,
-    VARIABLES,
     confirmed,
     decided,
-    declaration,
     declared,
     handed_over,
     messages_of,
@@ -413,7 +413,5 @@ async def test_planned_works_are_announced_in_time_or_with_a_reason(
     assert any("late" in hint for hint in outage.hints)
 
 
-def lowered(kind: object) -> object:
-    from dataclasses import replace
-
-    return replace(kind, approval_above=3)  # type: ignore[type-var]
+def lowered(kind: IncidentKind) -> IncidentKind:
+    return replace(kind, approval_above=3)
