@@ -13,6 +13,7 @@ from tellal.persistence.session import Sessions
 from tellal.ports import Renderer
 from tellal.services.advancing import BookOf
 from tellal.services.asking import Asking
+from tellal.services.broadcasting import Broadcasting
 from tellal.services.case_notices import CaseNotices
 from tellal.services.cases import Cases
 from tellal.services.deciding import Deciding
@@ -23,6 +24,7 @@ from tellal.services.outages import Outages
 from tellal.services.posting import Posts
 from tellal.services.precedence import Precedence
 from tellal.services.progress import Progress
+from tellal.services.stopping import Stopping
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ class House:
     case_notices: CaseNotices
     outages: Outages
     outage_audience: OutageAudience
+    broadcasting: Broadcasting
+    stopping: Stopping
 
 
 async def _no_book(_: str) -> None:
@@ -81,6 +85,8 @@ def furnish(
         case_notices=CaseNotices(sessions, deciding, profiles, speed=speed),
         outages=Outages(books, progress, renderer, clock, routes),
         outage_audience=OutageAudience(sessions, deciding),
+        broadcasting=Broadcasting(sessions, deciding),
+        stopping=Stopping(sessions, clock),
     )
 
 

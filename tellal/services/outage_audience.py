@@ -14,7 +14,8 @@ from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import CauseRow, OutcomeRow
 from tellal.persistence.tables.outages import OutageRow
 from tellal.services.asking import document, situation
-from tellal.services.deciding import Deciding, Matter
+from tellal.services.deciding import Deciding
+from tellal.services.entries import Matter
 
 _causes = table(CauseRow)
 _outages = table(OutageRow)

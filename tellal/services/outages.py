@@ -14,7 +14,7 @@ from tellal.clock import Clock
 from tellal.domain.channels import BY_NUMBER
 from tellal.domain.customers import Brand
 from tellal.domain.errors import InvalidInputError, NotFoundError
-from tellal.domain.messages import UNSENT, MessageState, OutcomeState
+from tellal.domain.messages import OutcomeState
 from tellal.domain.outages import OutageCommand, OutageState, next_state
 from tellal.domain.outbox import OutboxKind
 from tellal.domain.routes import Load, RouteTable, has_link
@@ -27,6 +27,7 @@ from tellal.ports import Renderer
 from tellal.services.outbox import enqueue
 from tellal.services.posting import brand_variables
 from tellal.services.progress import Progress
+from tellal.services.stopping import stop_cause
 
 _outages = table(OutageRow)
 _causes = table(CauseRow)
@@ -164,7 +165,7 @@ class Outages:
             RefusedTransitionError: It is not suspected (any more).
         """
         outage = await self._apply(tx, brand_id, outage_id, OutageCommand.DISMISS)
-        await self._stop(tx, outage)
+        await stop_cause(tx, outage.cause_id, code="resolved", now=self._clock.now())
         return await self._changed(tx, outage)
 
     async def resolve(self, tx: AsyncSession, *, brand_id: str, outage_id: str) -> OutageView:
@@ -175,7 +176,7 @@ class Outages:
             RefusedTransitionError: It is not confirmed, or already resolved.
         """
         outage = await self._apply(tx, brand_id, outage_id, OutageCommand.RESOLVE)
-        in_flight = await self._stop(tx, outage)
+        in_flight = await stop_cause(tx, outage.cause_id, code="resolved", now=self._clock.now())
         return await self._changed(
             tx, outage, resolved_at=self._clock.now(), in_flight_at_stop=in_flight
         )
@@ -242,52 +243,6 @@ class Outages:
         state = next_state(OutageState(row.state), command)
         await tx.execute(update(_outages).where(_outages.c.id == row.id).values(state=state))
         return (await tx.execute(query)).one()
-
-    async def _stop(self, tx: AsyncSession, outage: Row[Any]) -> int:
-        """Stop the cause; intents hold a share of its row, so none commits after this.
-
-        Set-based where Progress goes one by one: an audience may be large. Returns how many
-        messages were in a provider's hands at that moment.
-        """
-        await tx.execute(
-            update(_causes).where(_causes.c.id == outage.cause_id).values(state="stopped")
-        )
-        of_cause = _messages.c.cause_id == outage.cause_id
-        unsent = select(_messages.c.outcome_id).where(of_cause, _messages.c.state.in_(list(UNSENT)))
-        locked = (
-            select(_outcomes.c.id)
-            .where(_outcomes.c.id.in_(unsent))
-            .order_by(_outcomes.c.id)
-            .with_for_update(key_share=True)
-        )
-        outcome_ids = (await tx.execute(locked)).scalars().all()
-        now = self._clock.now()
-        spared = (
-            update(_messages)
-            .where(_messages.c.outcome_id.in_(outcome_ids), _messages.c.state.in_(list(UNSENT)))
-            .values(state=MessageState.CANCELLED, state_at=now, code="resolved")
-            .returning(_messages.c.id)
-        )
-        message_ids = (await tx.execute(spared)).scalars().all()
-        await tx.execute(
-            update(_caps).where(_caps.c.message_id.in_(message_ids)).values(released_at=now)
-        )
-        spoken = select(_messages.c.outcome_id).where(
-            of_cause, _messages.c.state != MessageState.CANCELLED
-        )
-        await tx.execute(
-            update(_outcomes)
-            .where(
-                _outcomes.c.id.in_(outcome_ids),
-                _outcomes.c.state == OutcomeState.OPEN,
-                _outcomes.c.id.not_in(spoken),
-            )
-            .values(state=OutcomeState.CANCELLED, reason="resolved", closed_at=now, check_at=None)
-        )
-        in_flight = select(func.count()).where(
-            of_cause, _messages.c.state == MessageState.HANDING_OVER
-        )
-        return int((await tx.execute(in_flight)).scalar_one())
 
     async def _changed(self, tx: AsyncSession, outage: Row[Any], **values: object) -> OutageView:
         if values:

@@ -14,6 +14,7 @@ _INSTANTS = ("starts_at", "expected_end", "first_signal_at", "shown_at", "escala
 _LATER = ("started_at", "reviewed_at")
 _TEXTS = ("incident", "reason", "workaround", "hotline", "asked_by", "confirmed_by", "broke_glass")
 _TAKEN_DOWN = sa.text("state IN ('confirmed', 'in_progress') AND components <> '[]'::jsonb")
+_STOPPED = sa.text("counted AND state = 'stopped'")
 _RUNNING = sa.text("state NOT IN ('resolved','dismissed','completed','cancelled')")
 
 
@@ -57,6 +58,8 @@ def upgrade() -> None:
     op.drop_index("outages_that_take_down", table_name="outages")
     op.create_index("outages_that_take_down", "outages", ["brand_id"], postgresql_where=_TAKEN_DOWN)
     op.create_index("outages_running", "outages", ["brand_id", "state"], postgresql_where=_RUNNING)
+    op.add_column("causes", _text("stopped_for"))
+    op.create_index("causes_stopped", "causes", ["id"], postgresql_where=_STOPPED)
     op.create_table(
         "outage_entries",
         _id(),
@@ -174,6 +177,8 @@ def downgrade() -> None:
         "outage_entries",
     ):
         op.drop_table(table)
+    op.drop_index("causes_stopped", table_name="causes")
+    op.drop_column("causes", "stopped_for")
     op.drop_index("outages_running", table_name="outages")
     op.drop_index("outages_that_take_down", table_name="outages")
     op.create_index(
