@@ -95,7 +95,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         queue = settings.task_queue
         deliver = Telling(client, queue).deliver
         waiting = activities(
-            journeys=house.journeys, cases=house.case_notices, outages=house.outage_audience
+            journeys=house.journeys, cases=house.case_notices, outages=house.outage_desk
         )
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)

@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rules import explain
-from rules.definitions import Rule, WaitFor
+from rules.definitions import Rule, Topic, WaitFor
 from rules.phases import (
     Course,
     begin_with,
@@ -35,6 +35,7 @@ _RANK = (
     "refused",
     "blocked",
     "no_consent",
+    "channel_not_planned",
     "route_forbidden",
     "channel_down",
     "no_address",
@@ -48,10 +49,21 @@ UNWANTED_WORDS: Mapping[str, str] = {
     "service_only": "He wants service messages only",
 }
 
+WITHHELD_WORDS: Mapping[str, str] = {
+    "told_already": "He was told of this already, on another occasion",
+    "still_affected": "Something else still affects him",
+}
+
 
 def rank(code: str) -> int:
     """Say how early a reason stands among those why no channel is left."""
     return _RANK.index(code) if code in _RANK else len(_RANK)
+
+
+def over_at(topic: Topic, at: datetime, until: datetime | None) -> datetime:
+    """Return when a message of a topic has lost its use, if it is decided about at an instant."""
+    expires_at = at + topic.expires
+    return expires_at if until is None else max(at, min(expires_at, until))
 
 
 class Decider:
@@ -157,7 +169,7 @@ def _reference(asking: _Asking) -> EngineAnswer:
 
 def _conclude(asking: _Asking, answer: EngineAnswer, executor: str) -> Decision:
     shard, question = asking.shard, asking.question
-    expires_at = question.at + shard.topic.expires
+    expires_at = over_at(shard.topic, question.at, question.until)
     course = _course(asking, answer, expires_at)
     reasons = _reasons(course)
     verdict = Verdict.SUPPRESS
@@ -216,7 +228,10 @@ def _course(asking: _Asking, answer: EngineAnswer, expires_at: datetime) -> Cour
 
 
 def _suppress(course: Course, shard: Shard, question: Question, fired: frozenset[str]) -> None:
-    """Collect every reason to say nothing: the rules' own first, then what the ledger knows."""
+    """Collect every reason to say nothing: the broadcast's, the rules', the ledger's."""
+    if question.withheld:
+        text = WITHHELD_WORDS[question.withheld]
+        course.stops.append(Reason(code=question.withheld, text=text))
     for asked in shard.suppress:
         if asked.rule.id in fired:
             course.note(asked.rule)

@@ -11,7 +11,7 @@ from rules.questions import Question
 from rules.quiet import latest_end, quiet_until
 from rules.reference import Asked
 from rules.shards import Shard
-from tellal.domain.blocks import Block, BlockOrigin
+from tellal.domain.blocks import BlockOrigin
 from tellal.domain.channels import Channel
 from tellal.domain.decisions import CapUse, PlanStep, Reason
 
@@ -22,6 +22,8 @@ ADDRESS_WORDS: Mapping[Channel, str] = {
     Channel.WHATSAPP: "There is no usable WhatsApp number",
     Channel.BANNER: "He is on no page that can show a banner",
 }
+
+NOT_PLANNED = Reason(code="channel_not_planned", text="It is not planned to go over this channel")
 
 _BLOCK_WORDS: Mapping[BlockOrigin, str] = {
     BlockOrigin.INSTITUTION: "The institution has blocked the address",
@@ -68,7 +70,7 @@ class Course:
 def go_through_law(
     course: Course, laws: tuple[Asked[Law], ...], fired: frozenset[str], question: Question
 ) -> None:
-    """Remove channels without consent, forbidden or failed ones, and what has no good address."""
+    """Remove channels without consent, forbidden or failed ones, without address, not planned."""
     for asked in laws:
         law = asked.rule
         if law.id not in fired:
@@ -78,13 +80,11 @@ def go_through_law(
             if reason is not None:
                 course.remove(channel, reason)
                 course.note(law)
-    for channel in course.channels:
-        reason = _no_way(channel, question)
-        if reason is not None:
-            course.remove(channel, reason)
-    for channel in course.channels:
-        if channel not in question.reachable:
-            course.remove(channel, _silence(channel, question.blocked.get(channel)))
+    for why in (_no_way, _silence, _not_planned):
+        for channel in course.channels:
+            reason = why(channel, question)
+            if reason is not None:
+                course.remove(channel, reason)
 
 
 def go_through_caps(
@@ -228,10 +228,18 @@ def _no_way(channel: Channel, question: Question) -> Reason | None:
     return None
 
 
-def _silence(channel: Channel, block: Block | None) -> Reason:
+def _silence(channel: Channel, question: Question) -> Reason | None:
+    """Say why the person has no address of a channel at which he can be reached."""
+    if channel in question.reachable:
+        return None
+    block = question.blocked.get(channel)
     if block is None:
         return Reason(code="no_address", text=ADDRESS_WORDS[channel])
     return Reason(code="blocked", text=f"{_BLOCK_WORDS[block.origin]}: {block.reason}")
+
+
+def _not_planned(channel: Channel, question: Question) -> Reason | None:
+    return NOT_PLANNED if channel in question.unplanned else None
 
 
 def free_slot_at(

@@ -32,7 +32,9 @@ class Question:
     channel to him; `down` names the failed components that a channel needs; `blocked` names the
     channels that are not reachable because of a block; `tallies` holds what the rulebook's counts
     came to, nothing for one that never happened; `cap_holders` names the topics that hold the slots
-    of `cap_uses`, in the same order, where that is known.
+    of `cap_uses`, in the same order, where that is known. Of a broadcast, `unplanned` are channels
+    that are not meant for him this time, `withheld` is the code of why he is not told at all, empty
+    if he may be, and `until` says when what it tells of is over.
     """
 
     topic: str
@@ -50,6 +52,9 @@ class Question:
     ledger: LedgerView = LedgerView(told_version=None, pending=False, attempts_made=0)
     wishes: Wishes = NO_WISHES
     tallies: Mapping[str, Tally] = field(default_factory=dict)
+    unplanned: frozenset[Channel] = frozenset()
+    withheld: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

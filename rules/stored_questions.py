@@ -37,6 +37,9 @@ def to_json(question: Question, read: Collection[str]) -> dict[str, object]:
         },
         "unroutable": {channel.value: why for channel, why in question.unroutable.items()},
         "down": {channel.value: what for channel, what in question.down.items()},
+        "unplanned": sorted(channel.value for channel in question.unplanned),
+        "withheld": question.withheld,
+        "until": None if question.until is None else question.until.isoformat(),
         "cap_uses": {
             cap: [used.isoformat() for used in uses] for cap, uses in question.cap_uses.items()
         },
@@ -69,6 +72,10 @@ def from_json(stored: Mapping[str, Any]) -> Question:
         blocked={Channel(name): _block(block, at) for name, block in stored["blocked"].items()},
         unroutable={Channel(name): why for name, why in stored["unroutable"].items()},
         down={Channel(name): what for name, what in stored.get("down", {}).items()},
+        # Questions from before there were broadcasts are of none.
+        unplanned=frozenset(Channel(name) for name in stored.get("unplanned", ())),
+        withheld=stored.get("withheld", ""),
+        until=datetime.fromisoformat(until) if (until := stored.get("until")) else None,
         cap_uses={
             cap: tuple(datetime.fromisoformat(used) for used in uses)
             for cap, uses in stored["cap_uses"].items()

@@ -3,9 +3,9 @@
 A number is a phase and the place of a rule in its section; they never leave this package.
 """
 
-from rules.decide import UNWANTED_WORDS
+from rules.decide import UNWANTED_WORDS, WITHHELD_WORDS
 from rules.definitions import Rule
-from rules.phases import ADDRESS_WORDS
+from rules.phases import ADDRESS_WORDS, NOT_PLANNED
 from rules.shards import Shard
 from tellal.domain.channels import Channel
 from tellal.domain.decisions import Reason
@@ -16,10 +16,12 @@ LAW, UNROUTABLE, SILENT, CAP, QUIET, EXPIRES, SUPPRESSED, LEDGER, NO_CHANNEL = (
     phase * 100_000 for phase in range(1, 10)
 )
 DOWN = UNROUTABLE + 1
-BLOCKED, NO_ADDRESS = SILENT, SILENT + 1
+BLOCKED, NO_ADDRESS, UNPLANNED = SILENT, SILENT + 1, SILENT + 2
 ALREADY_TOLD, CONVERTED, ALREADY_PENDING, ATTEMPTS_EXHAUSTED = (LEDGER + n for n in range(4))
 UNWANTED = {name: LEDGER + 10 + n for n, name in enumerate(UNWANTED_WORDS)}
 """What a customer does not want to hear, by the reason's own code."""
+WITHHELD = {name: LEDGER + 20 + n for n, name in enumerate(WITHHELD_WORDS)}
+"""Why a broadcast leaves somebody out, by the reason's own code."""
 
 _NO_WAY = {
     UNROUTABLE: Reason(code="route_forbidden", text="No route may carry it to his address"),
@@ -30,6 +32,7 @@ _LEDGER_WORDS = {
     ALREADY_PENDING: ("already_pending", "A message about this is on its way to him"),
     ATTEMPTS_EXHAUSTED: ("attempts_exhausted", "He was asked as often as is allowed"),
     **{number: (name, UNWANTED_WORDS[name]) for name, number in UNWANTED.items()},
+    **{number: (name, WITHHELD_WORDS[name]) for name, number in WITHHELD.items()},
 }
 
 
@@ -45,10 +48,7 @@ def reason_of(shard: Shard, code: int, channel: Channel | None = None) -> Reason
         case _ if phase == UNROUTABLE:
             return _NO_WAY[code]
         case _ if phase == SILENT:
-            if code == BLOCKED:
-                return Reason(code="blocked", text="The address is blocked")
-            words = ADDRESS_WORDS[channel] if channel else "There is no usable address"
-            return Reason(code="no_address", text=words)
+            return _silence(code, channel)
         case _ if phase == EXPIRES:
             text = "It may not go before it has expired"
             return Reason(code="expires_before_allowed", text=text)
@@ -60,6 +60,15 @@ def reason_of(shard: Shard, code: int, channel: Channel | None = None) -> Reason
             word, text = _LEDGER_WORDS[code]
             return Reason(code=word, text=text)
     return _of_rule(shard, phase, place)
+
+
+def _silence(code: int, channel: Channel | None) -> Reason:
+    if code == BLOCKED:
+        return Reason(code="blocked", text="The address is blocked")
+    if code == UNPLANNED:
+        return NOT_PLANNED
+    words = ADDRESS_WORDS[channel] if channel else "There is no usable address"
+    return Reason(code="no_address", text=words)
 
 
 def _of_rule(shard: Shard, phase: int, place: int) -> Reason:

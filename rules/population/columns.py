@@ -70,20 +70,20 @@ class Stored:
         wanted = [wish for wish in dict.fromkeys(wishes) if wish[0] not in run.document]
         raw = sorted({path for path, _ in wanted if path not in source.texts})
         layers.add({f"raw_{n}": layers[FACTS][path] for n, path in enumerate(raw)})
-        typed: dict[str, Column] = {}
+        columns: dict[str, Column] = {}
         for n, (path, kind) in enumerate(wanted):
             name = f"value_{n}"
             self._names[path, kind] = name
             if path in source.texts:
                 text = type_coerce(layers[source.texts[path]], Text)
-                typed[name] = text.collate("C") if kind is str else _absent(kind)
+                columns[name] = text.collate("C") if kind is str else _absent(kind)
                 continue
-            column = _typed(layers[f"raw_{raw.index(path)}"], kind)
+            column = typed(layers[f"raw_{raw.index(path)}"], kind)
             if path in source.marks:
                 held = true() if kind is bool else _absent(kind)
                 column = case((layers[source.marks[path]], held), else_=column)
-            typed[name] = column
-        layers.add(typed)
+            columns[name] = column
+        layers.add(columns)
 
     def read(self, layers: Layers, path: str, kind: PythonType) -> Column:
         """Return the column of a path's value, null where there is none of the type."""
@@ -200,7 +200,8 @@ def wishes_of(shard: Shard) -> list[Wish]:
     return [*shard.readable, *((measure.of, str) for measure in shard.derivable.measures)]
 
 
-def _typed(raw: Column, kind: PythonType) -> Column:
+def typed(raw: Column, kind: PythonType) -> Column:
+    """Read a value of JSON as a type, null where it is of another."""
     form = func.jsonb_typeof(raw, type_=Text)
     if kind is str:
         text = raw.op("#>>")(literal([], ARRAY(Text)))

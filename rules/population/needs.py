@@ -26,13 +26,17 @@ class Run:
     """One decision about everybody: the instant, and what surrounds the question for all alike.
 
     `banner` says that the surface that people are on can show one now; channels that are `down`
-    depend on what an outage has taken from everybody.
+    depend on what an outage has taken from everybody. `unplanned`, `withheld` and `until` are those
+    of a question.
     """
 
     at: datetime
     document: Mapping[str, Value] = field(default_factory=dict)
     banner: bool = False
     down: frozenset[Channel] = frozenset()
+    unplanned: frozenset[Channel] = frozenset()
+    withheld: str = ""
+    until: datetime | None = None
 
 
 CapSeen = tuple[str, int]

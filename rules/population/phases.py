@@ -35,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from rules.decide import rank
+from rules.decide import over_at, rank
 from rules.definitions import ChannelPlan, OnReach, QuietAction, Rule, WaitFor
 from rules.population import codes
 from rules.population.columns import Fields
@@ -189,18 +189,21 @@ class Phases:
         columns["unwanted"] = self._unwanted()
         stop = [asked.rule.id for asked in shard.stop]
         columns["converted"] = and_(self.masks.any_of(layers, stop), attempts > number(0))
+        withheld = codes.WITHHELD.get(self._run.withheld)
+        columns["withheld"] = cast(null() if withheld is None else number(withheld), BigInteger)
         columns["stopped"] = self.masks.any_of(layers, [one.rule.id for one in shard.suppress])
         columns["plan"] = _first(
             (self._held(asked.rule), number(n)) for n, asked in enumerate(shard.channels)
         )
         self._put(columns)
         silent = or_(
-            self["unwanted"].is_not(null()),
+            *(self[name].is_not(null()) for name in ("withheld", "unwanted")),
             *(self[name] for name in ("told", "is_pending", "exhausted", "converted")),
         )
         self._put(
             {
                 "stops": case(
+                    (self["withheld"].is_not(null()), self["withheld"]),
                     (self["stopped"], self._first_suppression()),
                     (self["unwanted"].is_not(null()), self["unwanted"]),
                     (self["told"], number(codes.ALREADY_TOLD)),
@@ -268,6 +271,8 @@ class Phases:
             blocked = self._layers[blocked_column(channel, kind)]
             silence = case((blocked, number(codes.BLOCKED)), else_=number(codes.NO_ADDRESS))
             branches.append((not_(self._layers[open_column(channel, kind)]), silence))
+        if channel in self._run.unplanned:
+            branches.append((true(), number(codes.UNPLANNED)))
         return case(*branches, else_=number(codes.LEFT))
 
     def _planned(self, plans: Sequence[int]) -> Column:
@@ -429,7 +434,8 @@ class Phases:
     def _drop_what_expires(self) -> None:
         stop = self._by_plan(self._quiet_stop) if self._quiet.rules else cast(null(), _NUMBER)
         columns: dict[str, Column] = {"quiet_stop": stop}
-        expires = literal(self._run.at + self._shard.topic.expires, _INSTANT)
+        run = self._run
+        expires = literal(over_at(self._shard.topic, run.at, run.until), _INSTANT)
         for one in self._channels:
             goes = self[f"goes_{one}"]
             why = [(goes >= expires, number(codes.EXPIRES))]
@@ -548,7 +554,7 @@ class Phases:
         """Return the numbers of reasons that have a rank of their own."""
         known = [
             *range(codes.LAW, codes.LAW + 2 * len(self._shard.law)),
-            *(codes.UNROUTABLE, codes.DOWN, codes.BLOCKED, codes.NO_ADDRESS),
+            *(codes.UNROUTABLE, codes.DOWN, codes.BLOCKED, codes.NO_ADDRESS, codes.UNPLANNED),
             *range(codes.CAP, codes.CAP + len(self._shard.caps)),
             *range(codes.QUIET, codes.QUIET + len(self._shard.quiet_hours)),
         ]

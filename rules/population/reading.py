@@ -109,6 +109,8 @@ class Reader:
         self, seen: Mapping[str, Any], held: set[str], went: Mapping[Channel, int]
     ) -> Iterator[Reason]:
         shard = self._shard
+        if seen["withheld"] is not None:
+            yield codes.reason_of(shard, seen["withheld"])
         for n, asked in enumerate(shard.suppress):
             if asked.rule.id in held:
                 yield codes.reason_of(shard, codes.SUPPRESSED + n)
@@ -147,7 +149,8 @@ class Reader:
         if seen["converted"]:
             yield from (asked.rule for asked in shard.stop)
         silent = any(seen[name] for name in ("told", "converted", "is_pending", "exhausted"))
-        if stops or silent or seen["unwanted"] is not None:
+        left_out = seen["withheld"] is not None or seen["unwanted"] is not None
+        if stops or silent or left_out:
             return
         if seen["plan"] is None:
             return
@@ -211,6 +214,8 @@ def _is(code: int, phase: int) -> bool:
 
 def _taken(code: int) -> int:
     """Return when a phase takes a channel away: of quiet hours, channel by channel."""
+    if code == codes.UNPLANNED:
+        return code
     if _is(code, codes.LAW):
         return codes.LAW + (code - codes.LAW) // 2
     for phase in (codes.QUIET, codes.SILENT, codes.UNROUTABLE):

@@ -56,6 +56,7 @@ def decisions(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any
         "verdict",
         "reason",
         "plan",
+        "withheld",
         "unwanted",
         "told",
         "converted",

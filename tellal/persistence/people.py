@@ -146,10 +146,18 @@ async def page_of_customers(
 
 
 async def lock_page(
-    tx: AsyncSession, brand_id: str, *, after: str, limit: int
+    tx: AsyncSession,
+    brand_id: str,
+    *,
+    after: str,
+    limit: int,
+    only: Collection[ColumnElement[bool]] = (),
 ) -> Sequence[Customer]:
-    """Lock and read the brand's next customers in the order of their ids."""
-    query = _next_customers(brand_id, after, limit).with_for_update(key_share=True)
+    """Lock and read the brand's next customers in the order of their ids.
+
+    `only` are conditions over the table of customers.
+    """
+    query = _next_customers(brand_id, after, limit).where(*only).with_for_update(key_share=True)
     return await _complete(tx, (await tx.execute(query)).all())
 
 

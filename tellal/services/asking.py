@@ -1,12 +1,13 @@
 """Puts a question about one customer to the rules: his facts, his history, his consents."""
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rules.decide import Decider, Question
+from rules.decide import Decider, Question, decide
 from rules.holder import RulebookHolder
 from rules.rulebook import Rulebook
 from rules.situations import Situation, zone_of
@@ -17,22 +18,32 @@ from tellal.domain.decisions import Decision, Value
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.routes import Load, RouteTable
 from tellal.services.components import channels_down
-from tellal.services.history import Journey, cap_uses, ledger_view, tallies
+from tellal.services.history import Journey, ledger_views, tallies_of, uses_of_caps
 from tellal.services.slots import Slot
+
+_AT_A_STRETCH = 32
+"""How many questions are answered before others may go on: a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What surrounds a question besides the customer: the event's facts, the case's channel.
 
-    `banner` says that the surface that the person is on can show one now.
+    `banner` says that the surface that the person is on can show one now. `unplanned`, `withheld`
+    and `until` are a broadcast's, as a question has them.
     """
 
     document: Mapping[str, Value]
     banner: bool = False
+    unplanned: frozenset[Channel] = frozenset()
+    withheld: str = ""
+    until: datetime | None = None
 
 
 NOTHING = Circumstances(document={})
+
+Asked = tuple[Customer, Circumstances]
+"""Somebody to decide about, and what surrounds the question about him."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +86,46 @@ class Asking:
             InvalidInputError: The rulebook has no such topic.
         """
         book = book or self.books.current
-        question, below = await self._gather(
-            tx, book, customer, topic_id, at, around=around, own=own, firm=firm, simulated=simulated
+        [(question, below)] = await self._gather(
+            tx,
+            book,
+            [(customer, around)],
+            topic_id,
+            at,
+            own=own,
+            firm=firm,
+            simulated=simulated,
         )
         decision = await self._decider.decide(book, question)
         return Answer(book=book, question=question, decision=decision, below=below)
+
+    async def ask_each(
+        self,
+        tx: AsyncSession,
+        people: Sequence[Asked],
+        topic_id: str,
+        at: datetime,
+        *,
+        simulated: bool = False,
+        book: Rulebook | None = None,
+    ) -> list[Answer]:
+        """Decide about many customers whose rows the caller has locked, each by himself.
+
+        What they are asked about is read for all of them at once, and the reference answers: it is
+        what a decision means, and the engine would have to be asked from another process.
+
+        Raises:
+            InvalidInputError: The rulebook has no such topic.
+        """
+        book = book or self.books.current
+        answers = []
+        gathered = await self._gather(tx, book, people, topic_id, at, simulated=simulated)
+        for number, (question, below) in enumerate(gathered, start=1):
+            decision = decide(book, question)
+            answers.append(Answer(book=book, question=question, decision=decision, below=below))
+            if number % _AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
+        return answers
 
     async def question(
         self,
@@ -94,31 +140,32 @@ class Asking:
         Raises:
             InvalidInputError: The rulebook has no such topic.
         """
-        return (await self._gather(tx, book, customer, topic_id, at))[0]
+        [(question, _)] = await self._gather(tx, book, [(customer, NOTHING)], topic_id, at)
+        return question
 
     async def _gather(
         self,
         tx: AsyncSession,
         book: Rulebook,
-        customer: Customer,
+        people: Sequence[Asked],
         topic_id: str,
         at: datetime,
         *,
-        around: Circumstances = NOTHING,
         own: Journey | None = None,
         firm: Collection[str] = (),
         simulated: bool = False,
-    ) -> tuple[Question, tuple[Slot, ...]]:
-        """Gather a question, and the slots that are not in its way.
+    ) -> list[tuple[Question, tuple[Slot, ...]]]:
+        """Gather each one's question, and the slots that are not in its way.
 
         A simulated question hears of rehearsals and of what is in earnest, any other only of that.
         """
         topic = book.topics.get(topic_id)
         if topic is None:
             raise InvalidInputError(f"the rulebook has no topic {topic_id!r}", field="topic")
-        uses = await cap_uses(
+        ids = [customer.id for customer, _ in people]
+        uses = await uses_of_caps(
             tx,
-            customer.id,
+            ids,
             book.caps_of(topic_id),
             at,
             own,
@@ -126,28 +173,39 @@ class Asking:
             firm=firm,
             simulated=simulated,
         )
-        question = Question(
-            topic=topic_id,
-            at=at,
-            timezone=customer.timezone,
-            document=document(customer, around.document),
-            cap_uses=uses.instants,
-            cap_holders=uses.holders,
-            consents=agreed(customer),
-            reachable=reachable(customer, topic.message_class, at, banner=around.banner),
-            blocked=customer.blocked(topic.message_class, at),
-            country=customer.country,
-            wishes=customer.wishes,
-            unroutable=unroutable(customer, topic.message_class, self._routes),
-            down=await channels_down(
-                tx, customer.brand_id, self._routes.needs, simulated=simulated
-            ),
-            ledger=await ledger_view(tx, customer.id, topic, at, own, simulated=simulated),
-            tallies=await tallies(
-                tx, customer.id, book.counts_of(topic_id), at, simulated=simulated
-            ),
-        )
-        return question, uses.below
+        ledger = await ledger_views(tx, ids, topic, at, own, simulated=simulated)
+        tallies = await tallies_of(tx, ids, book.counts_of(topic_id), at, simulated=simulated)
+        down = {
+            brand_id: await channels_down(tx, brand_id, self._routes.needs, simulated=simulated)
+            for brand_id in {customer.brand_id for customer, _ in people}
+        }
+        kind = topic.message_class
+        gathered = []
+        for number, (customer, around) in enumerate(people, start=1):
+            question = Question(
+                topic=topic_id,
+                at=at,
+                timezone=customer.timezone,
+                document=document(customer, around.document),
+                cap_uses=uses[customer.id].instants,
+                cap_holders=uses[customer.id].holders,
+                consents=agreed(customer),
+                reachable=reachable(customer, kind, at, banner=around.banner),
+                blocked=customer.blocked(kind, at),
+                country=customer.country,
+                wishes=customer.wishes,
+                unroutable=unroutable(customer, kind, self._routes),
+                down=down[customer.brand_id],
+                ledger=ledger[customer.id],
+                tallies=tallies[customer.id],
+                unplanned=around.unplanned,
+                withheld=around.withheld,
+                until=around.until,
+            )
+            gathered.append((question, uses[customer.id].below))
+            if number % _AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
+        return gathered
 
     @property
     def book(self) -> Rulebook:

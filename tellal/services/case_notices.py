@@ -18,7 +18,8 @@ from tellal.persistence.session import Sessions, make_singles
 from tellal.persistence.tables.ledger import OutcomeRow
 from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
 from tellal.services.asking import Circumstances
-from tellal.services.deciding import Deciding, Matter
+from tellal.services.deciding import Deciding
+from tellal.services.entries import Matter
 
 _cases = table(CaseRow)
 _entries = table(CaseEntryRow)

@@ -10,6 +10,7 @@ from tellal.persistence.bulk import given
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.ledger import AttemptRow, CauseRow, MessageRow, OutcomeRow
+from tellal.services.gate import open_gate
 
 _messages = table(MessageRow)
 _outcomes = table(OutcomeRow)
@@ -27,6 +28,7 @@ DUE = (
     .join(_causes, _causes.c.id == _messages.c.cause_id)
     .join(_customers, _customers.c.id == _messages.c.customer_id)
     .where(
+        open_gate(),
         _messages.c.lane == bindparam("of_lane"),
         _messages.c.state == MessageState.QUEUED.value,
         _messages.c.held_by.is_(None),
@@ -43,7 +45,9 @@ DUE = (
         )
     )
 )
-"""A lane's most urgent due messages whose causes run; with folding and revision of plans."""
+"""A lane's most urgent due messages whose causes run; with folding and revision of plans.
+
+While a stop goes on there are none: it must not wait for one share of a cause after another."""
 
 _DEFERRED = (
     select(_messages.c.id)

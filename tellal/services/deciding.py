@@ -3,9 +3,7 @@
 Decision, cause, outcome, cap slots, message and the workflow's start are one transaction.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select
@@ -13,19 +11,18 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
-from rules.rulebook import Topic
 from tellal.clock import Clock
 from tellal.domain.customers import Brand, Customer
-from tellal.domain.decisions import Decision, Verdict
-from tellal.domain.messages import OutcomeState
+from tellal.domain.decisions import Decision
 from tellal.domain.outbox import OutboxKind
-from tellal.domain.plans import Plan, Step
+from tellal.domain.plans import Plan
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import CauseRow, DecisionRow, OutcomeRow
-from tellal.services.asking import NOTHING, Answer, Asking, Circumstances
+from tellal.services.asking import Asking
+from tellal.services.entries import Entry, Matter, first_posting, outcome_row, plan_of
 from tellal.services.outbox import enqueue
-from tellal.services.posting import Posted, Posting, Posts
+from tellal.services.posting import Posted, Posts
 from tellal.services.precedence import Arrival, Precedence
 from tellal.services.recording import decision_row
 
@@ -60,27 +57,6 @@ _WRITE_DECISION = insert(_decisions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matter:
-    """What is to be decided: a topic, and why it comes up.
-
-    `cause_key` names the cause within the brand; a topic that is told once per content version
-    widens it to the version; `cause_id` is set when the cause exists already. `workflow_id` is the
-    journey that already follows (a case); None makes a nudge of its own, and an empty one leaves
-    the outcome to the ledger (a broadcast). A `simulated` one is rehearsed, with all that follows.
-    """
-
-    topic: str
-    cause_kind: str
-    cause_key: str
-    cause_id: str | None = None
-    event_id: str | None = None
-    variables: Mapping[str, object] = field(default_factory=dict)
-    around: Circumstances = NOTHING
-    workflow_id: str | None = None
-    simulated: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """A decision as it stands in the ledger, with what was written for it."""
 
@@ -93,27 +69,6 @@ class Decided:
     def outcome_id(self) -> str | None:
         """The outcome's id, if there is one."""
         return None if self.outcome is None else str(self.outcome.id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
-    """What one decision writes: everything about it in one place."""
-
-    tx: AsyncSession
-    brand: Brand
-    customer: Customer
-    topic: Topic
-    matter: Matter
-    answer: Answer
-    now: datetime
-
-    @property
-    def decision(self) -> Decision:
-        return self.answer.decision
-
-    @property
-    def silent(self) -> bool:
-        return self.decision.verdict is Verdict.SUPPRESS
 
 
 class Deciding:
@@ -136,7 +91,7 @@ class Deciding:
         self.precedence = precedence
         self.posts = posts
         self.clock = clock
-        self._speed = speed
+        self.speed = speed
 
     async def decide(
         self, tx: AsyncSession, brand: Brand, customer: Customer, matter: Matter
@@ -157,7 +112,7 @@ class Deciding:
             book=book,
         )
         decision = answer.decision
-        entry = _Entry(
+        entry = Entry(
             tx=tx,
             brand=brand,
             customer=customer,
@@ -186,70 +141,18 @@ class Deciding:
         await self.precedence.make_way(tx, customer, arrival)
         return Decided(id=decision_id, decision=decision, outcome=outcome, posted=posted)
 
-    def _plan(self, entry: _Entry) -> Plan:
-        """Pin what the journey begins with."""
-        decision, topic = entry.decision, entry.topic
-        channel_rule = next((f.rule for f in decision.fired if f.section == "channels"), "")
-        return Plan(
-            steps=tuple(
-                Step(channel=step.channel, patience=step.patience / self._speed)
-                for step in decision.steps
-            ),
-            attempts=topic.attempts,
-            every=topic.every / self._speed,
-            expires=topic.expires,
-            lane=topic.lane,
-            message_class=topic.message_class,
-            priority=topic.priority,
-            rule=channel_rule,
-            revision=decision.revision,
-            language=entry.customer.locale,
-            variables=entry.matter.variables,
-            fold=topic.fold,
-            simulated=entry.matter.simulated,
-        )
-
-    async def _outcome(self, entry: _Entry, cause_id: str) -> Row[Any]:
-        plan = self._plan(entry)
-        outcome_id = new_id()
-        workflow_id = entry.matter.workflow_id
-        if workflow_id is None:
-            workflow_id = f"nudge/{outcome_id}"
-        values = {
-            "id": outcome_id,
-            "brand_id": entry.brand.id,
-            "cause_id": cause_id,
-            "customer_id": entry.customer.id,
-            "topic": entry.topic.id,
-            "content_version": entry.topic.content_version,
-            "state": OutcomeState.SUPPRESSED if entry.silent else OutcomeState.OPEN,
-            "reason": entry.decision.reasons[0].code if entry.silent else "",
-            "plan": plan.to_json(),
-            "tries": 0 if entry.silent else 1,
-            "workflow_id": workflow_id or None,
-            "check_at": None if workflow_id or entry.silent else entry.now + plan.expires,
-            "created_at": entry.now,
-            "closed_at": entry.now if entry.silent else None,
-        }
+    async def _outcome(self, entry: Entry, cause_id: str) -> Row[Any]:
+        values = outcome_row(entry, plan_of(entry, self.speed), cause_id)
         written: Row[Any] = (await entry.tx.execute(_WRITE_OUTCOME, values)).one()
         return written
 
-    async def _post_first(self, entry: _Entry, outcome: Row[Any]) -> Posted:
-        first = entry.decision.steps[0]
-        posting = Posting(
-            outcome_id=outcome.id,
-            cause_id=outcome.cause_id,
-            topic=entry.topic.id,
-            plan=Plan.from_json(outcome.plan),
-            step=0,
-            try_no=outcome.tries,
-            not_before=first.not_before,
-            caps=[use.cap for use in entry.decision.cap_uses if use.channel is first.channel],
-        )
+    async def _post_first(self, entry: Entry, outcome: Row[Any]) -> Posted:
+        plan = Plan.from_json(outcome.plan)
+        posting = first_posting(entry, plan, outcome.id, outcome.cause_id, outcome.tries)
         return await self.posts.post(entry.tx, entry.brand, entry.customer, posting, entry.now)
 
 
-async def _cause(entry: _Entry) -> str:
+async def _cause(entry: Entry) -> str:
     key, kind = entry.matter.cause_key, entry.matter.cause_kind
     if entry.topic.once:
         key, kind = f"topic:{entry.topic.id}@{entry.topic.content_version}", "content_version"
@@ -272,7 +175,7 @@ async def _cause(entry: _Entry) -> str:
     return str(known.scalar_one())
 
 
-async def _start_nudge(entry: _Entry, outcome: Row[Any]) -> None:
+async def _start_nudge(entry: Entry, outcome: Row[Any]) -> None:
     await enqueue(
         entry.tx,
         brand_id=entry.brand.id,
@@ -288,7 +191,7 @@ async def _start_nudge(entry: _Entry, outcome: Row[Any]) -> None:
     )
 
 
-async def _write_decision(entry: _Entry, outcome_id: str | None) -> str:
+async def _write_decision(entry: Entry, outcome_id: str | None) -> str:
     row = decision_row(
         entry.decision,
         entry.answer.question,

@@ -18,7 +18,8 @@ from tellal.persistence.people import lock_customer
 from tellal.persistence.tables.customers import CustomerRow, EventRow
 from tellal.persistence.tables.ledger import OutcomeRow
 from tellal.services.asking import Circumstances, document, situation
-from tellal.services.deciding import Decided, Deciding, Matter
+from tellal.services.deciding import Decided, Deciding
+from tellal.services.entries import Matter
 from tellal.services.progress import Progress
 
 _customers = table(CustomerRow)

@@ -1,4 +1,7 @@
-"""What the ledger remembers of a customer and a topic, as a decision needs it.
+"""What the ledger remembers of customers and a topic, as decisions need it.
+
+One customer is asked about as many are, so that a decision by himself and one among thousands rest
+on the same.
 
 Rehearsals are in the ledger, too. What is in earnest does not see them: nobody goes without a
 message because one was rehearsed. A rehearsal sees everything, as the real thing would.
@@ -10,7 +13,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ARRAY, Select, String, any_, bindparam, func, or_, select
+from sqlalchemy import ARRAY, Row, Select, String, any_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.decide import LedgerView
@@ -28,8 +31,19 @@ _caps = table(CapUseRow).c
 _messages = table(MessageRow).c
 _events = table(EventRow).c
 
-_CAP_USES = (
+_WHOSE = any_(bindparam("whose", type_=ARRAY(String)))
+_TOLD_OF: Select[Any] = select(
+    _outcomes.customer_id,
+    _outcomes.id,
+    _outcomes.state,
+    _outcomes.content_version,
+    _outcomes.tries,
+    _outcomes.created_at,
+).where(_outcomes.customer_id == _WHOSE, _outcomes.topic == bindparam("of_topic"))
+_TOLD_IN_EARNEST = _TOLD_OF.where(_outcomes.plan["simulated"].as_boolean().is_not(True))
+_CAP_USES: Select[Any] = (
     select(
+        _caps.customer_id,
         _caps.cap,
         _caps.used_at,
         _messages.id,
@@ -40,7 +54,7 @@ _CAP_USES = (
     )
     .join(_messages.id.table, _messages.id == _caps.message_id)
     .where(
-        _caps.customer_id == bindparam("whose"),
+        _caps.customer_id == _WHOSE,
         _caps.cap == any_(bindparam("caps", type_=ARRAY(String))),
         _caps.released_at.is_(None),
         # What has not left yet leaves now at the earliest, however old its slot is.
@@ -82,23 +96,34 @@ async def ledger_view(
     *,
     simulated: bool = False,
 ) -> LedgerView:
-    """Say whether the customer was told, is being told, and how often it was tried.
+    """Say whether the customer was told, is being told, and how often it was tried."""
+    found = await ledger_views(tx, [customer_id], topic, at, own, simulated=simulated)
+    return found[customer_id]
+
+
+async def ledger_views(
+    tx: AsyncSession,
+    customer_ids: Collection[str],
+    topic: Topic,
+    at: datetime,
+    own: Journey | None = None,
+    *,
+    simulated: bool = False,
+) -> dict[str, LedgerView]:
+    """Say of each customer whether he was told, is being told, and how often it was tried.
 
     Only topics that events ask for are remembered in this way; a case or an outage speaks for
     itself each time. `own` is the journey that asks again: it is not in its own way.
     """
-    if not topic.on:
-        return LedgerView(told_version=None, pending=False, attempts_made=0)
-    query = select(
-        _outcomes.id,
-        _outcomes.state,
-        _outcomes.content_version,
-        _outcomes.tries,
-        _outcomes.created_at,
-    ).where(_outcomes.customer_id == customer_id, _outcomes.topic == topic.id)
-    if not simulated:
-        query = query.where(_outcomes.plan["simulated"].as_boolean().is_not(True))
-    rows = (await tx.execute(query)).all()
+    rows: dict[str, list[Row[Any]]] = {one: [] for one in customer_ids}
+    if topic.on:
+        query = _TOLD_OF if simulated else _TOLD_IN_EARNEST
+        for row in await tx.execute(query, {"whose": list(customer_ids), "of_topic": topic.id}):
+            rows[row.customer_id].append(row)
+    return {one: _view(mine, topic, at, own) for one, mine in rows.items()}
+
+
+def _view(rows: Sequence[Row[Any]], topic: Topic, at: datetime, own: Journey | None) -> LedgerView:
     others = [row for row in rows if own is None or row.id != own.outcome_id]
     since = at - topic.attempts_within if topic.attempts_within else None
     lately = [
@@ -108,11 +133,11 @@ async def ledger_view(
         and (since is None or row.created_at > since or (own and row.id == own.outcome_id))
     ]
     told = [row.content_version for row in others if row.state == OutcomeState.TOLD]
+    goes_on = topic.on and own is not None and own.tries
     return LedgerView(
         told_version=max(told, default=None),
         pending=any(row.state == OutcomeState.OPEN for row in others),
-        attempts_made=sum(row.tries for row in lately)
-        - (1 if own is not None and own.tries else 0),
+        attempts_made=sum(row.tries for row in lately) - (1 if goes_on else 0),
     )
 
 
@@ -127,17 +152,39 @@ async def cap_uses(
     firm: Collection[str] = (),
     simulated: bool = False,
 ) -> CapUses:
-    """Return which slots of these caps are taken within their windows, for a topic's priority.
+    """Return which slots of these caps a customer has taken; see `uses_of_caps`."""
+    found = await uses_of_caps(
+        tx, [customer_id], caps, at, own, priority=priority, firm=firm, simulated=simulated
+    )
+    return found[customer_id]
+
+
+async def uses_of_caps(
+    tx: AsyncSession,
+    customer_ids: Collection[str],
+    caps: Sequence[Cap],
+    at: datetime,
+    own: Journey | None = None,
+    *,
+    priority: int = 0,
+    firm: Collection[str] = (),
+    simulated: bool = False,
+) -> dict[str, CapUses]:
+    """Return which slots of these caps each has taken within their windows, for a priority.
 
     What has not left and has a lower priority is left out, unless it is `firm`: the caller has
     found that it cannot give way. A rehearsal leaves out what is in earnest and has not left, as
     the real thing would, but nothing in earnest gives way to it.
     """
     if not caps:
-        return CapUses()
+        return dict.fromkeys(customer_ids, CapUses())
     windows = {cap.id: at - cap.reach for cap in caps}
     query = _CAP_USES
-    values = {"whose": customer_id, "caps": list(windows), "since": min(windows.values())}
+    values = {
+        "whose": list(customer_ids),
+        "caps": list(windows),
+        "since": min(windows.values()),
+    }
     if own is not None:
         from_own = select(_messages.id).where(
             _messages.outcome_id == own.outcome_id, _messages.try_no == own.tries
@@ -145,24 +192,43 @@ async def cap_uses(
         query = query.where(_caps.message_id.not_in(from_own))
     if not simulated:
         query = query.where(_messages.simulated.is_(False))
-    found: dict[str, list[tuple[datetime, str]]] = {}
-    below = []
-    for row in (await tx.execute(query, values)).all():
-        unsent = row.state in UNSENT
-        used_at = max(row.used_at, at) if unsent else row.used_at
-        if unsent and -row.priority < priority and row.id not in firm:
-            if row.simulated == simulated:
-                below.append(
-                    Slot(cap=row.cap, message_id=row.id, priority=-row.priority, at=used_at)
-                )
-        elif used_at > windows[row.cap]:
-            found.setdefault(row.cap, []).append((used_at, row.topic))
-    ordered = {cap: sorted(uses, key=itemgetter(0)) for cap, uses in found.items()}
-    return CapUses(
-        instants={cap: tuple(used_at for used_at, _ in uses) for cap, uses in ordered.items()},
-        holders={cap: tuple(topic for _, topic in uses) for cap, uses in ordered.items()},
-        below=tuple(below),
-    )
+    rows: dict[str, list[Row[Any]]] = {one: [] for one in customer_ids}
+    for row in await tx.execute(query, values):
+        rows[row.customer_id].append(row)
+    seen = _Seen(at=at, windows=windows, priority=priority, firm=firm, simulated=simulated)
+    return {one: seen.uses(mine) for one, mine in rows.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """How slots look at an instant to a message of some priority."""
+
+    at: datetime
+    windows: Mapping[str, datetime]
+    priority: int
+    firm: Collection[str]
+    simulated: bool
+
+    def uses(self, rows: Sequence[Row[Any]]) -> CapUses:
+        """Sort one customer's slots into those that count and those that are below."""
+        found: dict[str, list[tuple[datetime, str]]] = {}
+        below = []
+        for row in rows:
+            unsent = row.state in UNSENT
+            used_at = max(row.used_at, self.at) if unsent else row.used_at
+            if unsent and -row.priority < self.priority and row.id not in self.firm:
+                if row.simulated == self.simulated:
+                    below.append(
+                        Slot(cap=row.cap, message_id=row.id, priority=-row.priority, at=used_at)
+                    )
+            elif used_at > self.windows[row.cap]:
+                found.setdefault(row.cap, []).append((used_at, row.topic))
+        ordered = {cap: sorted(uses, key=itemgetter(0)) for cap, uses in found.items()}
+        return CapUses(
+            instants={cap: tuple(used_at for used_at, _ in uses) for cap, uses in ordered.items()},
+            holders={cap: tuple(topic for _, topic in uses) for cap, uses in ordered.items()},
+            below=tuple(below),
+        )
 
 
 async def tallies(
@@ -174,33 +240,51 @@ async def tallies(
     simulated: bool = False,
 ) -> Mapping[str, Tally]:
     """Return how often what the rulebook counts happened to a customer lately, and when last."""
-    found: dict[str, Tally] = {}
+    return (await tallies_of(tx, [customer_id], counts, at, simulated=simulated))[customer_id]
+
+
+async def tallies_of(
+    tx: AsyncSession,
+    customer_ids: Collection[str],
+    counts: Sequence[Count],
+    at: datetime,
+    *,
+    simulated: bool = False,
+) -> dict[str, dict[str, Tally]]:
+    """Return how often what the rulebook counts happened to each customer, and when last."""
+    none = {count.id: Tally(0, None) for count in counts}
+    found = {one: dict(none) for one in customer_ids}
     for count in counts:
         query = _counting_events(count) if count.of is Counted.EVENTS else _counting_messages(count)
         if count.of is Counted.MESSAGES and not simulated:
             query = query.where(_messages.simulated.is_(False))
-        values = {"whose": customer_id, "since": at - count.within, "until": at}
-        number, newest = (await tx.execute(query, values)).one()
-        found[count.id] = Tally(number, newest)
+        values = {"whose": list(customer_ids), "since": at - count.within, "until": at}
+        for customer_id, number, newest in await tx.execute(query, values):
+            found[customer_id][count.id] = Tally(number, newest)
     return found
 
 
-def _counting_messages(count: Count) -> Select[int, Any]:
+def _counting_messages(count: Count) -> Select[str, int, Any]:
     handed = _messages.handed_at
-    query = select(func.count(), func.max(handed)).where(
-        _messages.customer_id == bindparam("whose"),
+    query = select(_messages.customer_id, func.count(), func.max(handed)).where(
+        _messages.customer_id == _WHOSE,
         handed > bindparam("since"),
         handed <= bindparam("until"),
         _messages.topic.in_(sorted(count.topics)),
         _messages.state.not_in(sorted(LOST)),
     )
-    return query if count.channel is None else query.where(_messages.channel == count.channel)
+    query = query if count.channel is None else query.where(_messages.channel == count.channel)
+    return query.group_by(_messages.customer_id)
 
 
-def _counting_events(count: Count) -> Select[int, Any]:
-    return select(func.count(), func.max(_events.occurred_at)).where(
-        _events.customer_id == bindparam("whose"),
-        _events.occurred_at > bindparam("since"),
-        _events.occurred_at <= bindparam("until"),
-        _events.type.in_(sorted(count.types)),
+def _counting_events(count: Count) -> Select[str, int, Any]:
+    return (
+        select(_events.customer_id, func.count(), func.max(_events.occurred_at))
+        .where(
+            _events.customer_id == _WHOSE,
+            _events.occurred_at > bindparam("since"),
+            _events.occurred_at <= bindparam("until"),
+            _events.type.in_(sorted(count.types)),
+        )
+        .group_by(_events.customer_id)
     )

@@ -29,6 +29,7 @@ from tellal.services.posting import Posts
 from tellal.services.precedence import Precedence
 from tellal.services.progress import Progress
 from tellal.services.signals import Signals
+from tellal.services.stopping import Stopping
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ class House:
     outages: Outages
     signals: Signals
     outage_desk: OutageDesk
+    broadcasting: Broadcasting
+    stopping: Stopping
 
 
 async def _no_book(_: str) -> None:
@@ -77,6 +80,7 @@ def furnish(
     asking = Asking(books, decider, routes)
     precedence = Precedence(asking, progress, clock)
     deciding = Deciding(asking, precedence, Posts(renderer), clock, speed=speed)
+    broadcasting = Broadcasting(sessions, deciding)
     profiles = load_profiles()
     beforehand = incidents or load_incidents()
     office = outage_office(
@@ -97,8 +101,10 @@ def furnish(
         signals=office.signals,
         outage_desk=OutageDesk(
             OutageWatch(sessions, beforehand, clock),
-            Broadcasting(sessions, deciding, routes),
+            broadcasting,
         ),
+        broadcasting=broadcasting,
+        stopping=Stopping(sessions, clock),
     )
 
 

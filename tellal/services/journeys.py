@@ -19,6 +19,7 @@ from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import CauseRow, OutcomeRow
 from tellal.services.advancing import BookOf, Look
 from tellal.services.deciding import Deciding
+from tellal.services.gate import pass_gate
 from tellal.services.progress import Progress
 
 _causes = table(CauseRow)
@@ -98,6 +99,7 @@ async def _share_cause(tx: AsyncSession, outcome_id: str) -> tuple[str, bool]:
 
     Returns whose outcome it is, and whether its cause has been stopped.
     """
+    await pass_gate(tx)
     query = (
         select(_outcomes.c.customer_id, _causes.c.state)
         .join(_causes, _causes.c.id == _outcomes.c.cause_id)

@@ -20,7 +20,7 @@ from tellal.domain.outages import NoticeKind, OutageKind
 from tellal.domain.routes import Load, RouteTable, has_link
 from tellal.domain.scope import scope
 from tellal.ports import Renderer
-from tellal.services.outage_planning import OutagePlan
+from tellal.services.outage_plans import Plan, channels_of
 from tellal.services.outage_words import variables
 from tellal.services.posting import brand_variables
 
@@ -90,20 +90,13 @@ class OutageChecks:
         for topic in topics.values():
             self._check_texts(brand, topic, self._trial(brand, kind, row))
 
-    def may_be_told(self, row: Row[Any], plan: OutagePlan) -> None:
+    def may_be_told(self, row: Row[Any], plan: Plan) -> None:
         """Refuse text messages that do not say what people can do meanwhile (B12).
 
         Raises:
             InvalidInputError: Nobody said it, nor that nothing is known.
         """
-        book = self._books.current
-        by_rules = {step[0] for one in book.shards[row.topic].channels for step in one.rule.steps}
-        planned = {
-            channel
-            for part in plan.parts
-            for channel in (by_rules if part.channels is None else part.channels)
-        }
-        if Channel.SMS in planned and not row.workaround and not row.no_workaround:
+        if Channel.SMS in channels_of(plan) and not row.workaround and not row.no_workaround:
             raise InvalidInputError(
                 "text messages are planned, and nobody has said what people can do meanwhile",
                 field="workaround",

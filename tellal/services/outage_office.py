@@ -9,6 +9,7 @@ from tellal.domain.routes import RouteTable
 from tellal.ports import Renderer
 from tellal.services.outage_checks import OutageChecks
 from tellal.services.outage_planning import Planning
+from tellal.services.outage_plans import OutagePlans
 from tellal.services.outages import Outages
 from tellal.services.signals import Signals
 
@@ -33,7 +34,8 @@ def outage_office(
 ) -> OutageOffice:
     """Wire the services; they need no rule engine."""
     checks = OutageChecks(incidents, books, renderer, routes, clock)
-    outages = Outages(checks, Planning(books, routes, renderer, incidents), clock)
+    plans = OutagePlans(Planning(incidents, books, renderer, routes))
+    outages = Outages(checks, plans, clock)
     return OutageOffice(
         incidents=incidents,
         clock=clock,

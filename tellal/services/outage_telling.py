@@ -13,6 +13,7 @@ from tellal.domain.outages import NoticeKind
 from tellal.domain.scope import scope
 from tellal.services import outage_rounds as rounds
 from tellal.services.outage_history import Act
+from tellal.services.outage_planning import outage_facts
 from tellal.services.outage_rounds import Part
 from tellal.services.outage_words import variables
 
@@ -56,24 +57,13 @@ async def begin_round(
         row,
         kind=notice,
         topic=topic,
-        variables={"outage": variables(row, act.brand, act.kind, act.now)},
-        facts=facts_of(act.kind, row, notice),
+        variables=variables(row, act.brand, act.kind, act.now),
+        facts=outage_facts(act.kind),
         parts=parts,
         expires_at=row.expected_end if notice in rounds.TELLS_OF_IT else None,
         now=act.now,
     )
     return True
-
-
-def facts_of(kind: IncidentKind, row: Row[Any], notice: NoticeKind) -> Mapping[str, object]:
-    """Return what rules may read of an outage."""
-    return {
-        "outage.kind": row.kind,
-        "outage.incident": kind.id,
-        "outage.severity": row.severity,
-        "outage.life_critical": kind.life_critical,
-        "outage.notice": notice.value,
-    }
 
 
 async def parts_of(

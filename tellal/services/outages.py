@@ -33,7 +33,7 @@ from tellal.persistence.tables.customers import CustomerRow
 from tellal.services import outage_rounds as rounds
 from tellal.services.outage_checks import OutageChecks
 from tellal.services.outage_history import Act, enter, wake, written
-from tellal.services.outage_planning import Planning
+from tellal.services.outage_plans import OutagePlans, overridden
 from tellal.services.outage_telling import begin_round, is_material, parts_of
 from tellal.services.outage_views import (
     EntryView,
@@ -132,9 +132,9 @@ class Review:
 class Outages:
     """Declares outages and applies commands; nothing goes to customers while one is suspected."""
 
-    def __init__(self, checks: OutageChecks, planning: Planning, clock: Clock) -> None:
+    def __init__(self, checks: OutageChecks, plans: OutagePlans, clock: Clock) -> None:
         self._checks = checks
-        self._planning = planning
+        self._plans = plans
         self._clock = clock
 
     async def declare(
@@ -154,8 +154,8 @@ class Outages:
         await self._check_twin(tx, brand, values, anyway=said.anyway)
         row = (await tx.execute(insert(outages).values(values).returning(outages))).one()
         await self._checks.check(brand, kind, row)
-        plan = await self._planning.plan(tx, brand, row, now)
-        row = await written(tx, row, plan=plan.to_json())
+        plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, now)
+        row = await written(tx, row, plan=dict(plan))
         await enter(self._act(tx, brand, row), row, "declare", by=by, body={"title": said.title})
         await enqueue(
             tx,
@@ -178,8 +178,8 @@ class Outages:
         if OutageState(row.state) in ENDED:
             raise ConflictError(f"the outage is {row.state}", code=f"already_{row.state}")
         now = self._clock.now()
-        plan = await self._planning.plan(tx, brand, row, now)
-        row = await written(tx, row, plan=plan.to_json())
+        plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, now)
+        row = await written(tx, row, plan=dict(plan))
         kind = self._checks.kind(row.incident)
         return await view(tx, row, now, hints=self._checks.hints(brand, kind, row, now))
 
@@ -251,22 +251,22 @@ class Outages:
         before = await find(tx, brand.id, outage_id, lock=True)
         state = next_state(OutageState(before.state), command)
         kind, now = self._checks.kind(before.incident), self._clock.now()
-        plan = await self._planning.fresh(tx, brand, before, now)
+        plan = await self._plans.current(tx, brand, kind, before, now)
         if go.channels:
-            plan = self._planning.overridden(plan, go.channels, go.reason)
+            plan = overridden(kind, before, plan, go.channels, reason=go.reason)
         self._checks.may_be_told(before, plan)
         if command is OutageCommand.ANNOUNCE:
             self._checks.in_time(brand, kind, before, now, excuse=go.reason)
-        body: dict[str, object] = {"affected": plan.affected}
+        body: dict[str, object] = {"affected": plan["affected"]}
         body |= {name: said for name in ("reason", "break_glass") if (said := getattr(go, name))}
         if go.channels:
             body["channels"] = dict(go.channels)
-        if plan.needs_approval and not go.break_glass:
+        if plan["needs_approval"] and not go.break_glass:
             if not before.asked_by:
-                row = await written(tx, before, asked_by=by or "?", plan=plan.to_json())
+                row = await written(tx, before, asked_by=by or "?", plan=dict(plan))
                 await enter(self._act(tx, brand, row), row, "ask", by=by, body=body, shown=False)
                 why = (
-                    f"{plan.affected} people are affected, so a second person has to confirm it; "
+                    f"{plan['told']} people are affected, so a second person has to confirm it; "
                     "in a declared emergency say break_glass and why"
                 )
                 return await view(tx, row, now, why=why)
@@ -280,7 +280,7 @@ class Outages:
             tx,
             before,
             state=state.value,
-            plan=plan.to_json(),
+            plan=dict(plan),
             confirmed_at=now,
             confirmed_by=by,
             broke_glass=go.break_glass,
@@ -430,9 +430,9 @@ class Outages:
         values = _new_values(row, change)
         row = await written(tx, row, resolved_at=None, reviewed_at=None, **values)
         await self._checks.check(brand, kind, row)
-        plan = await self._planning.plan(tx, brand, row, now)
+        plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, now)
         self._checks.may_be_told(row, plan)
-        row = await written(tx, row, plan=plan.to_json())
+        row = await written(tx, row, plan=dict(plan))
         await begin_round(self._act(tx, brand, row), row, NoticeKind.NOTICE)
         body = {name: _plain(value) for name, value in values.items()}
         await enter(
@@ -612,15 +612,15 @@ class Outages:
         """Tell those affected if it matters; return in words why not, empty if they are told."""
         act = self._act(tx, brand, row)
         if is_material(act.kind, before, row, act.now):
-            plan = await self._planning.plan(tx, brand, row, act.now)
-            row = await written(tx, row, plan=plan.to_json())
+            plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, act.now)
+            row = await written(tx, row, plan=dict(plan))
             self._checks.may_be_told(row, plan)
             await rounds.stop(tx, row.id, code="superseded", now=act.now)
             await begin_round(act, row, NoticeKind.UPDATE)
             return ""
         if (before.areas, before.segment) != (row.areas, row.segment):
-            plan = await self._planning.plan(tx, brand, row, act.now)
-            row = await written(tx, row, plan=plan.to_json())
+            plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, act.now)
+            row = await written(tx, row, plan=dict(plan))
             await self._widen(act, row)
             return ""
         return "nothing of it matters enough to those affected; public channels show it"

@@ -81,6 +81,47 @@ def template_variables(
     }
 
 
+def message_row(
+    brand: Brand, customer: Customer, posting: Posting, now: datetime
+) -> dict[str, object]:
+    """Return the values of a new row of `messages`, which waits in its lane."""
+    plan = posting.plan
+    channel = plan.steps[posting.step].channel
+    # One that is blocked is better than none: the lane ends the message and says why.
+    point = customer.open_to(channel, plan.message_class, now) or customer.usable(channel)
+    waits = posting.not_before > now
+    return {
+        "id": new_id(),
+        "brand_id": brand.id,
+        "cause_id": posting.cause_id,
+        "outcome_id": posting.outcome_id,
+        "customer_id": customer.id,
+        "contact_point_id": point.id if point else None,
+        "topic": posting.topic,
+        "message_class": plan.message_class.value,
+        "channel": channel.value,
+        "lane": plan.lane.value,
+        "priority": -plan.priority,
+        "try_no": posting.try_no,
+        "step": posting.step,
+        "language": plan.language,
+        "variables": dict(plan.variables),
+        "simulated": plan.simulated,
+        "state": (MessageState.DEFERRED if waits else MessageState.QUEUED).value,
+        "state_at": now,
+        "not_before": posting.not_before,
+        "expires_at": now + plan.expires,
+        "attempt": 0,
+        "created_at": now,
+        "provider": "",
+        "reference": "",
+        "receipts": "",
+        "code": "",
+        "subject": "",
+        "text": "",
+    }
+
+
 class Posts:
     """Writes messages; the caller decided, and holds the customer's lock."""
 
@@ -93,7 +134,7 @@ class Posts:
         """Write one message and the cap slots that it takes, and wake its lane."""
         plan = posting.plan
         channel = plan.steps[posting.step].channel
-        row = self._row(brand, customer, posting, now)
+        row = message_row(brand, customer, posting, now)
         if channel is Channel.BANNER:
             row |= await self._shown_at_once(brand, customer, posting, now)
         await tx.execute(_WRITE if channel is Channel.BANNER else _WRITE_AND_WAKE, row)
@@ -113,45 +154,6 @@ class Posts:
             title=str(row.get("subject", "")),
             text=str(row.get("text", "")),
         )
-
-    def _row(
-        self, brand: Brand, customer: Customer, posting: Posting, now: datetime
-    ) -> dict[str, object]:
-        plan = posting.plan
-        channel = plan.steps[posting.step].channel
-        # One that is blocked is better than none: the lane ends the message and says why.
-        point = customer.open_to(channel, plan.message_class, now) or customer.usable(channel)
-        waits = posting.not_before > now
-        return {
-            "id": new_id(),
-            "brand_id": brand.id,
-            "cause_id": posting.cause_id,
-            "outcome_id": posting.outcome_id,
-            "customer_id": customer.id,
-            "contact_point_id": point.id if point else None,
-            "topic": posting.topic,
-            "message_class": plan.message_class.value,
-            "channel": channel.value,
-            "lane": plan.lane.value,
-            "priority": -plan.priority,
-            "try_no": posting.try_no,
-            "step": posting.step,
-            "language": plan.language,
-            "variables": dict(plan.variables),
-            "simulated": plan.simulated,
-            "state": (MessageState.DEFERRED if waits else MessageState.QUEUED).value,
-            "state_at": now,
-            "not_before": posting.not_before,
-            "expires_at": now + plan.expires,
-            "attempt": 0,
-            "created_at": now,
-            "provider": "",
-            "reference": "",
-            "receipts": "",
-            "code": "",
-            "subject": "",
-            "text": "",
-        }
 
     async def _shown_at_once(
         self, brand: Brand, customer: Customer, posting: Posting, now: datetime

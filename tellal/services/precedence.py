@@ -214,7 +214,12 @@ async def _as_before(tx: AsyncSession, outcome_id: str) -> Circumstances:
         for path, value in stored.items()
         if not path.startswith("customer.")
     }
-    return Circumstances(document=around)
+    until = stored.get("until")
+    return Circumstances(
+        document=around,
+        unplanned=frozenset(Channel(name) for name in stored.get("unplanned", ())),
+        until=None if until is None else datetime.fromisoformat(until),
+    )
 
 
 async def _record(tx: AsyncSession, answer: Answer, row: Row[Any], by: str) -> str:

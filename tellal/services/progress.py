@@ -20,6 +20,7 @@ from tellal.persistence.bulk import arrays
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow
 from tellal.persistence.tables.ledger import CapUseRow, CauseRow, MessageRow, OutcomeRow
+from tellal.services.gate import pass_gate
 from tellal.services.journey_news import heard_of, wake
 from tellal.services.move_statements import (
     LOCK_MESSAGES,
@@ -114,6 +115,7 @@ class Progress:
         again = [move.message_id for move in moves if move.state is MessageState.QUEUED]
         if not again:
             return moves
+        await pass_gate(tx)
         query = (
             select(_messages.c.id, _causes.c.state)
             .join(_causes, _causes.c.id == _messages.c.cause_id)

@@ -6,7 +6,7 @@ erased from it.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -17,6 +17,8 @@ from tellal import metrics
 from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.domain.decisions import CapUse, Decision, Fired, PlanStep, Reason, Verdict
 from tellal.ids import new_id
+
+_AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})
 
 
 def decision_row(
@@ -41,7 +43,7 @@ def decision_row(
         "reason": reason,
         "revision": decision.revision,
         "executor": decision.executor,
-        "body": {**plain(asdict(decision)), "simulated": simulated},
+        "body": {**plain(decision), "simulated": simulated},
         "simulated": simulated,
         "asked": to_json(question, decision.read),
         "at": decision.at,
@@ -86,14 +88,20 @@ def decision_of(body: Mapping[str, Any]) -> Decision:
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - JSON is any of these
     """Turn a domain value into what JSON can hold: instants as ISO 8601, durations in seconds."""
-    if isinstance(value, dict):
+    if type(value) in _AS_THEY_ARE:
+        return value
+    if is_dataclass(value):
+        value = {one.name: getattr(value, one.name) for one in fields(value)}
+    if isinstance(value, Mapping):
         return {str(plain(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
+    return _written(value)
+
+
+def _written(value: Any) -> Any:  # noqa: ANN401 - what is no collection
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return value
+    return value.total_seconds() if isinstance(value, timedelta) else value

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -166,7 +167,11 @@ def compare(connection: Connection, book: Rulebook, chance: random.Random) -> No
         document={"event.cities": tuple(chance.sample(_TEXTS, 2))} if chance.random() < 0.5 else {},
         down=frozenset(one for one in Channel if chance.random() < 0.05),
         banner=chance.random() < 0.5,
+        unplanned=frozenset(one for one in Channel if chance.random() < 0.1),
+        withheld=chance.choice(["", "", "", "", "", "", "", *deciding.WITHHELD_WORDS]),
     )
+    if chance.random() < 0.2:
+        run = replace(run, until=run.at + chance.choice([timedelta(0), *_SPANS]))
     people = [a_person(chance, n, book, run) for n in range(PEOPLE)]
     found = by_sql(connection, book, people, run)
     shard = book.shards["offer"]
@@ -420,6 +425,9 @@ def a_person(chance: random.Random, number: int, book: Rulebook, run: Run) -> Pe
         country=place.country,
         unroutable={one: "no way" for one in good if chance.random() < 0.1},
         down=dict.fromkeys(run.down, "something"),
+        unplanned=run.unplanned,
+        withheld=run.withheld,
+        until=run.until,
         wishes=Wishes(
             service_only=chance.random() < 0.1,
             topics_off=frozenset({"offer"} if chance.random() < 0.05 else {"else"}),

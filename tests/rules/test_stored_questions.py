@@ -72,6 +72,9 @@ def _questions(draw: st.DrawFn) -> Question:
         country=draw(st.sampled_from(["", "TR", "PL"])),
         unroutable=draw(st.dictionaries(_channels, _texts, max_size=2)),
         down=draw(st.dictionaries(_channels, _texts, max_size=2)),
+        unplanned=draw(st.frozensets(_channels)),
+        withheld=draw(st.sampled_from(["", "told_already"])),
+        until=draw(st.none() | _instants),
         ledger=LedgerView(
             told_version=draw(st.none() | st.integers(0, 9)),
             pending=draw(st.booleans()),

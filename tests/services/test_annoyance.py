@@ -18,7 +18,7 @@ from tellal.persistence.tables.ledger import DecisionRow, MessageRow
 from tellal.services.annoyance import Annoyance, MostTold, annoyance
 from tellal.services.asking import Circumstances
 from tellal.services.complaints import ComplaintInput, Complaints
-from tellal.services.deciding import Matter
+from tellal.services.entries import Matter
 from tellal.services.house import House
 from tests.support.builders import a_brand, a_customer
 

@@ -13,7 +13,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.people import lock_customer
 from tellal.persistence.tables.customers import EventRow
 from tellal.persistence.tables.ledger import MessageRow
-from tellal.services.deciding import Matter
+from tellal.services.entries import Matter
 from tellal.services.history import tallies
 from tellal.services.house import House
 from tests.rules.writing import write

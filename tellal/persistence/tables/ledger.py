@@ -20,11 +20,15 @@ SILENT = "verdict = 'suppress' AND NOT simulated"
 class CauseRow(SQLModel, table=True):
     """Why people are spoken to. Intents to send share-lock it and require `running`.
 
-    The outcomes of a cause that speaks to many are `counted`.
+    The outcomes of a cause that speaks to many are `counted`; `stopped_for` says why it was
+    stopped, in the code of what had not left.
     """
 
     __tablename__ = "causes"
-    __table_args__ = (UniqueConstraint("brand_id", "key"),)
+    __table_args__ = (
+        UniqueConstraint("brand_id", "key"),
+        Index("causes_stopped", "id", postgresql_where=text("counted AND state = 'stopped'")),
+    )
 
     id: str = Field(primary_key=True)
     brand_id: str = Field(foreign_key="brands.id")
@@ -34,6 +38,7 @@ class CauseRow(SQLModel, table=True):
     state: str
     counted: bool = Field(default=False, sa_column_kwargs=FALSE)
     created_at: datetime = Field(sa_type=Instant)
+    stopped_for: str = Field(default="", sa_column_kwargs=EMPTY)
 
 
 class OutcomeRow(SQLModel, table=True):

@@ -14,13 +14,14 @@ _INSTANTS = ("starts_at", "expected_end", "first_signal_at", "shown_at", "escala
 _LATER = ("started_at", "reviewed_at")
 _TEXTS = ("incident", "reason", "workaround", "hotline", "asked_by", "confirmed_by", "broke_glass")
 _TAKEN_DOWN = sa.text("state IN ('confirmed', 'in_progress') AND components <> '[]'::jsonb")
+_STOPPED = sa.text("counted AND state = 'stopped'")
 _RUNNING = sa.text("state NOT IN ('resolved','dismissed','completed','cancelled')")
 
 # What an outage told until now becomes its first round.
 _FIRST_ROUNDS = """
 INSERT INTO outage_notices (id, outage_id, brand_id, number, kind, topic, cause_id, variables,
     parts, state, in_flight_at_stop, simulated, created_at, decided_at, stopped_at)
-SELECT id, id, brand_id, 1, 'notice', topic, cause_id, jsonb_build_object('outage', variables),
+SELECT id, id, brand_id, 1, 'notice', topic, cause_id, variables,
     jsonb_build_array(jsonb_build_object('name', 'everybody', 'segment', segment)),
     CASE WHEN resolved_at IS NOT NULL THEN 'stopped'
          WHEN decided_at IS NOT NULL THEN 'decided' ELSE 'deciding' END,
@@ -69,6 +70,8 @@ def upgrade() -> None:
     op.drop_index("outages_that_take_down", table_name="outages")
     op.create_index("outages_that_take_down", "outages", ["brand_id"], postgresql_where=_TAKEN_DOWN)
     op.create_index("outages_running", "outages", ["brand_id", "state"], postgresql_where=_RUNNING)
+    op.add_column("causes", _text("stopped_for"))
+    op.create_index("causes_stopped", "causes", ["id"], postgresql_where=_STOPPED)
     op.create_table(
         "outage_entries",
         _id(),
@@ -207,6 +210,8 @@ def downgrade() -> None:
         "outage_entries",
     ):
         op.drop_table(table)
+    op.drop_index("causes_stopped", table_name="causes")
+    op.drop_column("causes", "stopped_for")
     op.drop_index("outages_running", table_name="outages")
     op.drop_index("outages_that_take_down", table_name="outages")
     op.create_index(

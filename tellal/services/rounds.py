@@ -1,0 +1,166 @@
+"""A round of telling as its decision needs it: who is meant, in which order, how far it is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rules.ir import ALWAYS, Ir
+from rules.rulebook import Rulebook
+from rules.standing import parse_segment
+from tellal.domain.channels import Channel
+from tellal.domain.decisions import Value
+from tellal.domain.errors import NotFoundError
+from tellal.persistence.columns import table
+from tellal.persistence.tables.outages import OutageNoticeRow, OutageRow
+
+_notices = table(OutageNoticeRow)
+_outages = table(OutageRow)
+
+DECIDING, DECIDED = "deciding", "decided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """How far a round has come: the part, and the last customer in it."""
+
+    part: int = 0
+    after: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Write it as the ledger keeps it."""
+        return {"part": self.part, "after": self.after}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Who is decided together, and over which channels they may be told (None: as rules say).
+
+    `told_by` names causes: only those are meant to whom something of them was handed over, and
+    over the same channel. Who is open or told in one of `not_told_by` has been told already; who is
+    in a running round of one of `still_affected_by` (outages or causes) is still affected. If there
+    are `customers`, nobody else is meant.
+    """
+
+    segment: Ir = ALWAYS
+    channels: frozenset[Channel] | None = None
+    told_by: tuple[str, ...] = ()
+    not_told_by: tuple[str, ...] = ()
+    still_affected_by: tuple[str, ...] = ()
+    customers: tuple[str, ...] = ()
+
+    @property
+    def asks_who_was_told(self) -> bool:
+        """Whether it is only for those who were told of something."""
+        return bool(self.told_by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A round of an outage's telling, which is a cause of its own.
+
+    `facts` are what rules may read of the outage, `expires_at` is when nobody should hear of this
+    round any more.
+    """
+
+    id: str
+    brand_id: str
+    cause_id: str
+    topic: str
+    facts: Mapping[str, Value]
+    variables: Mapping[str, object]
+    parts: Sequence[Mapping[str, Any]]
+    place: Place
+    runs: bool
+    begins: bool
+    expires_at: datetime | None
+    simulated: bool
+
+    def part(self, book: Rulebook) -> Part | None:
+        """Return the part that it has come to, None when it is through.
+
+        Raises:
+            InvalidInputError: Its segment is no condition of the rulebook.
+        """
+        if self.place.part >= len(self.parts):
+            return None
+        raw = self.parts[self.place.part]
+        segment, channels = raw.get("segment"), raw.get("channels")
+        return Part(
+            segment=ALWAYS if segment is None else parse_segment(book, segment),
+            channels=None if channels is None else frozenset(map(Channel, channels)),
+            told_by=tuple(raw.get("told_by") or ()),
+            not_told_by=tuple(raw.get("not_told_by") or ()),
+            still_affected_by=tuple(raw.get("still_affected_by") or ()),
+            customers=tuple(raw.get("customers") or ()),
+        )
+
+
+async def read_round(tx: AsyncSession, notice_id: str) -> Round:
+    """Read a round without locking it.
+
+    Raises:
+        NotFoundError: There is no such round.
+    """
+    query = (
+        select(_notices, _outages.c.kind.label("of_kind"))
+        .join(_outages, _outages.c.id == _notices.c.outage_id)
+        .where(_notices.c.id == notice_id)
+    )
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise NotFoundError("no such round")
+    return Round(
+        id=row.id,
+        brand_id=row.brand_id,
+        cause_id=row.cause_id,
+        topic=row.topic,
+        facts=row.facts or {"outage.kind": row.of_kind},
+        variables=row.variables,
+        parts=row.parts,
+        place=Place(**row.cursor),
+        runs=row.state == DECIDING,
+        begins=not row.cursor,
+        expires_at=row.expires_at,
+        simulated=row.simulated,
+    )
+
+
+async def hold_round(tx: AsyncSession, one: Round) -> bool:
+    """Lock a round that is where it was read; False if it is not, or somebody is at it.
+
+    Nobody is waited for: an operator's command on the round goes first.
+    """
+    cursor = {} if one.begins else one.place.to_json()
+    query = select(_notices.c.id).where(
+        _notices.c.id == one.id, _notices.c.state == DECIDING, _notices.c.cursor == cursor
+    )
+    found = await tx.execute(query.with_for_update(key_share=True, skip_locked=True))
+    return found.one_or_none() is not None
+
+
+async def move_round(tx: AsyncSession, one: Round, place: Place, now: datetime) -> bool:
+    """Write how far a round has come, which the caller has locked; say whether it is through."""
+    values: dict[str, object] = {"cursor": place.to_json()}
+    through = place.part >= len(one.parts)
+    if through:
+        values |= {"state": DECIDED, "decided_at": now}
+    await tx.execute(update(_notices).where(_notices.c.id == one.id).values(values))
+    return through
+
+
+async def go_through_again(tx: AsyncSession, notice_id: str) -> bool:
+    """Have a round that was through go through its parts again, as its scope has grown.
+
+    Who has an outcome in it keeps it. False if it is not through, or stopped.
+    """
+    again = (
+        update(_notices)
+        .where(_notices.c.id == notice_id, _notices.c.state == DECIDED)
+        .values(state=DECIDING, cursor={}, decided_at=None)
+        .returning(_notices.c.id)
+    )
+    return (await tx.execute(again)).one_or_none() is not None
