@@ -86,10 +86,8 @@ def report_outages(
     for one in said.outages:
         notes = ["needs a review"] if one.review_missing else []
         notes += [f"broke glass: {one.broke_glass}"] if one.broke_glass else []
-        typer.echo(
-            f"{one.id}  {one.state:<11} audience {one.audience}, told {one.told}, "
-            f"all-clear {one.all_clears}  {one.title}{'  (' + '; '.join(notes) + ')' if notes else ''}"
-        )
+        counted = f"audience {one.audience}, told {one.told}, all-clear {one.all_clears}"
+        typer.echo(f"{one.id}  {one.state:<11} {counted}  {'; '.join([one.title, *notes])}")
 
 
 def _moment(text: str) -> datetime:

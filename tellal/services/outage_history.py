@@ -38,7 +38,8 @@ async def written(tx: AsyncSession, row: Row[Any], **values: object) -> Row[Any]
     if not values:
         return row
     statement = update(outages).where(outages.c.id == row.id).values(**values)
-    return (await tx.execute(statement.returning(outages))).one()
+    changed: Row[Any] = (await tx.execute(statement.returning(outages))).one()
+    return changed
 
 
 async def enter(

@@ -1,6 +1,6 @@
 """Who is told of an outage next, and whether what is new matters enough to tell anybody."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any

@@ -456,7 +456,6 @@ class Outages:
         ids = await answered(tx, row.id, refs, now)
         if not ids:
             raise ConflictError("nobody of these has said that he is still without", code="nobody")
-        kind = self._checks.kind(row.incident)
         await begin_round(self._act(tx, brand, row), row, NoticeKind.ALL_CLEAR, only=ids)
         await enter(
             self._act(tx, brand, row),
@@ -659,7 +658,6 @@ class Outages:
         row = await written(tx, row, resolved_at=now, in_flight_at_stop=in_flight)
         after = _AFTERWARDS.get(command)
         if after is not None:
-            kind = self._checks.kind(row.incident)
             await begin_round(self._act(tx, brand, row), row, after)
         await enter(
             self._act(tx, brand, row), row, command, by=by, body={"in_flight": in_flight}, text=text

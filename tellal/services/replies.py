@@ -74,4 +74,5 @@ class Replies:
             .order_by(_messages.c.id.desc())
             .limit(1)
         )
-        return (await tx.execute(query)).one_or_none()
+        found: Row[Any] | None = (await tx.execute(query)).one_or_none()  # type: ignore[assignment]
+        return found

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,12 @@ async def brand(house: House) -> Brand:
         return brand
 
 
-async def change(house: House, brand: Brand, outage: OutageView, **said: object) -> OutageView:
+async def change(
+    house: House,
+    brand: Brand,
+    outage: OutageView,
+    **said: Any,  # noqa: ANN401 - any part of it
+) -> OutageView:
     async with house.sessions() as tx, tx.begin():
         return await house.outages.update(
             tx, brand=brand, outage_id=outage.id, change=Change(**said), by="ada"

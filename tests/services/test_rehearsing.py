@@ -29,11 +29,11 @@ from tellal.services.events import RecordedEvent
 from tellal.services.history import cap_uses
 from tellal.services.house import House
 from tellal.services.moves import Move
-from tellal.services.outages import OutageView
 from tests.support.builders import a_brand, a_customer
 from tests.support.desk import a_desk
 from tests.support.house import SetClock
 from tests.support.ledger import message, messages_of_a_brand
+from tests.support.outages import confirmed, decided, seen
 
 _messages = table(MessageRow)
 _outcomes = table(OutcomeRow)
@@ -340,33 +340,13 @@ async def test_the_notices_of_a_case_are_what_the_case_is(
     assert set(marks) == {simulated}
 
 
-async def declared(house: House, brand: Brand, *, simulated: bool) -> OutageView:
-    async with house.sessions() as tx, tx.begin():
-        outage = await house.outages.declare(
-            tx,
-            brand=brand,
-            title="Transformer",
-            topic="outage_notice",
-            segment={"customer.district": "tepebasi"},
-            variables={
-                "area": "Tepebaşı",
-                "expected_end": "18:30",
-                "workaround": "-",
-                "hotline": "186",
-            },
-            simulated=simulated,
-        )
-        return await house.outages.confirm(tx, brand_id=brand.id, outage_id=outage.id)
-
-
 async def test_the_audience_of_a_rehearsed_outage_is_told_in_earnest_of_the_next(
     house: House, brand: Brand
 ) -> None:
     for simulated in (True, False):
-        outage = await declared(house, brand, simulated=simulated)
-        await house.outage_audience.decide_page(outage.id, "", 100)
-        async with house.sessions() as tx:
-            shown = await house.outages.view(tx, brand.id, outage.id)
+        outage = await confirmed(house, brand, simulated=simulated)
+        await decided(house, outage)
+        shown = await seen(house, brand, outage)
         assert (shown.simulated, shown.counts["open"]) == (simulated, 1)
 
     assert [row.simulated for row in await messages(house, "outage_notice")] == [True, False]

@@ -21,11 +21,11 @@ from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.delivery import TrialRow
 from tellal.persistence.tables.ledger import CapUseRow, MessageRow, OutcomeRow
-from tellal.persistence.tables.outages import OutageRow
+from tellal.persistence.tables.outages import OutageNoticeRow
 from tellal.services.allow_list import AllowList
 from tellal.services.house import House
 from tellal.services.lane_desk import lane_desk
-from tellal.services.outages import OutageView, counts
+from tellal.services.outage_views import OutageView, counts
 from tellal.services.posting import LANE_CHANNEL
 from tellal.services.trials import Trials, Wanted, masked
 from tellal.settings import Settings
@@ -33,6 +33,7 @@ from templates.environment import JinjaRenderer
 from tests.support.builders import a_brand, a_customer
 from tests.support.carrier import CarrierProbe, MailboxProbe
 from tests.support.house import MORNING, SetClock
+from tests.support.outages import confirmed, decided
 
 pytestmark = pytest.mark.req("D63")
 
@@ -228,21 +229,8 @@ def test_records_show_enough_to_know_a_colleague_by(
 
 async def an_outage(house: House, brand: Brand) -> OutageView:
     """Confirm an outage that concerns everybody, and decide about everybody."""
-    async with house.sessions() as tx, tx.begin():
-        outage = await house.outages.declare(
-            tx,
-            brand=brand,
-            title="Transformer",
-            topic="outage_notice",
-            segment={"customer.district": "tepebasi"},
-            variables={
-                "area": "Tepebaşı", "expected_end": "18:30", "workaround": "-", "hotline": "186",
-            },
-        )  # fmt: skip
-        await house.outages.confirm(tx, brand_id=brand.id, outage_id=outage.id)
-    after: str | None = ""
-    while after is not None:
-        after = await house.outage_audience.decide_page(outage.id, after, 10)
+    outage = await confirmed(house, brand)
+    await decided(house, outage)
     return outage
 
 
@@ -290,9 +278,9 @@ async def test_a_staging_set_up_sends_to_the_allow_list_alone_and_its_ledger_add
 
 
 async def _cause(house: House, outage_id: str) -> str:
-    outages = table(OutageRow).c
+    notices = table(OutageNoticeRow).c
     async with house.sessions() as tx:
-        query = select(outages.cause_id).where(outages.id == outage_id)
+        query = select(notices.cause_id).where(notices.outage_id == outage_id)
         return str((await tx.execute(query)).scalar_one())
 
 

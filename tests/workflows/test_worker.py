@@ -25,12 +25,14 @@ from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.services.cases import CaseInput
 from tellal.services.house import House, furnish
+from tellal.services.outages import Review
 from tellal.services.receipts import Receipts
 from tellal.stack.temporal import Temporal
 from templates.environment import JinjaRenderer
 from tests.support.builders import a_brand, a_customer
 from tests.support.carrier import CarrierProbe, free_port
 from tests.support.house import ROUTES
+from tests.support.outages import confirmed, resolved, seen
 from tests.support.waiting import until
 
 MOBILE = "+905320000101"
@@ -194,15 +196,7 @@ async def test_an_outage_outlives_the_worker_and_tells_nobody_twice(
                 contacts={Channel.SMS: f"+9053500{n:05d}"},
                 facts={"customer.district": "tepebasi"},
             )
-        outage = await office.outages.declare(
-            tx,
-            brand=brand,
-            title="Transformer",
-            topic="outage_notice",
-            segment={"customer.district": "tepebasi"},
-            variables={"area": "-", "expected_end": "-", "workaround": "-", "hotline": "186"},
-        )
-        await office.outages.confirm(tx, brand_id=brand.id, outage_id=outage.id)
+    outage = await confirmed(office, brand)
 
     async def the_first_are_told() -> bool:
         return carrier.taken() >= CROWD // 10
@@ -214,16 +208,17 @@ async def test_an_outage_outlives_the_worker_and_tells_nobody_twice(
     told_by_the_first = carrier.taken()
     launch()
     await deliver(office, carrier, CROWD)
+    await resolved(office, brand, outage)
     async with office.sessions() as tx, tx.begin():
-        await office.outages.resolve(tx, brand_id=brand.id, outage_id=outage.id)
+        said = Review(what_happened="A transformer", what_was_late="", what_changes="Another")
+        await office.outages.review(tx, brand=brand, outage_id=outage.id, said=said)
 
     async def it_has_ended() -> bool:
         run = await temporal.get_workflow_handle(f"outage/{outage.id}").describe()
         return run.status is WorkflowExecutionStatus.COMPLETED
 
     await until(it_has_ended, timeout_s=_PATIENCE_S)
-    async with office.sessions() as tx:
-        counts = (await office.outages.view(tx, brand.id, outage.id)).counts
+    counts = (await seen(office, brand, outage)).counts
     assert told_by_the_first < CROWD
     assert (counts["audience"], counts["told"], counts["open"]) == (CROWD, CROWD, 0)
     numbers = [entry["to"] for entry in carrier.book(limit=10 * CROWD)]
