@@ -51,7 +51,7 @@ class Audience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How a channel carries a notice: segments per second, segments of the text, price of one."""
+    """How a channel carries a notice: segments per second, segments of the text, price of it."""
 
     rate: float
     segments: int = 1
@@ -67,7 +67,7 @@ class Way:
 
     def costs(self, people: int) -> Decimal | None:
         """Return what it costs to tell so many, None where no price is known."""
-        return None if self.price is None else self.price.amount * self.segments * people
+        return None if self.price is None else self.price.amount * people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +168,7 @@ def choose(asked: Asked) -> Choices:
             else Chosen.NOBODY
         )
     named = {channel for one in asked.audiences for channel in one.channels}
-    others = sorted((named | set(asked.broken)) - set(asked.channels))
+    others = sorted(named - set(asked.channels))
     told = _told(asked.audiences, chosen)
     return Choices(
         channels=tuple(_choice(asked, chosen, one, told) for one in (*asked.channels, *others)),

@@ -26,7 +26,7 @@ NOW = datetime(2026, 3, 2, 18, tzinfo=UTC)
 SMS, PUSH, EMAIL = Channel.SMS, Channel.PUSH, Channel.EMAIL
 WAYS = {
     PUSH: Way(rate=5_000),
-    SMS: Way(rate=100, segments=2, price=Price(amount=Decimal("0.18"), currency="TRY")),
+    SMS: Way(rate=100, segments=2, price=Price(amount=Decimal("0.36"), currency="TRY")),
     EMAIL: Way(rate=200),
 }
 
