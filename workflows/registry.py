@@ -32,6 +32,8 @@ def activities(*, journeys: JourneyDesk, cases: CaseDesk, outages: OutageDesk) -
         case.notice,
         case.remind,
         case.describe,
+        outage.look,
+        outage.decide_round,
         outage.decide_audience,
         outage.watch,
     )

@@ -161,6 +161,17 @@ class Incidents:
                 return frozenset(failed)
             failed |= more
 
+    def needs(self, by_channel: Mapping[Channel, frozenset[str]]) -> dict[Channel, frozenset[str]]:
+        """Return what channels need, with everything that this depends on, however far."""
+        return {
+            channel: frozenset(
+                one
+                for one in {*self.components, *needed}
+                if self.failed_with(frozenset({one})) & needed
+            )
+            for channel, needed in by_channel.items()
+        }
+
     def lead_time(self, country: str, sector: str) -> LeadTime | None:
         """Return what is asked of planned works in a country's sector, None if nothing is."""
         for one in self.lead_times:

@@ -1,7 +1,7 @@
 """Puts the services of one process together; the API and the worker share everything but hands."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rules.decide import Decider
 from rules.holder import RulebookHolder
@@ -75,6 +75,8 @@ def furnish(
 
     `book_of` finds the rules of a published revision, for journeys that began with it.
     """
+    beforehand = incidents or load_incidents()
+    routes = replace(routes, needs=beforehand.needs(routes.needs))
     _warn(books, routes)
     progress = Progress(clock)
     asking = Asking(books, decider, routes)
@@ -82,7 +84,6 @@ def furnish(
     deciding = Deciding(asking, precedence, Posts(renderer), clock, speed=speed)
     broadcasting = Broadcasting(sessions, deciding)
     profiles = load_profiles()
-    beforehand = incidents or load_incidents()
     office = outage_office(
         books=books, renderer=renderer, routes=routes, incidents=beforehand, clock=clock
     )

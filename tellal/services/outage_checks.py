@@ -21,11 +21,8 @@ from tellal.domain.routes import Load, RouteTable, has_link
 from tellal.domain.scope import scope
 from tellal.ports import Renderer
 from tellal.services.outage_plans import Plan, channels_of
-from tellal.services.outage_words import variables
+from tellal.services.outage_words import trial_variables
 from tellal.services.posting import brand_variables
-
-_MEANWHILE = "…"
-"""Stands in trial texts for what nobody has said yet."""
 
 
 class OutageChecks:
@@ -87,8 +84,9 @@ class OutageChecks:
         topics = {NoticeKind.NOTICE: row.topic} | {
             notice: topic for notice, topic in kind.topics.items() if notice != NoticeKind.NOTICE
         }
+        said = trial_variables(row, brand, kind, self._clock.now())
         for topic in topics.values():
-            self._check_texts(brand, topic, self._trial(brand, kind, row))
+            self._check_texts(brand, topic, said)
 
     def may_be_told(self, row: Row[Any], plan: Plan) -> None:
         """Refuse text messages that do not say what people can do meanwhile (B12).
@@ -138,14 +136,6 @@ class OutageChecks:
         if row.kind == OutageKind.FAILURE and row.expected_end is None:
             found.append("without an expected end no channel can be shown to be in time")
         return tuple(found)
-
-    def _trial(self, brand: Brand, kind: IncidentKind, row: Row[Any]) -> Mapping[str, object]:
-        now = self._clock.now()
-        said = variables(row, brand, kind, now)
-        if row.kind == OutageKind.PLANNED and (row.starts_at is None or row.expected_end is None):
-            said = {"starts": _MEANWHILE, "ends": _MEANWHILE, **said}
-        missing = not said.get("workaround") and not row.no_workaround
-        return {**said, **({"workaround": _MEANWHILE} if missing else {})}
 
     def _check_texts(self, brand: Brand, topic: str, said: Mapping[str, object]) -> None:
         book = self._books.current

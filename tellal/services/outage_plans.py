@@ -17,7 +17,7 @@ from tellal.domain.incidents import IncidentKind
 from tellal.domain.outage_plan import Chosen
 from tellal.domain.scope import both, scope
 from tellal.services.outage_planning import PlanFor, Planning
-from tellal.services.outage_words import variables
+from tellal.services.outage_words import trial_variables
 
 Plan = Mapping[str, Any]
 """A plan as the row of an outage and the API show it."""
@@ -40,7 +40,7 @@ class OutagePlans:
         Raises:
             InvalidInputError: Its segment is no condition, or a text lacks something.
         """
-        said = replace(PlanFor.of(row), variables=variables(row, brand, kind, now))
+        said = replace(PlanFor.of(row), variables=trial_variables(row, brand, kind, now))
         plan = await self._planning.plan(tx, brand, said, now)
         return {**plan.as_json(), _MADE_FOR: _fingerprint(row)}
 

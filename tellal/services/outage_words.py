@@ -9,6 +9,9 @@ from sqlalchemy import Row
 
 from tellal.domain.customers import Brand
 from tellal.domain.incidents import IncidentKind
+from tellal.domain.outages import OutageKind
+
+_STILL_TO_BE_SAID = "…"
 
 NEXT_UPDATE = timedelta(hours=1)
 """Without an expected end people are promised news within so long; then the operator is paged."""
@@ -42,6 +45,18 @@ def variables(row: Row[Any], brand: Brand, kind: IncidentKind, now: datetime) ->
     if kind.compensate_after is not None:
         said["hours"] = int(kind.compensate_after.total_seconds() // 3600)
     return {**said, **row.variables}
+
+
+def trial_variables(
+    row: Row[Any], brand: Brand, kind: IncidentKind, now: datetime
+) -> dict[str, object]:
+    """Return the same, with something in the place of what an operator has still to say."""
+    said = variables(row, brand, kind, now)
+    if not said.get("workaround") and not row.no_workaround:
+        said["workaround"] = _STILL_TO_BE_SAID
+    if row.kind == OutageKind.PLANNED:
+        said = {"starts": _STILL_TO_BE_SAID, "ends": _STILL_TO_BE_SAID, **said}
+    return said
 
 
 def area_words(areas: list[Mapping[str, str]]) -> str:

@@ -75,7 +75,7 @@ async def test_a_banner_is_not_chosen_either(bank: Tenant) -> None:
 async def test_who_has_no_other_channel_is_told_nothing_and_the_reason_says_why(
     bank: Tenant,
 ) -> None:
-    await command(bank, await declare(bank, "app_backend", "card_switch"), "confirm")
+    await command(bank, await declare(bank, "app_backend", "payment_switch"), "confirm")
     await put_customer(bank, "ayse", contacts=[PUSH])
 
     said = await log_in(bank)
@@ -87,7 +87,7 @@ async def test_who_has_no_other_channel_is_told_nothing_and_the_reason_says_why(
 
 
 async def test_components_that_no_channel_needs_change_nothing(bank: Tenant) -> None:
-    await command(bank, await declare(bank, "card_switch"), "confirm")
+    await command(bank, await declare(bank, "payment_switch"), "confirm")
 
     assert ways(await decided(bank, "ayse")) == ["push", "sms"]
 

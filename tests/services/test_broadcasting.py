@@ -80,33 +80,29 @@ async def a_round(
     simulated = bool(values.pop("simulated", False))
     async with house.sessions() as tx, tx.begin():
         now = house.clock.now()
-        for one, key in ((cause, notice), (own := new_id(), outage or new_id())):
-            if one == cause or not outage:
-                await tx.execute(
-                    insert(_causes).values(
-                        id=one,
-                        brand_id=brand.id,
-                        kind="outage",
-                        key=f"{one}:{key}",
-                        topic=topic,
-                        state="running",
-                        counted=True,
-                        created_at=now,
-                    )
-                )
+        await tx.execute(
+            insert(_causes).values(
+                id=cause,
+                brand_id=brand.id,
+                kind="outage",
+                key=notice,
+                topic=topic,
+                state="running",
+                counted=True,
+                created_at=now,
+            )
+        )
         if not outage:
             outage = new_id()
             await tx.execute(
                 insert(table(OutageRow)).values(
                     id=outage,
                     brand_id=brand.id,
-                    cause_id=own,
                     title="Transformer",
                     topic=topic,
                     segment={},
                     variables=VARIABLES,
                     state="confirmed",
-                    cursor="",
                     in_flight_at_stop=0,
                     simulated=simulated,
                     declared_at=now,
@@ -123,6 +119,7 @@ async def a_round(
             "variables": VARIABLES,
             "parts": [dict(part) for part in parts or (EVERYBODY,)],
             "state": "deciding",
+            "simulated": simulated,
             "created_at": now,
         }
         await tx.execute(insert(_notices).values(**made | values))

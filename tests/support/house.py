@@ -7,6 +7,7 @@ import pytest
 from rules.decide import Decider
 from rules.holder import RulebookHolder
 from rules.routing import load_routes
+from tellal.domain.incidents import Incidents
 from tellal.persistence.session import Sessions
 from tellal.services.house import House, furnish
 from templates.environment import JinjaRenderer
@@ -35,8 +36,8 @@ def clock() -> SetClock:
     return SetClock()
 
 
-@pytest.fixture
-async def house(sessions: Sessions, clock: SetClock) -> House:
+def a_house(sessions: Sessions, clock: SetClock, incidents: Incidents | None = None) -> House:
+    """Furnish a house; `incidents` are what was said beforehand, else what ships with Tellal."""
     return furnish(
         sessions=sessions,
         books=RulebookHolder(None),
@@ -44,4 +45,10 @@ async def house(sessions: Sessions, clock: SetClock) -> House:
         renderer=JinjaRenderer(),
         clock=clock,
         routes=ROUTES,
+        incidents=incidents,
     )
+
+
+@pytest.fixture
+async def house(sessions: Sessions, clock: SetClock) -> House:
+    return a_house(sessions, clock)
