@@ -116,6 +116,8 @@ class Settings(BaseSettings):
     """A folder of rule files; None is the book that ships with Tellal."""
     approval_above: int = Field(default=0, ge=0)
     """How many customers a change of the rulebook may concern before a second person must agree."""
+    incidents: Path | None = None
+    """A folder that says how outages are told; None is the one that ships with Tellal."""
     routes: Path | None = None
     """A file that says which provider may carry what; None is the one that ships with Tellal."""
 

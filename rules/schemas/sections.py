@@ -8,6 +8,7 @@ from rules.calendars import Day
 from rules.definitions import Counted, OnReach, Period, QuietAction, WaitFor
 from rules.rulebook import Rulebook
 from rules.schemas.conditions import CONDITION, DATE, SPAN, Schema, closed, condition, listed, ref
+from rules.schemas.incidents import FILES, incidents
 from rules.schemas.tests import tests
 from rules.sections import Mode
 from rules.source import FIELDS
@@ -179,12 +180,14 @@ _HEAD: Mapping[str, Schema] = {
 def schema_of(book: Rulebook) -> Schema:
     """Return the schema of a folder's rule files, by its own topics, events, facts and fields.
 
-    It is one for all of them: a file with `fields` is the vocabulary, one with `tests` tests them.
+    It is one for all of them: a file with `fields` is the vocabulary, one with `tests` tests them,
+    and one with `kinds`, `components`, `lead_times` or `presets` is about incidents.
     """
     definitions: dict[str, object] = {
         "rules": _rules(),
         "vocabulary": _vocabulary(),
         "tests": tests(book),
+        "incidents": incidents(),
         CONDITION: condition(book.vocabulary, book.fact_names),
         **_names(book),
     }
@@ -194,7 +197,15 @@ def schema_of(book: Rulebook) -> Schema:
         "type": "object",
         "if": {"required": ["fields"]},
         "then": ref("vocabulary"),
-        "else": {"if": {"required": ["tests"]}, "then": ref("tests"), "else": ref("rules")},
+        "else": {
+            "if": {"required": ["tests"]},
+            "then": ref("tests"),
+            "else": {
+                "if": {"anyOf": [{"required": [name]} for name in FILES]},
+                "then": ref("incidents"),
+                "else": ref("rules"),
+            },
+        },
         "$defs": definitions,
     }
 

@@ -1,6 +1,6 @@
 """Commands for product teams: what their rule files say, and what is wrong with them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +27,8 @@ def check(
 ) -> None:
     """Find every mistake in the rule files, with file, line, column and how to mend it.
 
-    Texts that break the law of their topic's class are mistakes, too. A warning is no mistake: a
+    Texts that break the law of their topic's class are mistakes, too, and so is what is said about
+    incidents and cannot be carried out by these rules. A warning is no mistake: a
     rule that never gets its turn, a fact that nobody reads, a text that is missing, a country to
     which none of the providers that are set up may carry something.
     """
@@ -40,7 +41,10 @@ def check(
     table = load_routes(settings.routes)
     findings = [*lint(folder or settings.rulebook, table, settings.providers)]
     if all(finding.warns for finding in findings):
-        findings += _texts(load_rulebook(folder or settings.rulebook), table, settings.providers)
+        book = load_rulebook(folder or settings.rulebook)
+        findings += _texts(book, table, settings.providers)
+        if settings.incidents or not (folder or settings.rulebook):
+            findings += _incidents(book, table, settings.incidents)
     for finding in findings:
         typer.echo(str(finding))
     if not all(finding.warns for finding in findings):
@@ -78,6 +82,18 @@ def schema(
     typer.echo(
         f"Written to {out}. Begin each rule file with: # yaml-language-server: $schema={out.name}"
     )
+
+
+def _incidents(book: "Rulebook", table: "RouteTable", folder: Path | None) -> "Sequence[Finding]":
+    """Find what is wrong with the files about incidents, or does not go with these rules."""
+    from rules.incident_checks import check_incidents
+    from rules.incident_files import read_incidents
+    from tellal.domain.errors import RulebookError
+
+    try:
+        return check_incidents(read_incidents(folder), book, table)
+    except RulebookError as error:
+        return error.findings
 
 
 def _texts(book: "Rulebook", table: "RouteTable", providers: "Collection[str]") -> "list[Finding]":

@@ -41,6 +41,7 @@ from tellal.persistence.tables.outages import OutageRow
 from tellal.ports import Renderer
 from tellal.services.asking import Circumstances
 from tellal.services.components import channels_down
+from tellal.services.outage_places import ids_in
 from tellal.services.outage_ways import OWN_RATE, Notice, Ways
 from tellal.services.population import Deciding, Matter, Population
 
@@ -250,12 +251,16 @@ class Planning:
         return kind
 
     async def _sums(self, tx: AsyncSession, case: _Case) -> list[Sum]:
-        """Count, by the rules, those whom it concerns; in one statement about everybody."""
-        book, priority = case.book, case.kind.priority
+        """Count, by the rules, those whom it concerns; in one statement, however many they are."""
+        book, priority, brand_id = case.book, case.kind.priority, case.brand.id
         matter = Matter(
             topic=case.topic,
             at=case.now,
-            whom=Population(brand_id=case.brand.id, simulated=case.outage.simulated),
+            whom=Population(
+                brand_id=brand_id,
+                ids=await ids_in(tx, brand_id, case.outage.areas),
+                simulated=case.outage.simulated,
+            ),
             around=Circumstances(document=outage_facts(case.kind)),
         )
         narrowed = scoped(

@@ -36,6 +36,24 @@ def test_a_mistake_is_shown_where_it_stands(book: Path) -> None:
     assert "Traceback" not in said.err
 
 
+def test_what_is_said_about_incidents_is_held_against_the_rules(tmp_path: Path) -> None:
+    folder = shutil.copytree(Path(rules.__file__).parent / "incidents", tmp_path / "incidents")
+    file = folder / "kinds.yaml"
+    good = file.read_text(encoding="utf-8")
+
+    file.write_text(good.replace("outage_compensation", "outage_compensations"), encoding="utf-8")
+    unknown = run("rules", "check", TELLAL_INCIDENTS=str(folder))
+    file.write_text(good.replace("margin: 3m", "margin: little"), encoding="utf-8")
+    broken = run("rules", "check", TELLAL_INCIDENTS=str(folder))
+    file.write_text(good, encoding="utf-8")
+    whole = run("rules", "check", TELLAL_INCIDENTS=str(folder))
+
+    assert unknown.code == broken.code == 1
+    assert "the rulebook has no topic 'outage_compensations' (did you mean" in unknown.out
+    assert "'margin' is a time span, found 'little' (write 30m, 8h or 7d)" in broken.out
+    assert (whole.code, whole.out) == (0, "The rule files are in order.\n")
+
+
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     said = run("rules", "check", str(tmp_path / "nowhere"))
 

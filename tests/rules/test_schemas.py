@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from rules.incident_files import SHIPPED as INCIDENTS
 from rules.lint import check
 from rules.rulebook import SECTIONS as OF_THE_LANGUAGE, load_rulebook
 from rules.schemas.sections import SECTIONS, schema_of
@@ -33,6 +34,32 @@ def test_it_is_a_schema() -> None:
 @pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.name)
 def test_the_shipped_files_are_valid(file: Path) -> None:
     assert mistakes(file.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("file", sorted(INCIDENTS.rglob("*.yaml")), ids=lambda path: path.name)
+def test_the_shipped_files_about_incidents_are_valid(file: Path) -> None:
+    assert mistakes(file.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("kinds.yaml", "severity: major", "severity: mayor"),
+        ("kinds.yaml", "notice: outage_notice", "notice: outage_notise"),
+        ("kinds.yaml", "notice: outage_notice", "notise: outage_notice"),
+        ("kinds.yaml", "customer.life_support: true", "customer.life_support: 1"),
+        ("kinds.yaml", "email_from: 2h", "email_from: 2 hours"),
+        ("components.yaml", "names: {tr: Web", "name: {tr: Web"),
+        ("lead_times.yaml", "country: TR", "country: Turkey"),
+        ("presets/distributor.yaml", "district: tepebasi", "street: tepebasi"),
+        ("presets/bank.yaml", "presets:", "kinds: []\npresets:"),
+    ],
+)
+def test_a_slip_in_a_file_about_incidents_is_underlined(name: str, good: str, bad: str) -> None:
+    text = (INCIDENTS / name).read_text(encoding="utf-8")
+    assert good in text
+
+    assert mistakes(text.replace(good, bad, 1))
 
 
 FOLDER = """

@@ -21,6 +21,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.delivery import RouteStateRow
 from tellal.persistence.tables.outages import OutageRow
+from tellal.services import outage_places
 from tellal.services.house import House
 from tellal.services.outage_planning import OutagePlan, PlanFor, Planning
 from templates.environment import JinjaRenderer
@@ -129,6 +130,35 @@ async def test_a_segment_narrows_the_area_and_without_both_it_is_the_whole_brand
     assert whole.impact.affected == 14
     assert whole.segment is None
     assert whole.parts[1]["segment"] is None
+
+
+@pytest.mark.parametrize("few", [0, 10, 11])
+async def test_few_and_many_are_counted_alike(
+    sessions: Sessions, brand: Brand, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    whole = await planned(sessions, brand, POWER)
+    monkeypatch.setattr(outage_places, "FEW", few)
+
+    other = await planned(sessions, brand, POWER)
+
+    assert other.as_json() == whole.as_json()
+
+
+@pytest.mark.parametrize(
+    ("areas", "affected"),
+    [
+        ([{"district": "tepebasi"}, {"district": "odunpazari"}], 14),
+        ([{"district": "tepebasi", "province": "eskisehir"}], 0),
+        ([{"district": "nowhere"}], 0),
+        ([{"feeder": "F1"}, {"district": "odunpazari"}], 3),
+    ],
+)
+async def test_places_are_looked_up_as_the_rules_read_them(
+    sessions: Sessions, brand: Brand, areas: list[dict[str, str]], affected: int
+) -> None:
+    plan = await planned(sessions, brand, replace(POWER, areas=areas))
+
+    assert plan.impact.affected == affected
 
 
 @pytest.mark.req("B01")
