@@ -92,8 +92,8 @@ class PublicOutage:
 
     `title` and `reason` are empty while it is suspected. `since` is when it began or begins,
     `ended` when it was over. `confirmed` says that a person has looked and found it so.
-    `expected_ends` holds what was promised and when, oldest first. `hotline_text` is by language. A `cancelled` one
-    did not take place; an `exercise` is no outage at all.
+    `expected_ends` holds what was promised and when, oldest first. `hotline_text` is by language.
+    A `cancelled` one did not take place; an `exercise` is no outage at all.
     """
 
     id: str
