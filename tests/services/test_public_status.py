@@ -53,6 +53,8 @@ async def test_a_suspicion_is_not_shown_until_a_person_releases_it(
     (outage,) = shown.outages
     assert (outage.title, outage.reason, outage.confirmed) == ("", "", False)
     assert outage.state is PublicState.INVESTIGATING
+    assert outage.on("banner")
+    assert not outage.on("cap")
     assert [dict(one.text) for one in outage.updates] == [HOLDING_LINE]
     assert (shown.indicator, shown.mood) == (Indicator.NONE, Mood.LOOKING)
     assert {one.status for one in shown.components} == {ComponentStatus.OPERATIONAL}

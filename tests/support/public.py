@@ -42,7 +42,7 @@ INCIDENTS = Incidents(
             severity=Severity.MAJOR,
             topics={},
             channels=(),
-            public=("status_page",),
+            public=("page", "banner", "social", "feed", "hotline"),
             holding_line=HOLDING_LINE,
             hotline_text={"tr": "Ekiplerimiz yolda.", "en": "Our people are on the way."},
         )

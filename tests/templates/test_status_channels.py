@@ -255,6 +255,19 @@ def test_the_hotline_reads_out_what_is_and_what_is_to_come() -> None:
     assert "son bilinen" in write("hotline.txt", QUIET, stale=True)
 
 
+def test_an_outage_is_shown_where_its_kind_says() -> None:
+    quiet = replace(FAILURE, places=("page", "social"))
+    snapshot = replace(EXAMPLE, outages=(quiet,))
+
+    for name in ("status.html", "status.json"):
+        assert FAILURE.title in write(name, snapshot), name
+    for name in ("status.atom", "hotline.txt"):
+        assert FAILURE.title in write(name, EXAMPLE), name
+        assert FAILURE.title not in write(name, snapshot), name
+    assert json.loads(write("banner.json", snapshot))["banners"]["login"] is None
+    assert cap.messages_of(quiet) == ()
+
+
 @pytest.mark.parametrize(
     ("wanted", "accepted", "country", "spoken"),
     [

@@ -155,6 +155,12 @@ def test_words_stand_out_in_light_and_in_dark() -> None:
             assert contrast(colours[name], colours["paper"]) >= 4.5, name
 
 
+def test_what_is_in_another_language_says_so() -> None:
+    assert '<h3 lang="tr">Tepebaşı trafo arızası</h3>' in html_of(EXAMPLE, "en")
+    assert "<h3>Tepebaşı trafo arızası</h3>" in html_of(EXAMPLE, "tr")
+    assert '<span lang="en">A new transformer' in html_of(EXAMPLE, "pl")
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
 @pytest.mark.parametrize("which", SNAPSHOTS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
