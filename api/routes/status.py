@@ -121,8 +121,10 @@ async def _channel(name: str, desk: Desk, asked: Asked) -> Response:
     if _is_known(headers["ETag"], asked.known):
         return Response(status_code=304, headers=headers)
     to = served(desk.public_url, shown.snapshot, language)
-    channel = _CHANNELS[name]
-    text = channel.write(shown.snapshot, Words(language, brand.timezone), to, stale=shown.stale)
+    channel, words = _CHANNELS[name], Words(language, brand.timezone)
+    text = shown.text(
+        headers["ETag"], lambda: channel.write(shown.snapshot, words, to, stale=shown.stale)
+    )
     return Response(text, headers=headers, media_type=f"{channel.media_type}; charset=utf-8")
 
 
@@ -142,7 +144,7 @@ async def _alert(desk: Desk, asked: Asked, outage_id: str, number: int | None) -
     if _is_known(headers["ETag"], asked.known):
         return Response(status_code=304, headers=headers)
     to = served(desk.public_url, shown.snapshot, language)
-    text = cap.cap(shown.snapshot, outage, wanted, to)
+    text = shown.text(headers["ETag"], lambda: cap.cap(shown.snapshot, outage, wanted, to))
     return Response(text, headers=headers, media_type=f"{cap.MEDIA_TYPE}; charset=utf-8")
 
 

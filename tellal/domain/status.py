@@ -92,8 +92,9 @@ class PublicOutage:
 
     `title` and `reason` are empty while it is suspected. `since` is when it began or begins,
     `ended` when it was over. `confirmed` says that a person has looked and found it so.
-    `expected_ends` holds what was promised and when, oldest first. `hotline_text` is by language. A `cancelled` one
-    did not take place; an `exercise` is no outage at all.
+    `expected_ends` holds what was promised and when, oldest first. `hotline_text` is by language.
+    A `cancelled` one did not take place; an `exercise` is no outage at all. `places` are where it
+    is shown, as its kind names them (page, feed, calendar, banner, hotline, cap); empty for all.
     """
 
     id: str
@@ -115,6 +116,7 @@ class PublicOutage:
     updates: tuple[Update, ...] = ()
     cancelled: bool = False
     exercise: bool = False
+    places: tuple[str, ...] = ()
 
     @property
     def over(self) -> bool:
@@ -135,6 +137,10 @@ class PublicOutage:
     def changed_at(self) -> datetime:
         """When something was last said of it."""
         return self.updates[0].at if self.updates else self.since
+
+    def on(self, place: str) -> bool:
+        """Say whether it is shown in a place."""
+        return not self.places or place in self.places
 
     def told(self) -> tuple[Update, ...]:
         """Return its updates, oldest first."""
@@ -184,13 +190,18 @@ class Snapshot:
         """Return every outage: running, to come, over."""
         return (*self.outages, *self.planned, *self.history)
 
+    def on(self, place: str) -> "Snapshot":
+        """Return what of it is shown in a place."""
+        return replace(
+            self,
+            outages=tuple(one for one in self.outages if one.on(place)),
+            planned=tuple(one for one in self.planned if one.on(place)),
+            history=tuple(one for one in self.history if one.on(place)),
+        )
+
     def find(self, outage_id: str) -> PublicOutage | None:
         """Return an outage by its id, None if the public does not see it."""
         return next((one for one in self.all() if one.id == outage_id), None)
-
-    def at(self, moment: datetime) -> "Snapshot":
-        """Return the same, made at another moment."""
-        return replace(self, made_at=moment)
 
 
 def status_of(

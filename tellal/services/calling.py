@@ -58,10 +58,10 @@ def _claiming() -> ReturningUpdate[Any]:
 
 
 _CLAIM = _claiming()
-_DONE = update(_calls).where(_calls.c.id == bindparam("call"), _calls.c.done_at.is_(None))
+_SETTLE = update(_calls).where(_calls.c.id == bindparam("call"), _calls.c.done_at.is_(None))
 
 
-class _OpenInternet(AbstractResolver):
+class OpenInternet(AbstractResolver):
     """Looks names up and leaves only public addresses, to which the connection is then made."""
 
     def __init__(self) -> None:
@@ -70,12 +70,18 @@ class _OpenInternet(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
+        """Look a name up.
+
+        Raises:
+            PrivateAddressError: One of its addresses is not of the open internet.
+        """
         found = await self._names.resolve(host, port, family)
         if not all(is_public(one["host"]) for one in found):
             raise PrivateAddressError(f"{host} leads to a private address")
         return found
 
     async def close(self) -> None:
+        """Look nothing up any more."""
         await self._names.close()
 
 
@@ -100,7 +106,7 @@ class Calling:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Call until told to stop."""
-        async with self._client() as client:
+        async with make_client(private=self._private) as client:
             under_way: set[asyncio.Task[None]] = set()
             try:
                 while not stop.is_set():
@@ -121,19 +127,10 @@ class Calling:
 
     async def call_due(self) -> int:
         """Make the calls that are due once; return how many there were."""
-        async with self._client() as client:
+        async with make_client(private=self._private) as client:
             rows = await self._claim(_SIDE_BY_SIDE)
             await asyncio.gather(*(self._call(client, row) for row in rows))
             return len(rows)
-
-    def _client(self) -> ClientSession:
-        resolver = None if self._private else _OpenInternet()
-        return ClientSession(
-            connector=TCPConnector(resolver=resolver, limit=_SIDE_BY_SIDE, use_dns_cache=False),
-            timeout=ClientTimeout(total=_TIMEOUT_S),
-            cookie_jar=DummyCookieJar(),
-            headers={"User-Agent": "Tellal"},
-        )
 
     async def _claim(self, most: int) -> list[Row[Any]]:
         if most < 1:
@@ -175,16 +172,29 @@ class Calling:
 
     async def _settle(self, row: Row[Any], answer: _Answer) -> None:
         now = self._clock.now()
+        if answer.status == _GONE:  # Standard Webhooks: whoever says so hears nothing more
+            async with self._sessions() as tx, tx.begin():
+                await close(tx, row.webhook_id, answer=answer.said, now=now)
+            return
         values: dict[str, object] = {"answer": answer.said}
         pause = pause_after(row.tries)
         if answer.said.startswith(TAKEN) or answer.said == "ended" or pause is None:
             values["done_at"] = now
         else:
             values["due_at"] = now + pause
-        async with self._sessions() as tx, tx.begin():
-            await tx.execute(_DONE.values(**values), {"call": row.id})
-            if answer.status == _GONE:  # Standard Webhooks: whoever says so hears nothing more
-                await close(tx, row.webhook_id, answer=answer.said, now=now)
+        async with self._singles() as tx:
+            await tx.execute(_SETTLE.values(**values), {"call": row.id})
+
+
+def make_client(*, private: bool) -> ClientSession:
+    """Make what calls; unless it may go to private addresses, no name leads it to one."""
+    resolver = None if private else OpenInternet()
+    return ClientSession(
+        connector=TCPConnector(resolver=resolver, limit=_SIDE_BY_SIDE, use_dns_cache=False),
+        timeout=ClientTimeout(total=_TIMEOUT_S),
+        cookie_jar=DummyCookieJar(),
+        headers={"User-Agent": "Tellal"},
+    )
 
 
 def _payload(row: Row[Any]) -> bytes:

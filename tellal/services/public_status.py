@@ -162,6 +162,7 @@ def _public(row: Row[Any], told: Sequence[_Told], incidents: Incidents) -> Publi
         updates=tuple(reversed(updates)),
         cancelled=state is _S.CANCELLED,
         exercise=row.simulated,
+        places=kind.public if kind else (),
     )
 
 

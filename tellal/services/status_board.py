@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -32,17 +34,42 @@ class NothingKnownError(TellalError):
     """The database does not answer, and nothing was seen before."""
 
 
+class Kept:
+    """A snapshot, and what was written of it, for as long as it is the newest."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.texts: dict[str, str] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        """Stands for all that it says, whenever it was made."""
+        return digest(self.snapshot)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A snapshot to show; a `stale` one is the last that is known."""
 
-    snapshot: Snapshot
+    kept: Kept
     stale: bool
 
     @property
+    def snapshot(self) -> Snapshot:
+        """What is to be shown."""
+        return self.kept.snapshot
+
+    @property
     def digest(self) -> str:
-        """Stands for all that it says, whenever it was made."""
-        return f"{digest(self.snapshot)}{'-stale' if self.stale else ''}"
+        """Stands for all that is shown, whenever it was seen."""
+        return f"{self.kept.digest}{'-stale' if self.stale else ''}"
+
+    def text(self, tag: str, write: Callable[[], str]) -> str:
+        """Return what is written under a tag; it is written once, however many read it."""
+        texts = self.kept.texts
+        if tag not in texts:
+            texts[tag] = write()
+        return texts[tag]
 
 
 class StatusBoard:
@@ -57,7 +84,7 @@ class StatusBoard:
         self._default = settings.status_brand
         self._fresh_for_s = settings.status_fresh_s
         self._folder = settings.status_folder
-        self._seen: dict[bool, dict[str, Snapshot]] = {}
+        self._seen: dict[bool, dict[str, Kept]] = {}
         self._seen_at: dict[bool, float] = {}
         self._away_until = 0.0
         self._looking = asyncio.Lock()
@@ -80,14 +107,14 @@ class StatusBoard:
         if name:
             if name not in snapshots:
                 raise NotFoundError(f"there is no brand {name!r} here")
-            return Shown(snapshot=snapshots[name], stale=not fresh)
+            return Shown(kept=snapshots[name], stale=not fresh)
         if len(snapshots) != 1:
             words = (
                 "name one of the brands, as in ?brand=NAME" if snapshots else "there is no brand"
             )
             raise NotFoundError(words)
         (only,) = snapshots.values()
-        return Shown(snapshot=only, stale=not fresh)
+        return Shown(kept=only, stale=not fresh)
 
     async def show_outage(
         self, outage_id: str, brand: str = "", *, exercise: bool = False
@@ -99,13 +126,13 @@ class StatusBoard:
             NothingKnownError: The database does not answer, and nothing was seen before.
         """
         fresh, snapshots = await self._known(exercise=exercise)
-        for name, snapshot in snapshots.items():
-            found = snapshot.find(outage_id)
+        for name, kept in snapshots.items():
+            found = kept.snapshot.find(outage_id)
             if found is not None and brand in ("", name):
-                return Shown(snapshot=snapshot, stale=not fresh), found
+                return Shown(kept=kept, stale=not fresh), found
         raise NotFoundError("no such outage is shown to the public")
 
-    async def _known(self, *, exercise: bool) -> tuple[bool, dict[str, Snapshot]]:
+    async def _known(self, *, exercise: bool) -> tuple[bool, dict[str, Kept]]:
         fresh = await self._is_fresh(exercise=exercise)
         if exercise not in self._seen and not exercise and self._folder is not None:
             self._seen[exercise] = await asyncio.to_thread(_from_folder, self._folder)
@@ -115,7 +142,12 @@ class StatusBoard:
         return fresh, snapshots or {}
 
     async def _is_fresh(self, *, exercise: bool) -> bool:
-        """Look, unless that was just done; say whether what is known is of now."""
+        """Look, unless that was just done; say whether what is known is of now.
+
+        While one waits for the database, all others are answered with what was seen before.
+        """
+        if self._looking.locked() and exercise in self._seen:
+            return asyncio.get_running_loop().time() >= self._away_until
         async with self._looking:
             now = asyncio.get_running_loop().time()
             if now < self._away_until:
@@ -131,7 +163,7 @@ class StatusBoard:
                 _log.warning("status not looked up", extra={"error": type(error).__name__})
                 self._away_until = asyncio.get_running_loop().time() + _REST_AFTER_ERROR_S
                 return False
-            self._seen[exercise] = {one.brand.name: one for one in seen}
+            self._seen[exercise] = {one.brand.name: Kept(one) for one in seen}
             self._seen_at[exercise] = asyncio.get_running_loop().time()
             return True
 
@@ -147,13 +179,13 @@ def stored(snapshot: Snapshot) -> str:
     return _snapshots.dump_json(snapshot).decode()
 
 
-def _from_folder(folder: Path) -> dict[str, Snapshot]:
-    found: dict[str, Snapshot] = {}
+def _from_folder(folder: Path) -> dict[str, Kept]:
+    found: dict[str, Kept] = {}
     for path in sorted(folder.glob(f"*/{SNAPSHOT_FILE}")):
         try:
             one = _snapshots.validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
             _log.warning("a stored status is unreadable", extra={"error": type(error).__name__})
             continue
-        found[one.brand.name] = one
+        found[one.brand.name] = Kept(one)
     return found

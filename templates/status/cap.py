@@ -27,7 +27,7 @@ _OVER = frozenset({PublicState.RESOLVED, PublicState.COMPLETED})
 
 def messages_of(outage: PublicOutage) -> tuple[Update, ...]:
     """Return the updates that are messages, oldest first: all that are no mere suspicion."""
-    return tuple(update for update in outage.told() if update.confirmed)
+    return tuple(update for update in outage.told() if update.confirmed and outage.on("cap"))
 
 
 def cap(snapshot: Snapshot, outage: PublicOutage, number: int, to: Addresses) -> str:

@@ -14,7 +14,7 @@ from templates.status.summary import summary
 from templates.status.words import Words
 
 
-class Write(Protocol):
+class Writer(Protocol):
     """Writes a channel."""
 
     def __call__(self, seen: Snapshot, words: Words, to: Addresses, /, *, stale: bool) -> str:
@@ -24,25 +24,38 @@ class Write(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A way in which the public hears: `name` and `ending` make its files' names."""
+    """A way in which the public hears: `name` and `ending` make its files' names.
+
+    It says of outages only what is shown in its `place`.
+    """
 
     name: str
     ending: str
     media_type: str
-    write: Write
+    place: str
+    writer: Writer
+
+    def write(self, seen: Snapshot, words: Words, to: Addresses, *, stale: bool) -> str:
+        """Write a snapshot in one language; `stale` says that it is the last one known."""
+        return self.writer(seen.on(self.place), words, to, stale=stale)
 
 
 def channels() -> Mapping[str, Channel]:
     """Return the channels by name and ending, as in `status.json`."""
+    json_ = "application/json"
     all_ = (
-        Channel(name="status", ending="html", media_type="text/html", write=StatusPage().html),
-        Channel(name="status", ending="json", media_type="application/json", write=_summary),
-        Channel(name="status", ending="atom", media_type=feed.MEDIA_TYPE, write=_feed),
-        Channel(name="status", ending="ics", media_type=works.MEDIA_TYPE, write=_calendar),
-        Channel(name="banner", ending="json", media_type="application/json", write=_banner),
-        Channel(name="hotline", ending="txt", media_type="text/plain", write=_hotline),
+        _channel("status", "html", "text/html", "page", StatusPage().html),
+        _channel("status", "json", json_, "page", _summary),
+        _channel("status", "atom", feed.MEDIA_TYPE, "feed", _feed),
+        _channel("status", "ics", works.MEDIA_TYPE, "calendar", _calendar),
+        _channel("banner", "json", json_, "banner", _banner),
+        _channel("hotline", "txt", "text/plain", "hotline", _hotline),
     )
     return {f"{one.name}.{one.ending}": one for one in all_}
+
+
+def _channel(name: str, ending: str, media_type: str, place: str, writer: Writer) -> Channel:
+    return Channel(name=name, ending=ending, media_type=media_type, place=place, writer=writer)
 
 
 def _summary(seen: Snapshot, words: Words, to: Addresses, /, *, stale: bool) -> str:

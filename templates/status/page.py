@@ -11,7 +11,7 @@ from markupsafe import Markup
 from tellal.domain.outages import OutageKind, Severity
 from tellal.domain.status import ComponentStatus, Mood, PublicOutage, Snapshot
 from templates.status.addresses import Addresses
-from templates.status.words import LANGUAGE_NAMES, Words
+from templates.status.words import LANGUAGE_NAMES, Words, own_language
 
 _PAGE = "status.html.j2"
 _MOODS: Mapping[Mood, str] = {
@@ -66,8 +66,17 @@ class StatusPage:
             moods=_MOODS,
             statuses=_STATUSES,
             language_names=LANGUAGE_NAMES,
+            own=_marked(own_language(snapshot.brand.country), words.language),
         )
         return page.strip() + "\n"
+
+
+def _marked(own: str, language: str) -> Markup:
+    """Return the attribute of what a brand wrote in its own language, for those who hear the page.
+
+    Titles, places, reasons and advice are written once; only what is said in updates is translated.
+    """
+    return Markup("") if own == language else Markup(' lang="{}"').format(own)
 
 
 def _mark(one: PublicOutage) -> str:

@@ -55,7 +55,7 @@ _LABELS: Mapping[str, tuple[str, str, str]] = {
     "title": ("Hizmet durumu", "Service status", "Stan usług"),
     "skip": ("İçeriğe geç", "Skip to the content", "Przejdź do treści"),
     "exercise": (
-        "TATBİKAT – gerçek bir kesinti değildir",
+        "TATBİKAT (EXERCISE) – gerçek bir kesinti değildir",
         "EXERCISE – this is no real outage",
         "ĆWICZENIE (EXERCISE) – to nie jest prawdziwa awaria",
     ),

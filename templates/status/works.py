@@ -1,5 +1,7 @@
 """Planned works as a calendar (iCalendar, RFC 5545) that people may subscribe to."""
 
+from datetime import timedelta
+
 from icalendar import Calendar, Event
 
 from tellal.domain.outages import OutageKind
@@ -8,6 +10,7 @@ from templates.status.addresses import Addresses
 from templates.status.words import Words
 
 MEDIA_TYPE = "text/calendar"
+_REFRESH = timedelta(minutes=15)
 
 
 def calendar(snapshot: Snapshot, words: Words, to: Addresses) -> str:
@@ -17,7 +20,7 @@ def calendar(snapshot: Snapshot, words: Words, to: Addresses) -> str:
     made.add("version", "2.0")
     made.add("method", "PUBLISH")
     made.add("x-wr-calname", f"{snapshot.brand.trade_name} – {words['planned']}")
-    made.add("refresh-interval", "PT15M", parameters={"VALUE": "DURATION"})
+    made.add("refresh-interval", _REFRESH, parameters={"VALUE": "DURATION"})
     works = sorted(
         (one for one in snapshot.all() if one.kind is OutageKind.PLANNED),
         key=lambda one: (one.since, one.id),

@@ -23,10 +23,13 @@ class Seen:
 class Answering:
     """The server, for the length of a block; its requests may be read afterwards."""
 
-    def __init__(self, status: int = 200, document: object = None) -> None:
+    def __init__(
+        self, status: int = 200, document: object = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.requests: list[Seen] = []
         self.url = ""
         self._status = status
+        self._headers = headers
         self._came = asyncio.Condition()
         self._document = document
         self._runner = web.ServerRunner(web.Server(self._answer))
@@ -41,6 +44,7 @@ class Answering:
             status=self._status,
             text=json.dumps(self._document),
             content_type="application/json",
+            headers=self._headers,
         )
 
     async def until(self, count: int) -> None:
