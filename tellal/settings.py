@@ -121,9 +121,6 @@ class Settings(BaseSettings):
     routes: Path | None = None
     """A file that says which provider may carry what; None is the one that ships with Tellal."""
 
-    incidents: Path | None = None
-    """A folder of what is said beforehand of outages; None is the one that ships with Tellal."""
-
     twilio: TwilioSettings = TwilioSettings()
     netgsm: NetgsmSettings = NetgsmSettings()
     smtp: SmtpSettings = SmtpSettings()

@@ -72,6 +72,7 @@ async def enter(
             body={
                 **(body or {}),
                 "severity": row.severity,
+                "starts_at": row.starts_at.isoformat() if row.starts_at else None,
                 "expected_end": row.expected_end.isoformat() if row.expected_end else None,
             },
             public=public,

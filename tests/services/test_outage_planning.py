@@ -26,6 +26,7 @@ from tellal.services.house import House
 from tellal.services.outage_planning import OutagePlan, PlanFor, Planning
 from templates.environment import JinjaRenderer
 from tests.support.builders import a_brand, a_customer
+from tests.support.outages import confirmed
 from tests.support.house import ROUTES
 
 NOW = datetime(2026, 3, 2, 7, tzinfo=UTC)
@@ -257,17 +258,7 @@ async def test_while_the_network_is_down_no_text_message_is_tried(
 async def test_what_another_outage_has_taken_down_is_no_channel_either(
     house: House, sessions: Sessions, brand: Brand
 ) -> None:
-    async with sessions() as tx, tx.begin():
-        other = await house.outages.declare(
-            tx,
-            brand=brand,
-            title="The app is down",
-            topic="outage_notice",
-            segment={},
-            variables=SAID,
-            components=["app_backend"],
-        )
-        await house.outages.confirm(tx, brand_id=brand.id, outage_id=other.id)
+    await confirmed(house, brand, segment={}, components=["app_backend"], title="The app is down")
 
     plan = await planned(sessions, brand, POWER)
 
@@ -438,9 +429,9 @@ async def test_a_kind_that_nobody_has_described_is_refused(
 
 async def test_an_outage_is_planned_by_its_row(sessions: Sessions, brand: Brand) -> None:
     row = OutageRow(
-        id="o", brand_id=brand.id, incident="power_failure", cause_id="c", title="", topic="",
+        id="o", brand_id=brand.id, incident="power_failure", title="", topic="",
         segment={}, areas=[{"district": "tepebasi"}], variables=SAID, components=[], state="",
-        expected_end=NOW + timedelta(hours=4), cursor="", in_flight_at_stop=0, declared_at=NOW,
+        expected_end=NOW + timedelta(hours=4), in_flight_at_stop=0, declared_at=NOW,
     )  # fmt: skip
 
     plan = await planned(sessions, brand, PlanFor.of(row))
