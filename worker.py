@@ -62,6 +62,9 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
     stop = stop or stop_on_signals()
     async with AsyncExitStack() as held:
         to_ledger = _sessions(held, settings, settings.database_pool)
+        # The public is told of outages also while rules and Temporal are not to be had.
+        public = supervise(_told_to_the_public(settings, to_ledger, stop), stop)
+        held.push_async_callback(_cut_off, asyncio.create_task(public))
         inbox = ReceiptInbox(to_ledger)
         senders = senders_of(settings) | {SIMULATED: Simulated(inbox.put_all)}
         for sender in senders.values():
@@ -102,9 +105,8 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         seen = _seen_from_outside(settings, stop)
-        public = _told_to_the_public(settings, house, stop)
         spared = {"memory": partial(spare_what_is_loaded, stop)}
-        await supervise({**parts, **kept, **asked, **seen, **public, **spared}, stop)
+        await supervise({**parts, **kept, **asked, **seen, **spared}, stop)
 
 
 def _asked_for_reports(
@@ -127,16 +129,17 @@ def _asked_for_reports(
 
 
 def _told_to_the_public(
-    settings: Settings, house: House, stop: asyncio.Event
+    settings: Settings, sessions: Sessions, stop: asyncio.Event
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Return what calls webhooks and, if there is a folder for them, writes the public files."""
-    calling = Calling(house.sessions, house.clock, private=settings.webhooks_private)
+    clock = SystemClock()
+    calling = Calling(sessions, clock, private=settings.webhooks_private)
     calls: dict[str, Callable[[], Awaitable[None]]] = {"webhooks": partial(calling.run, stop)}
     if settings.status_folder is None:
         return calls
     folder = StatusFolder(
-        house.sessions,
-        house.clock,
+        sessions,
+        clock,
         NOTHING_SAID,
         folder=settings.status_folder,
         public_url=settings.public_url,
@@ -152,6 +155,11 @@ def _seen_from_outside(
         return {}
     host, port = settings.metrics_host, settings.metrics_port
     return {"metrics": partial(listen, shown(EVENTS, LEDGER), host, port, stop)}
+
+
+async def _cut_off(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _sessions(held: AsyncExitStack, settings: Settings, pool: int) -> Sessions:
