@@ -16,8 +16,10 @@ from activities.providers.simulated import Simulated
 from rules.decide import Decider
 from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
+from rules.incident_files import load_incidents
 from rules.routing import load_routes
 from tellal.clock import SystemClock
+from tellal.domain.incidents import Incidents
 from tellal.domain.simulation import SIMULATED
 from tellal.exposition import listen, shown
 from tellal.metrics import EVENTS, LEDGER
@@ -28,7 +30,6 @@ from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.leases import Leases
 from tellal.services.posting import LANE_CHANNEL
-from tellal.services.public_status import NOTHING_SAID
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.report_polling import ReportPolling
 from tellal.services.shelf import Shelf
@@ -62,6 +63,10 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
     stop = stop or stop_on_signals()
     async with AsyncExitStack() as held:
         to_ledger = _sessions(held, settings, settings.database_pool)
+        # The public is told of outages also while rules and Temporal are not to be had.
+        incidents = load_incidents(settings.incidents)
+        public = supervise(_told_to_the_public(settings, to_ledger, incidents, stop), stop)
+        held.push_async_callback(_cut_off, asyncio.create_task(public))
         inbox = ReceiptInbox(to_ledger)
         senders = senders_of(settings) | {SIMULATED: Simulated(inbox.put_all)}
         for sender in senders.values():
@@ -81,6 +86,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
             renderer=shelf,
             clock=SystemClock(),
             routes=routes,
+            incidents=incidents,
             speed=settings.rehearsal_speed,
             book_of=shelf.book_of,
         )
@@ -102,9 +108,8 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         seen = _seen_from_outside(settings, stop)
-        public = _told_to_the_public(settings, house, stop)
         spared = {"memory": partial(spare_what_is_loaded, stop)}
-        await supervise({**parts, **kept, **asked, **seen, **public, **spared}, stop)
+        await supervise({**parts, **kept, **asked, **seen, **spared}, stop)
 
 
 def _asked_for_reports(
@@ -127,17 +132,18 @@ def _asked_for_reports(
 
 
 def _told_to_the_public(
-    settings: Settings, house: House, stop: asyncio.Event
+    settings: Settings, sessions: Sessions, incidents: Incidents, stop: asyncio.Event
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Return what calls webhooks and, if there is a folder for them, writes the public files."""
-    calling = Calling(house.sessions, house.clock, private=settings.webhooks_private)
+    clock = SystemClock()
+    calling = Calling(sessions, clock, private=settings.webhooks_private)
     calls: dict[str, Callable[[], Awaitable[None]]] = {"webhooks": partial(calling.run, stop)}
     if settings.status_folder is None:
         return calls
     folder = StatusFolder(
-        house.sessions,
-        house.clock,
-        NOTHING_SAID,
+        sessions,
+        clock,
+        incidents,
         folder=settings.status_folder,
         public_url=settings.public_url,
     )
@@ -152,6 +158,11 @@ def _seen_from_outside(
         return {}
     host, port = settings.metrics_host, settings.metrics_port
     return {"metrics": partial(listen, shown(EVENTS, LEDGER), host, port, stop)}
+
+
+async def _cut_off(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _sessions(held: AsyncExitStack, settings: Settings, pool: int) -> Sessions:

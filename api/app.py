@@ -43,6 +43,7 @@ from api.state import Desk
 from rules.decide import Decider
 from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
+from rules.incident_files import load_incidents
 from rules.routing import load_routes
 from tellal.clock import Clock, SystemClock
 from tellal.domain.messages import Receipt
@@ -56,7 +57,6 @@ from tellal.services.editions import read_edition
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
 from tellal.services.one_click import one_click
-from tellal.services.public_status import NOTHING_SAID
 from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
@@ -204,12 +204,13 @@ async def _open(
         renderer=shelf,
         clock=clock,
         routes=at_hand,
+        incidents=load_incidents(settings.incidents),
         speed=settings.rehearsal_speed,
         book_of=shelf.book_of,
     )
     rereading = asyncio.create_task(reread(books, shelf, asyncio.Event()))
     held.push_async_callback(_cut_off, rereading)
-    board = StatusBoard(sessions, clock, NOTHING_SAID, settings)
+    board = StatusBoard(sessions, clock, house.incidents, settings)
     held.push_async_callback(_cut_off, asyncio.create_task(board.run()))
     return Desk(
         sessions=sessions,

@@ -26,8 +26,8 @@ from tellal.services.house import House
 from tellal.services.outage_planning import OutagePlan, PlanFor, Planning
 from templates.environment import JinjaRenderer
 from tests.support.builders import a_brand, a_customer
-from tests.support.outages import confirmed
 from tests.support.house import ROUTES
+from tests.support.outages import confirmed
 
 NOW = datetime(2026, 3, 2, 7, tzinfo=UTC)
 INCIDENTS = load_incidents()

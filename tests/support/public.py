@@ -8,7 +8,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.customers import Brand
-from tellal.domain.incidents import Component, IncidentKind, Incidents
+from tellal.domain.incidents import Component, IncidentKind, Incidents, PublicChannel
 from tellal.domain.outages import OutageKind, Severity
 from tellal.domain.status import (
     BrandView,
@@ -23,7 +23,6 @@ from tellal.domain.status import (
 )
 from tellal.ids import new_id
 from tellal.persistence.columns import table
-from tellal.persistence.tables.ledger import CauseRow
 from tellal.persistence.tables.outages import OutageEntryRow, OutageRow
 
 _outages = table(OutageRow)
@@ -42,7 +41,7 @@ INCIDENTS = Incidents(
             severity=Severity.MAJOR,
             topics={},
             channels=(),
-            public=("page", "banner", "social", "feed", "hotline"),
+            public=tuple(PublicChannel)[:5],
             holding_line=HOLDING_LINE,
             hotline_text={"tr": "Ekiplerimiz yolda.", "en": "Our people are on the way."},
         )
@@ -63,28 +62,15 @@ INCIDENTS = Incidents(
 
 async def an_outage(tx: AsyncSession, brand: Brand, state: str, **said: object) -> str:
     """Write an outage; whatever is not said is of no importance to the test."""
-    outage_id, cause_id = new_id(), new_id()
-    await tx.execute(
-        insert(table(CauseRow)).values(
-            id=cause_id,
-            brand_id=brand.id,
-            kind="outage",
-            key=f"outage:{outage_id}",
-            topic="outage_notice",
-            state="running",
-            created_at=NOON,
-        )
-    )
+    outage_id = new_id()
     values: dict[str, object] = {
         "id": outage_id,
         "brand_id": brand.id,
-        "cause_id": cause_id,
         "title": "Tepebaşı trafo arızası",
         "topic": "outage_notice",
         "segment": {},
         "variables": {},
         "state": state,
-        "cursor": "",
         "in_flight_at_stop": 0,
         "declared_at": NOON,
         "starts_at": NOON,

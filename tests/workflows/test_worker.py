@@ -7,12 +7,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
+import worker
 from rules.decide import Decider
 from rules.holder import RulebookHolder
 from tellal.clock import SystemClock
@@ -27,12 +29,16 @@ from tellal.services.cases import CaseInput
 from tellal.services.house import House, furnish
 from tellal.services.outages import Review
 from tellal.services.receipts import Receipts
+from tellal.services.webhooks import add_webhook, announce
+from tellal.settings import Settings
 from tellal.stack.temporal import Temporal
 from templates.environment import JinjaRenderer
+from tests.support.answering import Answering
 from tests.support.builders import a_brand, a_customer
 from tests.support.carrier import CarrierProbe, free_port
 from tests.support.house import ROUTES
 from tests.support.outages import confirmed, resolved, seen
+from tests.support.public import an_outage
 from tests.support.waiting import until
 
 MOBILE = "+905320000101"
@@ -233,13 +239,48 @@ async def test_a_worker_that_waits_for_temporal_can_be_told_to_leave(database_ur
     }
     with subprocess.Popen(  # noqa: ASYNC220 - starting it takes a moment only
         COMMAND, env=environment, stderr=subprocess.PIPE, text=True
-    ) as worker:
-        assert worker.stderr is not None
+    ) as process:
+        assert process.stderr is not None
         said = [
-            await asyncio.wait_for(asyncio.to_thread(worker.stderr.readline), _PATIENCE_S)
+            await asyncio.wait_for(asyncio.to_thread(process.stderr.readline), _PATIENCE_S)
             for _ in range(2)
         ]
-        worker.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
 
         assert said == ["no provider is set up, so nothing can be sent\n", "not ready yet\n"]
-        assert worker.wait(30) == 0
+        assert process.wait(30) == 0
+
+
+@pytest.mark.req("B05")
+async def test_the_public_is_told_while_temporal_is_away(
+    database_url: str, sessions: Sessions, tmp_path: Path
+) -> None:
+    async with sessions() as tx, tx.begin():
+        brand = await a_brand(tx)
+    stop = asyncio.Event()
+    settings = Settings.model_validate(
+        {
+            "database_url": database_url,
+            "TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",
+            "status_folder": tmp_path,
+            "webhooks_private": True,
+        }
+    )
+    page = tmp_path / brand.name / "status.html"
+    async with Answering() as partner:
+        working = asyncio.create_task(worker.serve(settings, stop))
+        async with sessions() as tx, tx.begin():
+            outage_id = await an_outage(tx, brand, "confirmed")
+            now = SystemClock().now()
+            await add_webhook(
+                tx, brand.id, url=partner.url, means="", made_by="crm", now=now, private=True
+            )
+            await announce(tx, brand.id, "outage.confirmed", {"id": outage_id}, now)
+
+        async def it_is_public() -> bool:
+            return page.is_file() and outage_id in page.read_text("utf-8")
+
+        await until(it_is_public)
+        await partner.until(1)
+        stop.set()
+        await working
