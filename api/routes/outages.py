@@ -55,7 +55,7 @@ class DeclareOutage(_Body):
         json_schema_extra={
             "examples": [
                 {
-                    "preset": "transformer_failure",
+                    "preset": "feeder_down",
                     "areas": [{"district": "tepebasi"}],
                     "expected_end": "2026-11-24T18:30:00+03:00",
                 },
@@ -152,15 +152,19 @@ class Said(_Body):
 class WriteReview(_Body):
     """What was learnt."""
 
-    what_happened: Annotated[str, Field(min_length=1, max_length=5000)]
+    what_happened: Annotated[
+        str, Field(min_length=1, max_length=5000, examples=["A transformer burnt out"])
+    ]
     what_was_late: Annotated[str, Field(max_length=5000)] = ""
-    what_changes: Annotated[str, Field(min_length=1, max_length=5000)]
+    what_changes: Annotated[
+        str, Field(min_length=1, max_length=5000, examples=["A spare one stands in Eskişehir"])
+    ]
 
 
 class PutSignal(_Body):
     """Somebody says that something does not work."""
 
-    incident: Name
+    incident: Annotated[str, Field(max_length=200, examples=["power_failure"])]
     source: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", examples=["social"])]
     reference: Annotated[str, Field(max_length=200, description="Your name of it")] = ""
     area: Area = {}
@@ -171,7 +175,7 @@ class PutSignal(_Body):
 class PutStillOut(_Body):
     """A customer who was told that it is over is still without."""
 
-    customer: Annotated[str, Field(min_length=1, max_length=200)]
+    customer: Annotated[str, Field(min_length=1, max_length=200, examples=["12345"])]
     source: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "hotline"
     reference: Name = ""
 
@@ -211,7 +215,7 @@ async def list_presets(read: Reader) -> list[PresetView]:
     return list(preset_views(read.desk.house.incidents, read.brand))
 
 
-@router.post("/signals", status_code=201, responses=documented(422), response_model=SignalView)
+@router.post("/signals", status_code=201, responses=documented(409, 422), response_model=SignalView)
 async def put_signal(body: PutSignal, write: Writer) -> Response:
     """Take in that something does not work; enough of the same make a suspicion by themselves."""
 

@@ -181,6 +181,7 @@ async def declare_outage(tenant: Tenant) -> dict[str, Any]:
             "workaround": "186'yı arayın.",
             "hotline": "186",
         },
+        "anyway": True,
     }
     answer = await tenant.client.post("/v1/outages", json=body)
     assert answer.status_code == 201, answer.text
