@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
+    from tellal.domain.customers import Brand
     from tellal.services.outage_views import OutageView
 
 _NEXT: Mapping[str, tuple[str, ...]] = {
@@ -19,15 +21,21 @@ _NEXT: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def lines(outage: "OutageView", brand: str) -> Iterator[str]:
-    """Say how an outage stands, and which command comes next."""
+def lines(outage: "OutageView", brand: "Brand", *, reckoned: bool) -> Iterator[str]:
+    """Say how an outage stands, and which command comes next.
+
+    `reckoned` shows the arithmetic of its plan, too. Times are those of the brand.
+    """
     exercise = "EXERCISE  " if outage.simulated else ""
     yield f"{exercise}{outage.id}  {outage.state}  {outage.title}"
     lasted = timedelta(seconds=outage.seconds_since_first_signal)
-    end = "unknown" if outage.expected_end is None else f"{outage.expected_end:%Y-%m-%d %H:%M} UTC"
+    zone = ZoneInfo(brand.timezone)
+    end = "unknown"
+    if outage.expected_end is not None:
+        end = f"{outage.expected_end.astimezone(zone):%Y-%m-%d %H:%M %Z}"
     yield f"  {lasted} since the first signal; expected end: {end}"
     if outage.plan:
-        yield from _plan(outage.plan)
+        yield from _plan(outage.plan, reckoned=reckoned)
     for one in outage.rounds:
         counted = ", ".join(f"{n} {state}" for state, n in one.counts.items() if n)
         yield f"  round {one.number} ({one.kind.value}, {one.state}): {counted or 'nobody yet'}"
@@ -39,10 +47,10 @@ def lines(outage: "OutageView", brand: str) -> Iterator[str]:
         yield f"  nobody is told now: {outage.told_nobody_why}"
     for command in _NEXT.get(outage.state, ()):
         more = " --happened … --changes …" if command == "review" else ""
-        yield f"Next: tellal outage {command} {outage.id} --brand {brand}{more}"
+        yield f"Next: tellal outage {command} {outage.id} --brand {brand.name}{more}"
 
 
-def _plan(plan: Mapping[str, Any]) -> Iterator[str]:
+def _plan(plan: Mapping[str, Any], *, reckoned: bool) -> Iterator[str]:
     costs = {
         one["currency"]: sum(
             float(other["cost"])
@@ -57,6 +65,8 @@ def _plan(plan: Mapping[str, Any]) -> Iterator[str]:
         f"  {plan['affected']} people are affected, {plan['told']} would be told, "
         f"for {spent}; public: {', '.join(plan['public'])}"
     )
+    if not reckoned:
+        return
     for one in plan["channels"]:
         yield f"  {one['channel']:<9} {one['chosen']:<9} {one['told']:>7}  {one['why']}"
     for note in plan["approximations"]:

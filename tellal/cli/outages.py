@@ -66,6 +66,7 @@ def declare(
     preset: Annotated[str, typer.Option(help="As `tellal outage presets` lists them.")] = "",
     incident: Annotated[str, typer.Option(help="The kind, if there is no preset.")] = "",
     area: Areas = None,
+    place: Annotated[str, typer.Option(help="How people call it: Tepebaşı.")] = "",
     until: Until = "",
     begins: Start = "",
     workaround: Workaround = "",
@@ -96,12 +97,13 @@ def declare(
             "reason": reason,
             "hotline": hotline,
             "anyway": anyway,
+            "variables": {"area": place} if place else {},
         }
         said = {name: value for name, value in said.items() if value}
         declared = declaration_of(office.incidents, of, preset, said, now=now, simulated=exercise)
         return await office.outages.declare(tx, brand=of, said=declared, by=who)
 
-    _show(_do(brand, by, key, work), brand)
+    _show(brand, by, key, work, reckoned=True)
 
 
 @outage.command("plan")
@@ -114,7 +116,7 @@ def plan(outage_id: Id, *, brand: BrandName, by: By = "", key: As = "") -> None:
         del who
         return await office.outages.plan(tx, brand=of, outage_id=outage_id)
 
-    _show(_do(brand, by, key, work), brand)
+    _show(brand, by, key, work, reckoned=True)
 
 
 @outage.command("show")
@@ -128,7 +130,7 @@ def show(outage_id: Id, *, brand: BrandName, text: Text = None, by: By = "", key
             tx, brand=of, outage_id=outage_id, text=_texts(text), by=who
         )
 
-    _show(_do(brand, by, key, work), brand)
+    _show(brand, by, key, work)
 
 
 @outage.command("confirm")
@@ -171,7 +173,7 @@ def confirm(
         command = office.outages.announce if planned else office.outages.confirm
         return await command(tx, brand=of, outage_id=outage_id, go=go, by=who)
 
-    _show(_do(brand, by, key, work), brand)
+    _show(brand, by, key, work)
 
 
 @outage.command("update")
@@ -208,7 +210,7 @@ def update(
         )
         return await office.outages.update(tx, brand=of, outage_id=outage_id, change=change, by=who)
 
-    _show(_do(brand, by, key, work), brand)
+    _show(brand, by, key, work)
 
 
 @outage.command("resolve")
@@ -227,7 +229,7 @@ def resolve(
         command = office.outages.complete if planned else office.outages.resolve
         return await command(tx, brand=of, outage_id=outage_id, by=who, text=_texts(text))
 
-    _show(_do(brand, by, key, work), brand)
+    _show(brand, by, key, work)
 
 
 @outage.command("dismiss")
@@ -243,7 +245,7 @@ def dismiss(
             tx, brand=of, outage_id=outage_id, by=who, text=_texts(text)
         )
 
-    _show(_do(brand, by, key, work), brand)
+    _show(brand, by, key, work)
 
 
 @outage.command("cancel")
@@ -259,7 +261,7 @@ def cancel(
             tx, brand=of, outage_id=outage_id, by=who, text=_texts(text)
         )
 
-    _show(_do(brand, by, key, work), brand)
+    _show(brand, by, key, work)
 
 
 @outage.command("reopen")
@@ -282,7 +284,7 @@ def reopen(
         change = Change(expected_end=_moment(until, of, office.clock.now()), text=_texts(text))
         return await office.outages.reopen(tx, brand=of, outage_id=outage_id, change=change, by=who)
 
-    _show(_do(brand, by, key, work), brand)
+    _show(brand, by, key, work)
 
 
 @outage.command("review")
@@ -307,7 +309,7 @@ def review(
         await office.outages.review(tx, brand=of, outage_id=outage_id, said=said, by=who)
         return await office.outages.view(tx, of.id, outage_id)
 
-    _show(_do(brand, by, key, work), brand)
+    _show(brand, by, key, work)
 
 
 @outage.command("view")
@@ -322,7 +324,7 @@ def view(outage_id: Id, *, brand: BrandName, by: By = "", key: As = "") -> None:
             typer.echo(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.command}  {entry.by}")
         return await office.outages.view(tx, of.id, outage_id)
 
-    _show(_do(brand, by, key, work), brand)
+    _show(brand, by, key, work)
 
 
 @outage.command("list")
@@ -373,11 +375,18 @@ def presets(*, brand: BrandName) -> None:
         typer.echo(line)
 
 
-def _show(found: "OutageView", brand: str) -> None:
-    """Print who hears of it, what it costs, and the next command."""
+def _show(
+    brand: str, by: str, key: str, work: "Work[OutageView]", *, reckoned: bool = False
+) -> None:
+    """Do it, and print who hears of it, what it costs, and the next command."""
     from tellal.cli.outage_words import lines
 
-    for line in lines(found, brand):
+    async def shown(
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+    ) -> "list[str]":
+        return list(lines(await work(tx, office, of, who), of, reckoned=reckoned))
+
+    for line in _do(brand, by, key, shown):
         typer.echo(line)
 
 
@@ -386,7 +395,8 @@ def _moment(said: str, brand: "Brand", now: datetime) -> datetime | None:
     if not said:
         return None
     if span := _SPAN.fullmatch(said):
-        return now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+        at = now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+        return at.replace(second=0, microsecond=0)
     zone = ZoneInfo(brand.timezone)
     if clock := _TIME.fullmatch(said):
         local = now.astimezone(zone)

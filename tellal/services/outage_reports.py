@@ -9,12 +9,15 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tellal.domain.messages import OutcomeState
 from tellal.domain.outages import ENDED, NoticeKind, OutageState
 from tellal.persistence.columns import table
-from tellal.persistence.tables.ledger import MessageRow
+from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
+from tellal.services.outage_rounds import TELLS_OF_IT
 from tellal.services.outage_views import counts, entries, notices, outages
 
 _messages = table(MessageRow)
+_outcomes = table(OutcomeRow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +101,19 @@ async def _times(tx: AsyncSession, row: Row[Any]) -> OutageTimes:
         first_notice_at = (await tx.execute(handed)).scalar_one()
     by_kind = {
         kind: [await counts(tx, one.cause_id) for one in rounds if one.kind == kind.value]
-        for kind in (NoticeKind.NOTICE, NoticeKind.UPDATE, NoticeKind.ALL_CLEAR)
+        for kind in (NoticeKind.NOTICE, NoticeKind.ALL_CLEAR)
     }
     pages = select(func.count()).where(
         entries.c.outage_id == row.id, entries.c.command.in_(["escalate", "overdue"])
+    )
+    told = (
+        select(func.count(func.distinct(_outcomes.c.customer_id)))
+        .join(notices, notices.c.cause_id == _outcomes.c.cause_id)
+        .where(
+            notices.c.outage_id == row.id,
+            notices.c.kind.in_([kind.value for kind in TELLS_OF_IT]),
+            _outcomes.c.state == OutcomeState.TOLD.value,
+        )
     )
     over = OutageState(row.state) in ENDED
     return OutageTimes(
@@ -116,9 +128,7 @@ async def _times(tx: AsyncSession, row: Row[Any]) -> OutageTimes:
         confirmed_to_first_notice_s=_between(row.confirmed_at, first_notice_at),
         lasted_s=_between(row.started_at, row.resolved_at),
         audience=max((one["audience"] for one in by_kind[NoticeKind.NOTICE]), default=0),
-        told=sum(
-            one["told"] for kind in (NoticeKind.NOTICE, NoticeKind.UPDATE) for one in by_kind[kind]
-        ),
+        told=int((await tx.execute(told)).scalar_one()),
         all_clears=sum(one["told"] for one in by_kind[NoticeKind.ALL_CLEAR]),
         in_flight_at_stop=row.in_flight_at_stop,
         pages=int((await tx.execute(pages)).scalar_one()),
