@@ -12,8 +12,8 @@ from api.requests import After, Limit, Page, Reading, Writing, may_read, may_wri
 from tellal.domain.outages import Severity
 from tellal.services.keys import Scope
 from tellal.services.outage_presets import PresetView, declaration_of, preset_views
+from tellal.services.outage_sayings import Change, Go, Review
 from tellal.services.outage_views import EntryView, OutageView, ReviewView
-from tellal.services.outages import Change, Go, Review
 from tellal.services.signals import Signal, SignalView
 
 router = APIRouter(prefix="/outages", tags=["outages"])

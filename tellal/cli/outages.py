@@ -160,7 +160,7 @@ def confirm(
         tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
     ) -> "OutageView":
         from tellal.domain.outages import OutageKind
-        from tellal.services.outages import Go
+        from tellal.services.outage_sayings import Go
 
         go = Go(
             channels=dict(_pair(one, "CHANNEL=WHOM") for one in channel or ()),
@@ -196,7 +196,7 @@ def update(
     async def work(
         tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
     ) -> "OutageView":
-        from tellal.services.outages import Change
+        from tellal.services.outage_sayings import Change
 
         now = office.clock.now()
         change: Change = Change(
@@ -279,7 +279,7 @@ def reopen(
     async def work(
         tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
     ) -> "OutageView":
-        from tellal.services.outages import Change
+        from tellal.services.outage_sayings import Change
 
         change = Change(expected_end=_moment(until, of, office.clock.now()), text=_texts(text))
         return await office.outages.reopen(tx, brand=of, outage_id=outage_id, change=change, by=who)
@@ -303,7 +303,7 @@ def review(
     async def work(
         tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
     ) -> "OutageView":
-        from tellal.services.outages import Review
+        from tellal.services.outage_sayings import Review
 
         said = Review(what_happened=happened, what_was_late=late, what_changes=changes)
         await office.outages.review(tx, brand=of, outage_id=outage_id, said=said, by=who)

@@ -8,7 +8,7 @@ from typing import Any
 from tellal.domain.customers import Brand
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.incidents import Incidents, Preset
-from tellal.services.outages import OTHER, Declaration
+from tellal.services.outage_sayings import OTHER, Declaration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

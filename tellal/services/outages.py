@@ -5,7 +5,6 @@ outage's workflow has decided. Public channels show what the history says.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +21,6 @@ from tellal.domain.outages import (
     OutageCommand,
     OutageKind,
     OutageState,
-    Severity,
     first_state,
     next_state,
 )
@@ -34,6 +32,15 @@ from tellal.services import outage_rounds as rounds
 from tellal.services.outage_checks import OutageChecks
 from tellal.services.outage_history import Act, enter, wake, written
 from tellal.services.outage_plans import OutagePlans, overridden
+from tellal.services.outage_sayings import (
+    Change,
+    Declaration,
+    Go,
+    Review,
+    kind_of_update,
+    new_values,
+    plain,
+)
 from tellal.services.outage_telling import begin_round, is_material, parts_of
 from tellal.services.outage_views import (
     EntryView,
@@ -53,80 +60,7 @@ from tellal.services.outbox import enqueue
 
 _customers = table(CustomerRow)
 
-OTHER = "other_failure"
-"""The kind of incident of an outage that names none."""
-
 _KEPT = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
-    """What an operator says when he declares an outage; what he leaves out the kind says.
-
-    `segment` is a condition as in rule files, `areas` are places; who is in both is affected.
-    `text` is what public channels show, by language. `anyway` declares it though one like it runs.
-    """
-
-    title: str
-    incident: str = OTHER
-    topic: str = ""
-    segment: Mapping[str, object] = field(default_factory=dict)
-    areas: Sequence[Mapping[str, str]] = ()
-    variables: Mapping[str, object] = field(default_factory=dict)
-    components: Sequence[str] | None = None
-    severity: Severity | None = None
-    starts_at: datetime | None = None
-    expected_end: datetime | None = None
-    reason: str = ""
-    workaround: str = ""
-    no_workaround: bool = False
-    hotline: str = ""
-    first_signal_at: datetime | None = None
-    anyway: bool = False
-    simulated: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What an operator says anew of an outage; None leaves it as it was."""
-
-    title: str | None = None
-    severity: Severity | None = None
-    starts_at: datetime | None = None
-    expected_end: datetime | None = None
-    reason: str | None = None
-    workaround: str | None = None
-    no_workaround: bool | None = None
-    hotline: str | None = None
-    areas: Sequence[Mapping[str, str]] | None = None
-    segment: Mapping[str, object] | None = None
-    components: Sequence[str] | None = None
-    variables: Mapping[str, object] | None = None
-    text: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Go:
-    """How an operator lets those affected be told.
-
-    `channels` overrides the plan (channel → everybody, priority or nobody) with a `reason`, which
-    also excuses an announcement that comes too late. `break_glass` says why nobody else is waited
-    for, in a declared emergency; it is looked at afterwards.
-    """
-
-    channels: Mapping[str, str] = field(default_factory=dict)
-    reason: str = ""
-    break_glass: str = ""
-    text: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
-    """What was learnt (B13)."""
-
-    what_happened: str
-    what_was_late: str
-    what_changes: str
 
 
 class Outages:
@@ -307,14 +241,14 @@ class Outages:
         """
         before = await find(tx, brand.id, outage_id, lock=True)
         kind, now = self._checks.kind(before.incident), self._clock.now()
-        values = _new_values(before, change)
+        values = new_values(before, change)
         if not values and not await _says_something_new(tx, before, change.text):
             raise ConflictError(
                 "nothing of it is new, so nobody is told again",
                 code="nothing_new",
                 hint="change the expected end, what people can do, the scope, or the public text",
             )
-        command = _kind_of_update(before, values)
+        command = kind_of_update(before, values)
         state = next_state(OutageState(before.state), command)
         row = await written(tx, before, state=state.value, **values)
         await self._checks.check(brand, kind, row)
@@ -323,7 +257,7 @@ class Outages:
             why = await self._tell_update(tx, brand, before=before, row=row)
         elif not values:
             why = "only the public text is new"
-        body = {name: _plain(value) for name, value in values.items()}
+        body = {name: plain(value) for name, value in values.items()}
         await enter(self._act(tx, brand, row), row, command, by=by, body=body, text=change.text)
         hints = self._checks.hints(brand, kind, row, now)
         return await self._told(tx, row, why=why, hints=hints)
@@ -427,14 +361,14 @@ class Outages:
         row = await self._moved(tx, brand.id, outage_id, OutageCommand.REOPEN)
         kind, now = self._checks.kind(row.incident), self._clock.now()
         await rounds.stop(tx, row.id, code="reopened", now=now)
-        values = _new_values(row, change)
+        values = new_values(row, change)
         row = await written(tx, row, resolved_at=None, reviewed_at=None, **values)
         await self._checks.check(brand, kind, row)
         plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, now)
         self._checks.may_be_told(row, plan)
         row = await written(tx, row, plan=dict(plan))
         await begin_round(self._act(tx, brand, row), row, NoticeKind.NOTICE)
-        body = {name: _plain(value) for name, value in values.items()}
+        body = {name: plain(value) for name, value in values.items()}
         await enter(
             self._act(tx, brand, row), row, OutageCommand.REOPEN, by=by, body=body, text=change.text
         )
@@ -703,39 +637,6 @@ async def answered(
     return tuple(sorted({row.customer_id for row in rows}))
 
 
-def _new_values(row: Row[Any], change: Change) -> dict[str, object]:
-    """Return what a change says that the outage does not say yet."""
-    said: dict[str, object] = {
-        "title": change.title,
-        "severity": None if change.severity is None else change.severity.value,
-        "starts_at": change.starts_at,
-        "expected_end": change.expected_end,
-        "reason": change.reason,
-        "workaround": change.workaround,
-        "no_workaround": change.no_workaround,
-        "hotline": change.hotline,
-        "areas": None if change.areas is None else [dict(area) for area in change.areas],
-        "segment": None if change.segment is None else dict(change.segment),
-        "components": None if change.components is None else sorted(set(change.components)),
-        "variables": None if change.variables is None else {**row.variables, **change.variables},
-    }
-    return {
-        name: value
-        for name, value in said.items()
-        if value is not None and value != getattr(row, name)
-    }
-
-
-def _kind_of_update(row: Row[Any], values: Mapping[str, object]) -> OutageCommand:
-    """Name what new values do: new times of planned works move or extend them."""
-    if row.kind == OutageKind.PLANNED and row.state != OutageState.DRAFT:
-        if row.state == OutageState.IN_PROGRESS and "expected_end" in values:
-            return OutageCommand.EXTEND
-        if row.state != OutageState.IN_PROGRESS and {"starts_at", "expected_end"} & set(values):
-            return OutageCommand.RESCHEDULE
-    return OutageCommand.UPDATE
-
-
 async def _says_something_new(tx: AsyncSession, row: Row[Any], text: Mapping[str, str]) -> bool:
     """Say whether a public text differs from the one that was shown last."""
     if not text:
@@ -748,7 +649,3 @@ async def _says_something_new(tx: AsyncSession, row: Row[Any], text: Mapping[str
     )
     shown = (await tx.execute(latest)).scalar_one_or_none() or {}
     return any(shown.get(language) != line for language, line in text.items())
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime) else value

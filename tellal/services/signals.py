@@ -21,8 +21,9 @@ from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.services.outage_checks import OutageChecks
 from tellal.services.outage_history import Act, enter, wake
+from tellal.services.outage_sayings import Declaration
 from tellal.services.outage_views import find, outages, signals
-from tellal.services.outages import Declaration, Outages
+from tellal.services.outages import Outages
 from tellal.services.webhooks import announce
 
 _brands = table(BrandRow)

@@ -14,8 +14,8 @@ from tellal.domain.messages import MessageState
 from tellal.domain.outages import OutageState
 from tellal.persistence.session import Sessions
 from tellal.services.house import House
+from tellal.services.outage_sayings import Change, Go, Review
 from tellal.services.outage_views import OutageView
-from tellal.services.outages import Change, Go, Review
 from tests.support.builders import a_brand, a_customer
 from tests.support.house import SetClock, a_house
 from tests.support.outages import (

@@ -10,8 +10,8 @@ from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.persistence.tables.outages import OutageNoticeRow
 from tellal.services.house import House
+from tellal.services.outage_sayings import Declaration, Go
 from tellal.services.outage_views import OutageView
-from tellal.services.outages import Declaration, Go
 
 _messages = table(MessageRow)
 _notices = table(OutageNoticeRow)

@@ -27,7 +27,7 @@ from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.services.cases import CaseInput
 from tellal.services.house import House, furnish
-from tellal.services.outages import Review
+from tellal.services.outage_sayings import Review
 from tellal.services.receipts import Receipts
 from tellal.services.webhooks import add_webhook, announce
 from tellal.settings import Settings
