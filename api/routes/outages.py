@@ -1,6 +1,6 @@
 """Outages: declared, confirmed, updated, resolved; those affected are told in between."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -337,56 +337,38 @@ async def reopen_outage(outage_id: OutageId, body: ChangeOutage, write: Writer) 
     )
 
 
-@router.post("/{outage_id}/resolve", responses=documented(404, 409), response_model=OutageView)
-async def resolve_outage(outage_id: OutageId, write: Writer, body: Said | None = None) -> Response:
-    """End an outage: once this is answered, no further message of it is handed over."""
-    outages, text = write.desk.house.outages, (body or Said()).text
-    return await _command(
-        write,
-        outage_id,
-        lambda tx: outages.resolve(
-            tx, brand=write.brand, outage_id=outage_id, by=write.by, text=text
-        ),
+_ENDS: Mapping[str, str] = {
+    "resolve": "End an outage: once this is answered, no further message of it is handed over.",
+    "complete": "End planned works; who was told hears of it.",
+    "dismiss": "Dismiss a suspicion; nobody was told of it.",
+    "cancel": "Call planned works off; who heard of them hears of that.",
+}
+
+
+def _route_of(command: str, what_it_does: str) -> None:
+    """Add the route of a command that ends an outage."""
+
+    async def end(outage_id: OutageId, write: Writer, body: Said | None = None) -> Response:
+        done, text = getattr(write.desk.house.outages, command), (body or Said()).text
+        return await _command(
+            write,
+            outage_id,
+            lambda tx: done(tx, brand=write.brand, outage_id=outage_id, by=write.by, text=text),
+        )
+
+    router.add_api_route(
+        f"/{{outage_id}}/{command}",
+        end,
+        methods=["POST"],
+        name=f"{command}_outage",
+        description=what_it_does,
+        responses=documented(404, 409),
+        response_model=OutageView,
     )
 
 
-@router.post("/{outage_id}/complete", responses=documented(404, 409), response_model=OutageView)
-async def complete_outage(outage_id: OutageId, write: Writer, body: Said | None = None) -> Response:
-    """End planned works; who was told hears of it."""
-    outages, text = write.desk.house.outages, (body or Said()).text
-    return await _command(
-        write,
-        outage_id,
-        lambda tx: outages.complete(
-            tx, brand=write.brand, outage_id=outage_id, by=write.by, text=text
-        ),
-    )
-
-
-@router.post("/{outage_id}/dismiss", responses=documented(404, 409), response_model=OutageView)
-async def dismiss_outage(outage_id: OutageId, write: Writer, body: Said | None = None) -> Response:
-    """Dismiss a suspicion; nobody was told of it."""
-    outages, text = write.desk.house.outages, (body or Said()).text
-    return await _command(
-        write,
-        outage_id,
-        lambda tx: outages.dismiss(
-            tx, brand=write.brand, outage_id=outage_id, by=write.by, text=text
-        ),
-    )
-
-
-@router.post("/{outage_id}/cancel", responses=documented(404, 409), response_model=OutageView)
-async def cancel_outage(outage_id: OutageId, write: Writer, body: Said | None = None) -> Response:
-    """Call planned works off; who heard of them hears of that."""
-    outages, text = write.desk.house.outages, (body or Said()).text
-    return await _command(
-        write,
-        outage_id,
-        lambda tx: outages.cancel(
-            tx, brand=write.brand, outage_id=outage_id, by=write.by, text=text
-        ),
-    )
+for _name, _what in _ENDS.items():
+    _route_of(_name, _what)
 
 
 @router.post("/{outage_id}/start", responses=documented(404, 409), response_model=OutageView)
