@@ -16,7 +16,7 @@ from tellal.clock import Clock
 from tellal.domain.incidents import IncidentKind, Incidents
 from tellal.domain.journeys import OutageStep
 from tellal.domain.lead_times import reminder_at
-from tellal.domain.messages import HANDED_OVER, MessageState, OutcomeState
+from tellal.domain.messages import HANDED_OVER, MessageState
 from tellal.domain.outages import (
     ENDED,
     NoticeKind,
@@ -28,6 +28,7 @@ from tellal.domain.outages import (
 from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand
 from tellal.persistence.session import Sessions
+from tellal.persistence.tables.delivery import CauseCountRow
 from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.services import outage_rounds as rounds
 from tellal.services.outage_history import Act, enter, written
@@ -38,6 +39,7 @@ from tellal.services.webhooks import announce
 
 _messages = table(MessageRow)
 _outcomes = table(OutcomeRow)
+_counted = table(CauseCountRow)
 
 SWEEP_AGAIN = timedelta(minutes=5)
 """How often it is looked for people who have become affected meanwhile."""
@@ -277,10 +279,11 @@ class _Glance:
 
 
 async def _open_outcomes(tx: AsyncSession, outage_id: str) -> int:
+    """Count what is open from the counts that are kept, however many people there are."""
     query = (
-        select(func.count())
-        .select_from(_outcomes.join(notices, notices.c.cause_id == _outcomes.c.cause_id))
-        .where(notices.c.outage_id == outage_id, _outcomes.c.state == OutcomeState.OPEN)
+        select(func.coalesce(func.sum(_counted.c.open), 0))
+        .join(notices, notices.c.cause_id == _counted.c.cause_id)
+        .where(notices.c.outage_id == outage_id)
     )
     return int((await tx.execute(query)).scalar_one())
 
