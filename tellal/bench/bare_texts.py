@@ -37,7 +37,7 @@ async def _run(count: int, at_once: int) -> dict[str, float]:
 
 
 async def _send(sender: TwilioSms, count: int, at_once: int) -> None:
-    waiting = _messages(count)
+    waiting = texts(count)
 
     async def serve() -> None:
         for message in waiting:
@@ -48,7 +48,8 @@ async def _send(sender: TwilioSms, count: int, at_once: int) -> None:
     await asyncio.gather(*(serve() for _ in range(at_once)))
 
 
-def _messages(count: int) -> Iterator[OutgoingMessage]:
+def texts(count: int) -> Iterator[OutgoingMessage]:
+    """Yield so many messages of one text, each with an address of its own."""
     text = (
         JinjaRenderer()
         .render(topic=TOPIC, channel=Channel.SMS, language="tr", variables=VARIABLES)

@@ -170,7 +170,7 @@ async def queue(
         "last": last,
         "now": now,
     }
-    await tx.execute(_OUTCOMES, {**rows, "plan": json.dumps(_plan(lane))})
+    await tx.execute(_OUTCOMES, {**rows, "plan": json.dumps(plan(lane))})
     if batch.size >= _MANY:
         # PostgreSQL finds out within a minute how large a table has become. Until then it may check
         # every new row's references by reading the whole of it, as was good for a small one.
@@ -199,7 +199,8 @@ def reference_of(message_id: str) -> str:
     return f"SM{hashlib.md5(message_id.encode(), usedforsecurity=False).hexdigest()}"
 
 
-def _plan(lane: Lane) -> dict[str, object]:
+def plan(lane: Lane) -> dict[str, object]:
+    """Return what a journey of one text pins."""
     return {
         "steps": [{"channel": "sms", "patience_s": _PATIENCE.total_seconds()}],
         "attempts": 1,

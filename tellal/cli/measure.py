@@ -19,6 +19,9 @@ def bench(
     customers: Annotated[
         int | None, typer.Option(min=1_000, help="How many, where populations are measured.")
     ] = None,
+    affected: Annotated[
+        int | None, typer.Option(min=1, help="How many of them an outage affects.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON object.")] = False,
 ) -> None:
     """Measure Tellal against a bare baseline in the same run; a higher ratio is better."""
@@ -28,7 +31,9 @@ def bench(
         raise typer.BadParameter(f"the bench {name!r} sends none", param_hint="--messages")
     if customers is not None and "customers" not in known:
         raise typer.BadParameter(f"the bench {name!r} decides for none", param_hint="--customers")
-    sizes = {"messages": messages, "customers": customers}
+    if affected is not None and "affected" not in known:
+        raise typer.BadParameter(f"the bench {name!r} has no outage", param_hint="--affected")
+    sizes = {"messages": messages, "customers": customers, "affected": affected}
     result = run(**{what: number for what, number in sizes.items() if number is not None})
     if json:
         typer.echo(json_format.dumps(result))
