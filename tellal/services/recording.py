@@ -5,7 +5,7 @@ test. It says what was known of a person, and lives as long as the decision does
 erased from it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -88,15 +88,28 @@ def decision_of(body: Mapping[str, Any]) -> Decision:
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - JSON is any of these
     """Turn a domain value into what JSON can hold: instants as ISO 8601, durations in seconds."""
-    if type(value) in _AS_THEY_ARE:
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
         return value
-    if is_dataclass(value):
-        value = {one.name: getattr(value, one.name) for one in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(plain(key)): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    return _written(value)
+    writer = _writers.get(kind)
+    if writer is None:
+        writer = _writers[kind] = _writer_of(kind)
+    return writer(value)
+
+
+_writers: dict[type[Any], Callable[[Any], Any]] = {}
+
+
+def _writer_of(kind: type[Any]) -> Callable[[Any], Any]:
+    """Return what writes values of a type; a decision has a hundred of them, of few types."""
+    if is_dataclass(kind):
+        names = [one.name for one in fields(kind)]
+        return lambda value: {name: plain(getattr(value, name)) for name in names}
+    if issubclass(kind, Mapping):
+        return lambda value: {str(plain(key)): plain(item) for key, item in value.items()}
+    if issubclass(kind, list | tuple | set | frozenset):
+        return lambda value: [plain(item) for item in value]
+    return _written
 
 
 def _written(value: Any) -> Any:  # noqa: ANN401 - what is no collection
