@@ -314,14 +314,13 @@ class Phases:
             free = taken + _seconds(cap.window)
             return case((free > self._at, free))
         begins = self[f"periods_{n}"]
-        layer = self._layers.rows
         piece = (
             func.generate_series(number(1), number(PERIODS))
             .table_valued(column("n", Integer), name="piece")
             .render_derived()
         )
-        free = _used(uses, begins, piece.c.n, layer, piece) < number(cap.limit)
-        first = select(func.min(piece.c.n)).where(free).correlate(layer).scalar_subquery()
+        free = _used(uses, begins, piece.c.n, piece) < number(cap.limit)
+        first = select(func.min(piece.c.n)).where(free).scalar_subquery()
         # The first period with a free slot is mostly this one, whose number is 1.
         return case((taken.is_not(null()), func.nullif(_at(begins, first), _at(begins, number(1)))))
 
@@ -456,7 +455,7 @@ class Phases:
                 if cap.channel in {None, one}:
                     leaves = self[f"leaves_{one}"]
                     piece = func.width_bucket(leaves, begins, type_=Integer)
-                    used = _used(uses, begins, piece, layers.rows)
+                    used = _used(uses, begins, piece)
                     late = or_(piece > number(PERIODS), used >= number(cap.limit))
                     full.append(and_(self._held(cap), leaves > self._at, late))
         return func.coalesce(or_(false(), *full), false())

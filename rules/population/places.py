@@ -109,6 +109,7 @@ class Gazetteer:
         self._at = at
         self._zones = [zone_of(place.timezone) for place in places]
         self._places = places
+        self.same: dict[str, str] = {}
         self._kinds: Kinds = {
             PLACE: Integer(),
             TIMEZONE: Text(),
@@ -137,6 +138,7 @@ class Gazetteer:
                     self._set(row, f"{prefix}periods_{n}", _INSTANTS, bounds)
             if shard.quiet_hours:
                 self._keep_quiet(row, shard, place, zone, prefix)
+        self._join_equal()
 
     def table(self) -> FromClause:
         """Return the table; it is one parameter of the statement, a JSON document."""
@@ -160,6 +162,18 @@ class Gazetteer:
             kind = Boolean() if isinstance(value, bool) else kind
             self._set(row, calendar_column(path), kind, value)
         return row
+
+    def _join_equal(self) -> None:
+        """Keep one of columns that say the same of every place; `same` names it for the others."""
+        known: dict[str, str] = {}
+        for name, kind in list(self._kinds.items()):
+            values = json.dumps([repr(kind), *(row[name] for row in self._rows)])
+            kept = known.setdefault(values, name)
+            if kept != name:
+                self.same[name] = kept
+                del self._kinds[name]
+                for row in self._rows:
+                    del row[name]
 
     def _set(self, row: dict[str, object], name: str, kind: TypeEngine[Any], value: object) -> None:
         self._kinds[name] = kind

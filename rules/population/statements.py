@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, literal, null, or_, select
+from sqlalchemy import FromClause, Select, and_, case, func, literal, null, or_, select
 
 from rules.limits import check_size
 from rules.population.columns import Fields, Moments, Stored, wishes_of
-from rules.population.layers import Column, Layers, number
+from rules.population.layers import Column, Layers, fenced, number
 from rules.population.needs import (
     COUNTRY_OF,
     TIMEZONE_OF,
@@ -50,7 +50,7 @@ def decisions(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any
         InvalidInputError: The rulebook has no such topic, or a place has no such time zone.
         RulebookError: The rules are more than one statement can hold.
     """
-    layers, phases = _decided(book, asked, source)
+    people, phases = _decided(book, asked, source)
     shard = book.shards[asked.topic]
     names = [
         "verdict",
@@ -66,10 +66,11 @@ def decisions(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any
     for channel in channels_of(shard):
         names += [f"went_{channel}", f"leaves_{channel}"]
         names += [f"quiet_{channel}"] if shard.quiet_hours else []
-    columns = [layers["id"], layers[PLACE]]
-    columns += [layers[phases.masks.name(mask)] for mask in range(phases.masks.number)]
+    layers = people.layers
+    masks = [phases.masks.name(mask) for mask in range(phases.masks.number)]
+    columns = [layers["id"], layers[PLACE], *(layers[mask].label(mask) for mask in masks)]
     columns += [phases[name].label(name) for name in names]
-    return select(*columns).where(layers[PLACE].is_not(null()))
+    return people.select(columns)
 
 
 def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
@@ -79,7 +80,7 @@ def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
         InvalidInputError: The rulebook has no such topic, or a place has no such time zone.
         RulebookError: The rules are more than one statement can hold.
     """
-    layers, phases = _decided(book, asked, source)
+    people, phases = _decided(book, asked, source)
     hour = func.date_trunc("hour", phases["starts"], literal("UTC"))
     groups = [
         phases["verdict"].label("verdict"),
@@ -89,7 +90,7 @@ def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
         hour.label("hour"),
         phases["unsure"].label("unsure"),
     ]
-    counted = select(*groups, func.count().label("number")).where(layers[PLACE].is_not(null()))
+    counted = people.select([*groups, func.count().label("number")])
     return counted.group_by(*range_of(groups))
 
 
@@ -102,12 +103,12 @@ def difference(old: Rulebook, new: Rulebook, asked: Question, source: MakeSource
     """
     both = [(_checked(book, asked.topic), prefix) for book, prefix in ((old, OLD), (new, NEW))]
     needs = needs_of(old, asked.topic) | needs_of(new, asked.topic)
-    layers, phases = _layers(both, asked, needs, source(needs))
-    before, after = phases
+    people, [before, after] = _people(both, asked, needs, source(needs))
+    layers = people.layers
     layers.add({"change": _kind(before, after)})
     changed = layers["change"] != SAME
     groups = [
-        layers["change"],
+        layers["change"].label("change"),
         *(
             one[name].label(f"{prefix}{name}")
             for one, prefix in ((before, OLD), (after, NEW))
@@ -115,8 +116,7 @@ def difference(old: Rulebook, new: Rulebook, asked: Question, source: MakeSource
         ),
     ]
     sample = func.array_agg(layers["id"]).filter(changed)
-    counted = select(*groups, func.count().label("number"), sample.label("sample"))
-    counted = counted.where(layers[PLACE].is_not(null()))
+    counted = people.select([*groups, func.count().label("number"), sample.label("sample")])
     grouped = counted.group_by(*range_of(groups)).subquery()
     return select(
         *(column for column in grouped.c if column.name != "sample"),
@@ -143,10 +143,24 @@ def _kind(before: Phases, after: Phases) -> Column:
     )
 
 
-def _decided(book: Rulebook, asked: Question, source: MakeSource) -> tuple[Layers, Phases]:
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Everybody, with where they live, and what is computed of them."""
+
+    layers: Layers
+    ground: FromClause
+
+    def select(self, columns: Sequence[Column]) -> Select[Any]:
+        """Select columns of everybody who lives in one of the places."""
+        here = self.layers[PLACE].is_not(null())
+        rows = self.layers.over(self.ground, [*columns, here])
+        return select(*columns).select_from(rows).where(here)
+
+
+def _decided(book: Rulebook, asked: Question, source: MakeSource) -> tuple[_People, Phases]:
     needs = needs_of(_checked(book, asked.topic), asked.topic)
-    layers, [phases] = _layers([(book, "")], asked, needs, source(needs))
-    return layers, phases
+    people, [phases] = _people([(book, "")], asked, needs, source(needs))
+    return people, phases
 
 
 def _checked(book: Rulebook, topic: str) -> Rulebook:
@@ -160,21 +174,16 @@ def _checked(book: Rulebook, topic: str) -> Rulebook:
     return book
 
 
-def _layers(
+def _people(
     books: Sequence[tuple[Rulebook, str]], asked: Question, needs: Needs, source: Source
-) -> tuple[Layers, list[Phases]]:
+) -> tuple[_People, list[Phases]]:
     shards = [book.shards[asked.topic] for book, _ in books]
     gazetteer = Gazetteer(asked.places or [Place("UTC", "")], asked.run.at)
     for shard, (_, prefix) in zip(shards, books, strict=True):
         gazetteer.add(shard, prefix)
-    places = gazetteer.table()
-    # Fenced, so that places are joined last: no hash and no sort then holds their arrays per row.
-    # An outer join tells the planner that everybody stays; who lives elsewhere is left out above.
-    people = Layers(select(source.rows)).rows
-    there = and_(
-        places.c[TIMEZONE] == people.c[TIMEZONE_OF], places.c[COUNTRY] == people.c[COUNTRY_OF]
-    )
-    layers = Layers(select(*people.c, *places.c).select_from(people.outerjoin(places, there)))
+    ground = _ground(source, gazetteer.table())
+    layers = Layers(ground.c)
+    layers.same(gazetteer.same)
     wishes = [wish for shard in shards for wish in wishes_of(shard)]
     stored = Stored(layers, source, asked.run, wishes)
     measures = [measure for shard in shards for measure in shard.derivable.measures]
@@ -201,4 +210,18 @@ def _layers(
         )
         phases.add()
         found.append(phases)
-    return layers, found
+    return _People(layers, ground), found
+
+
+def _ground(source: Source, places: FromClause) -> FromClause:
+    """Join places to people.
+
+    People are fenced, so that places are joined last: no hash and no sort then holds their arrays
+    per row. An outer join tells the planner that everybody stays; who lives elsewhere is left out
+    above.
+    """
+    people = fenced(select(source.rows))
+    there = and_(
+        places.c[TIMEZONE] == people.c[TIMEZONE_OF], places.c[COUNTRY] == people.c[COUNTRY_OF]
+    )
+    return select(*people.c, *places.c).select_from(people.outerjoin(places, there)).subquery()
