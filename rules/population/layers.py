@@ -91,7 +91,7 @@ def fenced(found: Select[Any]) -> FromClause:
     Without OFFSET 0 an expression would be written out, and computed, wherever an outer one reads
     it.
     """
-    return found.offset(literal_column("0")).subquery()
+    return found.offset(literal_column("'0'")).subquery()
 
 
 

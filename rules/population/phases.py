@@ -309,20 +309,17 @@ class Phases:
         """Say when the next slot of a cap gets free, null if one is free now."""
         cap = self._shard.caps[n].rule
         uses = self._layers[self._needs.cap_column(cap.id, self._shard.topic.priority)]
-        taken = _at(uses, number(cap.limit))
+        # The oldest of as many as the limit, counted from the end.
+        taken = _at(uses, func.cardinality(uses, type_=Integer) - number(cap.limit - 1))
         if isinstance(cap.window, timedelta):
             free = taken + _seconds(cap.window)
             return case((free > self._at, free))
         begins = self[f"periods_{n}"]
-        piece = (
-            func.generate_series(number(1), number(PERIODS))
-            .table_valued(column("n", Integer), name="piece")
-            .render_derived()
-        )
-        free = _used(uses, begins, piece.c.n, piece) < number(cap.limit)
-        first = select(func.min(piece.c.n)).where(free).scalar_subquery()
-        # The first period with a free slot is mostly this one, whose number is 1.
-        return case((taken.is_not(null()), func.nullif(_at(begins, first), _at(begins, number(1)))))
+        pieces = range(1, PERIODS + 1)
+        room = [_used(uses, begins, number(one)) < number(cap.limit) for one in pieces]
+        first = [null(), *(_at(begins, number(one)) for one in pieces[1:])]
+        # The first period with a free slot is mostly this one: one is free now.
+        return case((taken.is_not(null()), case(*zip(room, first, strict=True))))
 
     def _cut(self, channel: Channel) -> Column:
         """Return the number of the cap that takes a channel away."""
@@ -451,12 +448,13 @@ class Phases:
             if isinstance(cap.window, timedelta):
                 continue
             uses, begins = layers[self._needs.cap_column(cap.id, priority)], self[f"periods_{n}"]
+            enough = func.cardinality(uses, type_=Integer) >= number(cap.limit)
             for one in self._channels:
                 if cap.channel in {None, one}:
                     leaves = self[f"leaves_{one}"]
                     piece = func.width_bucket(leaves, begins, type_=Integer)
-                    used = _used(uses, begins, piece)
-                    late = or_(piece > number(PERIODS), used >= number(cap.limit))
+                    used = and_(enough, _used(uses, begins, piece) >= number(cap.limit))
+                    late = or_(leaves >= _at(begins, number(PERIODS + 1)), used)
                     full.append(and_(self._held(cap), leaves > self._at, late))
         return func.coalesce(or_(false(), *full), false())
 
@@ -582,17 +580,14 @@ def _first(branches: Iterable[tuple[Column, Column]], kind: TypeEngine[Any] = _N
     return case(*listed) if listed else cast(null(), kind)
 
 
-def _used(uses: Column, begins: Column, piece: Column, *around: FromClause) -> Column:
+def _used(uses: Column, begins: Column, piece: Column) -> Column:
     """Count the slots that were taken in one of the periods that begin at some instants."""
-    taken_at = (
-        func.unnest(uses)
-        .table_valued(column("used_at", _INSTANT), name="taken_at")
-        .render_derived()
-    )
-    use = taken_at.c.used_at
-    within = and_(use >= _at(begins, piece), use < _at(begins, piece + number(1)))
-    used = select(func.count()).select_from(taken_at).where(within).correlate(*around)
-    return used.scalar_subquery()
+
+    def before(instant: Column) -> Column:
+        last = instant - literal_column("INTERVAL '1 microsecond'", Interval)
+        return func.width_bucket(last, uses, type_=Integer)
+
+    return before(_at(begins, piece + number(1))) - before(_at(begins, piece))
 
 
 def _at(array: Column, place: Column, kind: TypeEngine[Any] = _INSTANT) -> Column:

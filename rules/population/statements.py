@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import FromClause, Select, and_, case, func, literal, null, or_, select
+from sqlalchemy import FromClause, Select, and_, case, func, literal, null, or_, select, union_all
 
 from rules.limits import check_size
 from rules.population.columns import Fields, Moments, Stored, wishes_of
@@ -90,7 +90,7 @@ def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
         hour.label("hour"),
         phases["unsure"].label("unsure"),
     ]
-    counted = people.select([*groups, func.count().label("number")])
+    counted = people.sum([*groups, func.count().label("number")])
     return counted.group_by(*range_of(groups))
 
 
@@ -116,7 +116,7 @@ def difference(old: Rulebook, new: Rulebook, asked: Question, source: MakeSource
         ),
     ]
     sample = func.array_agg(layers["id"]).filter(changed)
-    counted = people.select([*groups, func.count().label("number"), sample.label("sample")])
+    counted = people.sum([*groups, func.count().label("number"), sample.label("sample")])
     grouped = counted.group_by(*range_of(groups)).subquery()
     return select(
         *(column for column in grouped.c if column.name != "sample"),
@@ -148,12 +148,21 @@ class _People:
     """Everybody, with where they live, and what is computed of them."""
 
     layers: Layers
-    ground: FromClause
+    everybody: FromClause
+    parts: Sequence[FromClause]
 
     def select(self, columns: Sequence[Column]) -> Select[Any]:
         """Select columns of everybody who lives in one of the places."""
+        return self._select(columns, [self.everybody])
+
+    def sum(self, columns: Sequence[Column]) -> Select[Any]:
+        """Select sums of everybody who lives in one of the places, part by part."""
+        return self._select(columns, self.parts or [self.everybody])
+
+    def _select(self, columns: Sequence[Column], grounds: Sequence[FromClause]) -> Select[Any]:
         here = self.layers[PLACE].is_not(null())
-        rows = self.layers.over(self.ground, [*columns, here])
+        parts = [self.layers.over(ground, [*columns, here]) for ground in grounds]
+        rows = parts[0] if len(parts) == 1 else union_all(*map(select, parts)).subquery()
         return select(*columns).select_from(rows).where(here)
 
 
@@ -181,8 +190,9 @@ def _people(
     gazetteer = Gazetteer(asked.places or [Place("UTC", "")], asked.run.at)
     for shard, (_, prefix) in zip(shards, books, strict=True):
         gazetteer.add(shard, prefix)
-    ground = _ground(source, gazetteer.table())
-    layers = Layers(ground.c)
+    table = gazetteer.table()
+    everybody = _ground(source.rows, table)
+    layers = Layers(everybody.c)
     layers.same(gazetteer.same)
     wishes = [wish for shard in shards for wish in wishes_of(shard)]
     stored = Stored(layers, source, asked.run, wishes)
@@ -210,17 +220,17 @@ def _people(
         )
         phases.add()
         found.append(phases)
-    return _People(layers, ground), found
+    return _People(layers, everybody, [_ground(part, table) for part in source.parts]), found
 
 
-def _ground(source: Source, places: FromClause) -> FromClause:
+def _ground(rows: FromClause, places: FromClause) -> FromClause:
     """Join places to people.
 
     People are fenced, so that places are joined last: no hash and no sort then holds their arrays
     per row. An outer join tells the planner that everybody stays; who lives elsewhere is left out
     above.
     """
-    people = fenced(select(source.rows))
+    people = fenced(select(rows))
     there = and_(
         places.c[TIMEZONE] == people.c[TIMEZONE_OF], places.c[COUNTRY] == people.c[COUNTRY_OF]
     )

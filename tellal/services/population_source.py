@@ -5,9 +5,10 @@ customers are a few hashes. Conditions on the ids go into every part, so that a 
 found by the indexes.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
@@ -145,9 +146,13 @@ def population_source(
     own: Mapping[str, Journey],
     simulated: bool,
     reach: Reach,
+    cuts: Sequence[str] = (),
 ) -> Source:
-    """Offer what decisions need of a brand's customers, or of those of some ids."""
-    gathering = _Gathering(
+    """Offer what decisions need of a brand's customers, or of those of some ids.
+
+    `cuts` are the ids of customers behind which a part ends, in their order.
+    """
+    everybody = _Gathering(
         needs=needs,
         topic=topic,
         at=at,
@@ -157,7 +162,14 @@ def population_source(
         simulated=simulated,
         reach=reach,
     )
-    return Source(rows=gathering.rows(), texts=_TEXTS, marks={_PUSH_TOKEN: "has_app"})
+    ends = (None, *cuts, None)
+    parts = [replace(everybody, after=one, until=next_) for one, next_ in pairwise(ends)]
+    return Source(
+        rows=everybody.rows(),
+        parts=[part.rows() for part in parts] if cuts else (),
+        texts=_TEXTS,
+        marks={_PUSH_TOKEN: "has_app"},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +182,8 @@ class _Gathering:
     own: Mapping[str, Journey]
     simulated: bool
     reach: Reach
+    after: str | None = None
+    until: str | None = None
 
     def rows(self) -> FromClause:
         """Join all parts to the customers."""
@@ -196,7 +210,16 @@ class _Gathering:
                 found = found.outerjoin(part, part.c.customer_id == c.id)
                 columns += read(part)
         everybody = select(*columns).select_from(found).where(c.brand_id == self.brand_id)
-        return everybody.where(*_only(c.id, self.ids)).subquery("everybody")
+        return everybody.where(*self._only(c.id)).subquery("everybody")
+
+    def _only(self, customer_id: Column) -> list[Column]:
+        """Leave out whom nobody asks about, or who belongs to another part."""
+        found = _only(customer_id, self.ids)
+        if self.after is not None:
+            found.append(customer_id > self.after)
+        if self.until is not None:
+            found.append(customer_id <= self.until)
+        return found
 
     def _of_points(self) -> Select[Any]:
         """Gather good addresses; the newest of a channel is the one that routes are asked for."""
@@ -243,7 +266,7 @@ class _Gathering:
             .where(
                 _points.brand_id == self.brand_id,
                 _points.bad_reason == "",
-                *_only(_points.customer_id, self.ids),
+                *self._only(_points.customer_id),
             )
             .group_by(_points.customer_id)
         )
@@ -288,7 +311,7 @@ class _Gathering:
         ]
         return (
             select(_consents.customer_id, *columns)
-            .where(_consents.brand_id == self.brand_id, *_only(_consents.customer_id, self.ids))
+            .where(_consents.brand_id == self.brand_id, *self._only(_consents.customer_id))
             .group_by(_consents.customer_id)
         )
 
@@ -298,25 +321,18 @@ class _Gathering:
             yes = part.c[f"{ConsentState.GRANTED}_{channel}"]
             no = part.c[f"{ConsentState.REFUSED}_{channel}"]
             # Both at one instant: the later id is in force. It is so rare that a look-up may cost.
-            newest = (
-                select(_consents.state == ConsentState.GRANTED.value)
-                .where(_consents.customer_id == _customers.c.id, _consents.channel == channel.value)
-                .order_by(_consents.recorded_at.desc(), _consents.id.desc())
-                .limit(1)
-                .correlate(_customers)
-                .scalar_subquery()
-            )
+            newest = func.newest_consent(_customers.c.id, channel.value, type_=String)
             agreed = case(
                 (and_(yes.is_(None), no.is_(None)), null()),
                 (or_(no.is_(None), yes > no), true()),
                 (or_(yes.is_(None), no > yes), false()),
-                else_=newest,
+                else_=newest == ConsentState.GRANTED.value,
             )
             columns.append(agreed.label(consent_column(channel)))
         return columns
 
     def _of_caps(self) -> Select[Any] | None:
-        """Gather the slots that were taken lately, newest first, as `cap_uses` does for one."""
+        """Gather the slots that were taken lately, oldest first, as `cap_uses` does for one."""
         if not self.needs.caps:
             return None
         since = {seen: self.at - reach for seen, reach in self.needs.caps.items()}
@@ -325,7 +341,7 @@ class _Gathering:
             (unsent, func.greatest(_caps.used_at, _instant(self.at))), else_=_caps.used_at
         )
         columns = [
-            func.array_agg(aggregate_order_by(goes_at, goes_at.desc()))
+            func.array_agg(aggregate_order_by(goes_at, goes_at))
             .filter(
                 _caps.cap == cap,
                 goes_at > _instant(begin),
@@ -342,7 +358,7 @@ class _Gathering:
                 _caps.cap == any_(literal(sorted({cap for cap, _ in since}), ARRAY(String))),
                 _caps.released_at.is_(None),
                 or_(_caps.used_at > _instant(min(since.values())), unsent),
-                *_only(_caps.customer_id, self.ids),
+                *self._only(_caps.customer_id),
             )
             .group_by(_caps.customer_id)
         )
@@ -388,7 +404,7 @@ class _Gathering:
             .where(
                 _outcomes.brand_id == self.brand_id,
                 _outcomes.topic == self.topic,
-                *_only(_outcomes.customer_id, self.ids),
+                *self._only(_outcomes.customer_id),
             )
             .group_by(_outcomes.customer_id)
         )
@@ -438,7 +454,7 @@ class _Gathering:
                     counted.brand_id == self.brand_id,
                     moment > _instant(self.at - farthest),
                     moment <= _instant(self.at),
-                    *_only(counted.customer_id, self.ids),
+                    *self._only(counted.customer_id),
                 )
                 .group_by(counted.customer_id)
             )

@@ -98,7 +98,7 @@ def _row(person: Person, needs: Needs, kinds: dict[str, TypeEngine[Any]]) -> Map
         put(blocked_column(*way), Boolean(), channel in asked.blocked)
         put(unroutable_column(*way), Boolean(), channel in asked.unroutable)
     for cap, priority in needs.caps:
-        uses = sorted(asked.cap_uses.get(cap, ()), reverse=True)
+        uses = sorted(asked.cap_uses.get(cap, ()))
         instants = [use.isoformat() for use in uses] or None
         put(needs.cap_column(cap, priority), ARRAY(DateTime(timezone=True)), instants)
     for count in needs.counts:
