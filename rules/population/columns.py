@@ -53,7 +53,6 @@ _SQL: Mapping[type, TypeEngine[Any]] = {
     bool: Boolean(),
     tuple: JSONB(),
 }
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
 _INSTANTS = frozenset({MeasureKind.AGO, MeasureKind.EPOCH})
 _DAYS = frozenset({MeasureKind.DAYS, MeasureKind.DAY, MeasureKind.YEARS})
@@ -206,19 +205,23 @@ def _typed(raw: Column, kind: PythonType) -> Column:
         text = raw.op("#>>")(literal([], ARRAY(Text)))
         return case((form == "string", type_coerce(text, Text))).collate("C")
     if kind is bool:
-        return case((raw == _json("true"), true()), (raw == _json("false"), false()))
+        return case((form == "boolean", cast(raw, Boolean)))
     if kind is int:
         exact = cast(raw, Numeric)
         whole = and_(
             func.scale(exact) == number(0), exact.between(number(-MAX_INT), number(MAX_INT))
         )
         return case((form == "number", case((whole, cast(exact, BigInteger)))))
-    return case((and_(form == "array", raw != _json("[]")), raw))
+    filled = func.jsonb_array_length(raw, type_=Integer) > number(0)
+    return case((form == "array", case((filled, raw))))
 
 
 def _date(text: Column) -> Column:
     valid = func.pg_input_is_valid(text, "date", type_=Boolean)
-    return case((text.op("~")(_DATE), case((valid, cast(text, Date)))))
+    day = cast(text, Date)
+    # PostgreSQL reads dates in many forms; to write one out costs less than a regular expression.
+    same = func.to_char(day, "YYYY-MM-DD", type_=Text) == text
+    return case((valid, case((same, day))))
 
 
 def _instant(text: Column) -> Column:
@@ -240,7 +243,3 @@ def _constant(value: Value, kind: PythonType) -> Column:
 
 def _absent(kind: PythonType) -> Column:
     return cast(null(), _SQL[kind])
-
-
-def _json(written: str) -> Column:
-    return cast(literal(written, Text), JSONB)

@@ -94,7 +94,6 @@ def fenced(found: Select[Any]) -> FromClause:
     return found.offset(literal_column("'0'")).subquery()
 
 
-
 def number(value: int) -> Column:
     """Write a number of our own into the statement; what rules and people say is bound instead."""
     return literal_column(str(value), BigInteger)

@@ -14,14 +14,12 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     DateTime,
-    FromClause,
     Integer,
     Interval,
     Text,
     and_,
     case,
     cast,
-    column,
     false,
     func,
     literal,
@@ -29,7 +27,6 @@ from sqlalchemy import (
     not_,
     null,
     or_,
-    select,
     true,
     type_coerce,
 )
@@ -367,17 +364,19 @@ class Phases:
             {
                 "in_force": bound,
                 **{
-                    f"piece_{one}": func.width_bucket(
-                        self[f"free_{one}"], self["quiet_from"], type_=Integer
-                    )
-                    if later
-                    else number(1)
+                    f"piece_{one}": self._piece(one) if later else number(1)
                     for one in self._channels
                 },
             }
         )
         columns = {f"quiet_{one}": self._met(one) for one in self._channels}
         self._put(columns | {f"goes_{one}": self._settled(one) for one in self._channels})
+
+    def _piece(self, channel: Channel) -> Column:
+        """Find the piece of time in which a channel gets free, mostly the first: that is now."""
+        free = self[f"free_{channel}"]
+        found = func.width_bucket(free, self["quiet_from"], type_=Integer)
+        return case((free > self._at, found), else_=number(1))
 
     def _unless_stopped(self, channel: Channel) -> Column:
         return case((self["cap_stop"].is_(null()), self[f"free_{channel}"]))
@@ -405,7 +404,8 @@ class Phases:
             chosen = self["in_force"].bitwise_and(number(deferring))
             pieces = func.cardinality(self["quiet_from"], type_=Integer)
             place = chosen * pieces + self[f"piece_{channel}"]
-            goes = case((goes.is_not(null()), func.coalesce(_at(self["quiet_until"], place), goes)))
+            until = _at(self["quiet_until"], place)
+            goes = case((goes.is_not(null()), func.greatest(goes, until)))
         if away:
             goes = case((self._met(channel).bitwise_and(number(away)) == number(0), goes))
         return goes

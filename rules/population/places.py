@@ -249,16 +249,17 @@ class _Hours:
         self.masks = [sum(1 << bit for bit in ends) for ends in self._ends]
         self._at_once = None if days else (zone, country)
 
-    def settled(self) -> list[str | None]:
-        """Return when a channel may go, for every set of deferring rules and every piece.
+    def settled(self) -> list[str]:
+        """Return before when no channel may go, for every set of deferring rules and every piece.
 
-        The pieces of a set stand together, the sets in the order of their masks; None where the
-        channel may go at once.
+        The pieces of a set stand together, the sets in the order of their masks; where a channel
+        may go at once, it is where its piece begins: an array with nulls would be read from its
+        beginning for every element.
         """
         return [
-            end.isoformat() if end is not None else None
+            (end or bound).isoformat()
             for mask in range(1 << self._quiet.deferring)
-            for end in self._ends_of(mask)
+            for bound, end in zip(self.bounds, self._ends_of(mask), strict=True)
         ]
 
     def _ends_of(self, mask: int) -> list[datetime | None]:

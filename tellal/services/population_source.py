@@ -30,6 +30,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -336,31 +337,46 @@ class _Gathering:
         if not self.needs.caps:
             return None
         since = {seen: self.at - reach for seen, reach in self.needs.caps.items()}
-        unsent = _messages.state.in_(sorted(UNSENT))
-        goes_at = case(
-            (unsent, func.greatest(_caps.used_at, _instant(self.at))), else_=_caps.used_at
-        )
+        farthest, unsent = _instant(min(since.values())), _messages.state.in_(sorted(UNSENT))
+        # Slots of what has not left are looked for apart: a condition on either would have all
+        # slots that there have ever been joined to their messages.
+        slots = union_all(
+            self._slots(_caps.used_at > farthest), self._slots(_caps.used_at <= farthest, unsent)
+        ).subquery("slots")
         columns = [
-            func.array_agg(aggregate_order_by(goes_at, goes_at))
+            func.array_agg(aggregate_order_by(slots.c.goes_at, slots.c.goes_at))
             .filter(
-                _caps.cap == cap,
-                goes_at > _instant(begin),
+                slots.c.cap == cap,
+                slots.c.goes_at > _instant(begin),
                 # Priorities are stored with their sign turned.
-                or_(not_(unsent), _messages.priority <= -priority),
+                or_(not_(slots.c.unsent), slots.c.priority <= -priority),
             )
             .label(self.needs.cap_column(cap, priority))
             for (cap, priority), begin in since.items()
         ]
+        return select(slots.c.customer_id, *columns).group_by(slots.c.customer_id)
+
+    def _slots(self, *which: Column) -> Select[Any]:
+        unsent = _messages.state.in_(sorted(UNSENT))
+        goes_at = case(
+            (unsent, func.greatest(_caps.used_at, _instant(self.at))), else_=_caps.used_at
+        )
+        names = sorted({cap for cap, _ in self.needs.caps})
         query = (
-            select(_caps.customer_id, *columns)
+            select(
+                _caps.customer_id,
+                _caps.cap,
+                goes_at.label("goes_at"),
+                unsent.label("unsent"),
+                _messages.priority,
+            )
             .join(_messages.id.table, _messages.id == _caps.message_id)
             .where(
-                _caps.cap == any_(literal(sorted({cap for cap, _ in since}), ARRAY(String))),
+                _caps.cap == any_(literal(names, ARRAY(String))),
                 _caps.released_at.is_(None),
-                or_(_caps.used_at > _instant(min(since.values())), unsent),
+                *which,
                 *self._only(_caps.customer_id),
             )
-            .group_by(_caps.customer_id)
         )
         if not self.simulated:
             query = query.where(_messages.simulated.is_(False))

@@ -1,5 +1,6 @@
 """What lets several processes decide about a population."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0012"
@@ -19,7 +20,10 @@ $$
 
 def upgrade() -> None:
     op.execute(_NEWEST_CONSENT)
+    unsent = sa.text("state IN ('deferred', 'queued')")
+    op.create_index("messages_unsent", "messages", ["customer_id"], postgresql_where=unsent)
 
 
 def downgrade() -> None:
+    op.drop_index("messages_unsent", table_name="messages")
     op.execute("DROP FUNCTION newest_consent(text, text)")
