@@ -217,11 +217,13 @@ def _typed(raw: Column, kind: PythonType) -> Column:
 
 
 def _date(text: Column) -> Column:
-    valid = func.pg_input_is_valid(text, "date", type_=Boolean)
-    day = cast(text, Date)
     # PostgreSQL reads dates in many forms; to write one out costs less than a regular expression.
-    same = func.to_char(day, "YYYY-MM-DD", type_=Text) == text
-    return case((valid, case((same, day))))
+    valid = and_(
+        func.octet_length(text) == number(len("2026-03-01")),
+        func.pg_input_is_valid(text, "date", type_=Boolean),
+    )
+    day = cast(text, Date)
+    return case((valid, case((cast(day, Text) == text, day))))
 
 
 def _instant(text: Column) -> Column:

@@ -186,29 +186,31 @@ class Phases:
         columns["unwanted"] = self._unwanted()
         stop = [asked.rule.id for asked in shard.stop]
         columns["converted"] = and_(self.masks.any_of(layers, stop), attempts > number(0))
-        columns["stopped"] = self.masks.any_of(layers, [one.rule.id for one in shard.suppress])
         columns["plan"] = _first(
             (self._held(asked.rule), number(n)) for n, asked in enumerate(shard.channels)
         )
         self._put(columns)
-        silent = or_(
-            self["unwanted"].is_not(null()),
-            *(self[name] for name in ("told", "is_pending", "exhausted", "converted")),
+        stopped, planned = (
+            self.masks.any_of(layers, [asked.rule.id for asked in section])
+            for section in (shard.suppress, shard.channels)
         )
         self._put(
             {
                 "stops": case(
-                    (self["stopped"], self._first_suppression()),
+                    (stopped, self._first_suppression()),
                     (self["unwanted"].is_not(null()), self["unwanted"]),
                     (self["told"], number(codes.ALREADY_TOLD)),
                     (self["converted"], number(codes.CONVERTED)),
                     (self["is_pending"], number(codes.ALREADY_PENDING)),
                     (self["exhausted"], number(codes.ATTEMPTS_EXHAUSTED)),
-                    (self["plan"].is_(null()), number(codes.NO_CHANNEL)),
-                ),
-                "goes_on": and_(not_(self["stopped"]), not_(silent), self["plan"].is_not(null())),
+                    (not_(planned), number(codes.NO_CHANNEL)),
+                )
             }
         )
+
+    @property
+    def _goes_on(self) -> Column:
+        return self["stops"].is_(null())
 
     def _unwanted(self) -> Column:
         """Say what of his wishes stands against the topic, as `Wishes.against` does."""
@@ -241,7 +243,7 @@ class Phases:
             if channel in {one for one, _ in asked.rule.steps}
         ]
         branches: list[tuple[Column, Column]] = [
-            (not_(and_(self["goes_on"], self._planned(planned))), cast(null(), BigInteger))
+            (not_(and_(self._goes_on, self._planned(planned))), cast(null(), BigInteger))
         ]
         for n, asked in enumerate(self._shard.law):
             law = asked.rule
@@ -276,7 +278,7 @@ class Phases:
         caps = self._shard.caps
         self._put(
             {
-                f"full_{n}": case((and_(self["goes_on"], self._held(cap.rule)), self._free_at(n)))
+                f"full_{n}": case((and_(self._goes_on, self._held(cap.rule)), self._free_at(n)))
                 for n, cap in enumerate(caps)
             }
         )
@@ -359,21 +361,14 @@ class Phases:
             for rule, bit in self._quiet.numbered()
         ]
         bound = cast(_united(inforce), BigInteger).bitwise_and(self["binding"])
-        later = waits_for_caps(self._shard)
-        self._put(
-            {
-                "in_force": bound,
-                **{
-                    f"piece_{one}": self._piece(one) if later else number(1)
-                    for one in self._channels
-                },
-            }
-        )
+        self._put({"in_force": bound})
         columns = {f"quiet_{one}": self._met(one) for one in self._channels}
         self._put(columns | {f"goes_{one}": self._settled(one) for one in self._channels})
 
     def _piece(self, channel: Channel) -> Column:
         """Find the piece of time in which a channel gets free, mostly the first: that is now."""
+        if not waits_for_caps(self._shard):
+            return number(1)
         free = self[f"free_{channel}"]
         found = func.width_bucket(free, self["quiet_from"], type_=Integer)
         return case((free > self._at, found), else_=number(1))
@@ -384,7 +379,7 @@ class Phases:
     def _met(self, channel: Channel) -> Column:
         """Return the quiet hours in force in which a channel would go."""
         cover = self._mask(channel)
-        there = _at(self["quiet_which"], self[f"piece_{channel}"], BigInteger())
+        there = _at(self["quiet_which"], self._piece(channel), BigInteger())
         met = self["in_force"].bitwise_and(there).bitwise_and(number(cover))
         return case((self._unless_stopped(channel).is_not(null()), met))
 
@@ -403,7 +398,7 @@ class Phases:
         if deferring:
             chosen = self["in_force"].bitwise_and(number(deferring))
             pieces = func.cardinality(self["quiet_from"], type_=Integer)
-            place = chosen * pieces + self[f"piece_{channel}"]
+            place = chosen * pieces + self._piece(channel)
             until = _at(self["quiet_until"], place)
             goes = case((goes.is_not(null()), func.greatest(goes, until)))
         if away:

@@ -2,9 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import FromClause, Select, and_, case, func, literal, null, or_, select, union_all
+from sqlalchemy import (
+    DateTime,
+    FromClause,
+    Select,
+    and_,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from rules.limits import check_size
 from rules.population.columns import Fields, Moments, Stored, wishes_of
@@ -29,6 +42,8 @@ SAMPLE = 20
 SAME, GAIN, LOSE, CHANNEL, TIME, UNSURE = "same", "gain", "lose", "channel", "time", "unsure"
 """How decisions of two rulebooks differ: somebody is spoken to or is not, over something else, or
 at another time; or caps by the calendar leave it open."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +96,9 @@ def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
         RulebookError: The rules are more than one statement can hold.
     """
     people, phases = _decided(book, asked, source)
-    hour = func.date_trunc("hour", phases["starts"], literal("UTC"))
+    hour = func.date_bin(
+        timedelta(hours=1), phases["starts"], literal(_EPOCH, DateTime(timezone=True))
+    )
     groups = [
         phases["verdict"].label("verdict"),
         phases["reason"].label("reason"),

@@ -42,6 +42,7 @@ from tellal.services.population_source import Reach, population_source, read_rea
 _customers = table(CustomerRow).c
 _AT_ONCE = 1_000
 SETTINGS = select(
+    func.set_config("datestyle", "ISO, YMD", True),  # noqa: FBT003
     func.set_config("jit", "off", True),  # noqa: FBT003 - until the transaction ends
     func.set_config("work_mem", "96MB", True),  # noqa: FBT003
 )
@@ -50,7 +51,7 @@ SETTINGS = select(
 _PARTS = 2
 """As many processes work at sums of many; each more reads all tables once more."""
 _MANY = 20_000
-_SAMPLED = 5_000
+_SAMPLED = 20_000
 _WHOLE = str(2**29)
 _PART_BY_PART = select(
     func.set_config("min_parallel_table_scan_size", _WHOLE, True),  # noqa: FBT003
