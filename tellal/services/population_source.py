@@ -375,7 +375,9 @@ class _Gathering:
                 _caps.cap == any_(literal(names, ARRAY(String))),
                 _caps.released_at.is_(None),
                 *which,
+                # A slot is of the customer of its message; to know it spares most of the joining.
                 *self._only(_caps.customer_id),
+                *self._only(_messages.customer_id),
             )
         )
         if not self.simulated:
