@@ -19,7 +19,7 @@ from sqlalchemy.types import TypeEngine
 
 Column = ColumnElement[Any]
 
-_DIALECT = postgresql.dialect()
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
 class Layers:
@@ -34,7 +34,6 @@ class Layers:
         self._kinds: dict[str, TypeEngine[Any]] = {one.name: one.type for one in ground}
         self._written: dict[str, Column] = {}
         self._constant: dict[str, Column] = {}
-        self._level: dict[str, int] = dict.fromkeys(self._kinds, 0)
         self._same: dict[str, str] = {}
         self._known: dict[tuple[object, ...], str] = {}
 
@@ -51,22 +50,27 @@ class Layers:
                 self._same[name] = known
                 continue
             self._kinds[name] = written.type
-            if below := [self._level[one] for one in self._read(written)]:
-                self._written[name], self._level[name] = written, 1 + max(below)
-            else:
-                self._constant[name] = written
+            kept = self._written if any(self._read(written)) else self._constant
+            kept[name] = written
 
     def same(self, names: Mapping[str, str]) -> None:
         """Make names mean columns that are there already."""
         self._same |= names
 
+    def varying(self, names: Iterable[str]) -> list[Column]:
+        """Return those of some columns that are not the same for everybody, each once."""
+        once = dict.fromkeys(self._same.get(name, name) for name in names)
+        return [self[name] for name in once if name not in self._constant]
+
     def over(self, ground: FromClause, wanted: Iterable[Column]) -> FromClause:
-        """Lay out what some expressions read, over rows that have the columns of the ground."""
+        """Lay out what some expressions read, over rows that have columns to begin with."""
         read = {name for one in wanted for name in self._read(one)}
+        levels = dict.fromkeys(ground.c.keys(), 0)
+        top = max(self._level(name, levels) for name in read)
         layers = []
-        for level in range(max(map(self._level.__getitem__, read)), 0, -1):
+        for level in range(top, 0, -1):
             layers.append(sorted(read))
-            new = [name for name in read if self._level[name] == level]
+            new = [name for name in read if levels[name] == level]
             read -= set(new)
             read |= {name for one in new for name in self._read(self._written[one])}
         rows = fenced(select(*(ground.c[name] for name in sorted(read))))
@@ -79,9 +83,15 @@ class Layers:
             rows = fenced(select(*computed).select_from(rows))
         return rows
 
+    def _level(self, name: str, levels: dict[str, int]) -> int:
+        if name not in levels:
+            below = {self._level(one, levels) for one in self._read(self._written[name])}
+            levels[name] = 1 + max(below)
+        return levels[name]
+
     def _read(self, written: Column) -> Iterator[str]:
         for part in iterate(written):
-            if isinstance(part, ColumnClause) and part.table is None and part.name in self._level:
+            if isinstance(part, ColumnClause) and part.table is None and part.name in self._kinds:
                 yield part.name
 
 

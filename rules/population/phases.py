@@ -137,6 +137,19 @@ class Phases:
         self._drop_what_expires()
         self._conclude()
 
+    @property
+    def state(self) -> list[str]:
+        """Name the columns from which, with the place, verdict, reason, channels and time follow.
+
+        The last to read what is a person's own are those of full caps.
+        """
+        caps = range(len(self._shard.caps))
+        names = ["stops", "plan", *(f"why_{one}" for one in self._channels)]
+        names += ["in_force"] if self._quiet.rules else []
+        names += [f"full_{n}" for n in caps]
+        names += [f"crowd_{n}" for n in caps if self._by_calendar(n)]
+        return [f"{self._prefix}{name}" for name in names]
+
     def __getitem__(self, name: str) -> Column:
         """Return one of the columns of this shard."""
         return self._layers[f"{self._prefix}{name}"]
@@ -276,12 +289,16 @@ class Phases:
 
     def _go_through_caps(self) -> None:
         caps = self._shard.caps
-        self._put(
-            {
-                f"full_{n}": case((and_(self._goes_on, self._held(cap.rule)), self._free_at(n)))
-                for n, cap in enumerate(caps)
-            }
-        )
+        columns: dict[str, Column] = {}
+        for n, asked in enumerate(caps):
+            counts, free = and_(self._goes_on, self._held(asked.rule)), self._free_at(n)
+            if asked.rule.on_reach is not OnReach.DEFER:
+                # Of other caps it matters only that they are full: who is alike there is alike.
+                free = case((free.is_not(null()), true()))
+            columns[f"full_{n}"] = case((counts, free))
+            if self._by_calendar(n):
+                columns[f"crowd_{n}"] = case((counts, self._crowd(n)))
+        self._put(columns)
         full = [
             case((self[f"full_{n}"].is_not(null()), number(1 << n)), else_=number(0))
             for n in range(len(caps))
@@ -291,10 +308,7 @@ class Phases:
             for n, cap in enumerate(caps)
             if cap.rule.on_reach is OnReach.SUPPRESS
         ]
-        columns: dict[str, Column] = {
-            "full": cast(_united(full), BigInteger),
-            "cap_stop": _first(stops),
-        }
+        columns = {"full": cast(_united(full), BigInteger), "cap_stop": _first(stops)}
         for channel in self._channels:
             cut, why = self._cut(channel), self[f"why_{channel}"]
             columns[f"why_after_caps_{channel}"] = case(
@@ -304,10 +318,23 @@ class Phases:
             columns[f"free_{channel}"] = self._put_off(channel)
         self._put(columns)
 
+    def _by_calendar(self, n: int) -> bool:
+        return not isinstance(self._shard.caps[n].rule.window, timedelta)
+
+    def _uses(self, n: int) -> Column:
+        cap = self._shard.caps[n].rule
+        return self._layers[self._needs.cap_column(cap.id, self._shard.topic.priority)]
+
+    def _crowd(self, n: int) -> Column:
+        """Return a cap's slots if they are as many as would fill a period, otherwise none."""
+        uses, limit = self._uses(n), self._shard.caps[n].rule.limit
+        enough = func.cardinality(uses, type_=Integer) >= number(limit)
+        return case((enough, uses), else_=literal_column("'{}'", ARRAY(_INSTANT)))
+
     def _free_at(self, n: int) -> Column:
         """Say when the next slot of a cap gets free, null if one is free now."""
         cap = self._shard.caps[n].rule
-        uses = self._layers[self._needs.cap_column(cap.id, self._shard.topic.priority)]
+        uses = self._uses(n)
         # The oldest of as many as the limit, counted from the end.
         taken = _at(uses, func.cardinality(uses, type_=Integer) - number(cap.limit - 1))
         if isinstance(cap.window, timedelta):
@@ -436,21 +463,18 @@ class Phases:
 
         A decision about one customer then lets him wait on, round by round; a statement cannot.
         """
-        layers, priority = self._layers, self._shard.topic.priority
         full = []
         for n, asked in enumerate(self._shard.caps):
-            cap = asked.rule
-            if isinstance(cap.window, timedelta):
+            if not self._by_calendar(n):
                 continue
-            uses, begins = layers[self._needs.cap_column(cap.id, priority)], self[f"periods_{n}"]
-            enough = func.cardinality(uses, type_=Integer) >= number(cap.limit)
+            cap, crowd, begins = asked.rule, self[f"crowd_{n}"], self[f"periods_{n}"]
             for one in self._channels:
                 if cap.channel in {None, one}:
                     leaves = self[f"leaves_{one}"]
                     piece = func.width_bucket(leaves, begins, type_=Integer)
-                    used = and_(enough, _used(uses, begins, piece) >= number(cap.limit))
+                    used = _used(crowd, begins, piece) >= number(cap.limit)
                     late = or_(leaves >= _at(begins, number(PERIODS + 1)), used)
-                    full.append(and_(self._held(cap), leaves > self._at, late))
+                    full.append(and_(crowd.is_not(null()), leaves > self._at, late))
         return func.coalesce(or_(false(), *full), false())
 
     def _conclude(self) -> None:

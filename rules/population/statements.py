@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     DateTime,
     FromClause,
     Select,
     and_,
     case,
+    column,
     func,
     literal,
     null,
@@ -39,6 +41,8 @@ from tellal.domain.errors import InvalidInputError, RulebookError
 
 OLD, NEW = "old_", "new_"
 SAMPLE = 20
+ALIKE = "alike"
+"""How many people a row stands for, once they have been put together."""
 SAME, GAIN, LOSE, CHANNEL, TIME, UNSURE = "same", "gain", "lose", "channel", "time", "unsure"
 """How decisions of two rulebooks differ: somebody is spoken to or is not, over something else, or
 at another time; or caps by the calendar leave it open."""
@@ -107,7 +111,8 @@ def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
         hour.label("hour"),
         phases["unsure"].label("unsure"),
     ]
-    counted = people.sum([*groups, func.count().label("number")])
+    alike = people.put_together(phases.state)
+    counted = alike.select([*groups, func.sum(alike.layers[ALIKE]).label("number")])
     return counted.group_by(*range_of(groups))
 
 
@@ -136,7 +141,7 @@ def difference(old: Rulebook, new: Rulebook, asked: Question, source: MakeSource
     counted = people.sum([*groups, func.count().label("number"), sample.label("sample")])
     grouped = counted.group_by(*range_of(groups)).subquery()
     return select(
-        *(column for column in grouped.c if column.name != "sample"),
+        *(one for one in grouped.c if one.name != "sample"),
         func.trim_array(
             grouped.c.sample, func.greatest(func.cardinality(grouped.c.sample) - number(SAMPLE), 0)
         ).label("sample"),
@@ -165,8 +170,22 @@ class _People:
     """Everybody, with where they live, and what is computed of them."""
 
     layers: Layers
+    places: FromClause
     everybody: FromClause
-    parts: Sequence[FromClause]
+    parts: Sequence[FromClause] = ()
+
+    def put_together(self, names: Sequence[str]) -> "_People":
+        """Put together who lives in one place and is alike in some columns, with their number.
+
+        What follows from these columns is then computed once for all of them.
+        """
+        columns = self.layers.varying([PLACE, *names])
+        counted = self.sum([*columns, func.count().label(ALIKE)])
+        alike = counted.group_by(*range_of(columns)).subquery()
+        where = [one for one in self.places.c if one.name != PLACE]
+        there = alike.join(self.places, self.places.c[PLACE] == alike.c[PLACE])
+        ground = select(*alike.c, *where).select_from(there).subquery()
+        return _People(self.layers, self.places, ground)
 
     def select(self, columns: Sequence[Column]) -> Select[Any]:
         """Select columns of everybody who lives in one of the places."""
@@ -209,7 +228,7 @@ def _people(
         gazetteer.add(shard, prefix)
     table = gazetteer.table()
     everybody = _ground(source.rows, table)
-    layers = Layers(everybody.c)
+    layers = Layers([*everybody.c, column(ALIKE, BigInteger)])
     layers.same(gazetteer.same)
     wishes = [wish for shard in shards for wish in wishes_of(shard)]
     stored = Stored(layers, source, asked.run, wishes)
@@ -237,7 +256,8 @@ def _people(
         )
         phases.add()
         found.append(phases)
-    return _People(layers, everybody, [_ground(part, table) for part in source.parts]), found
+    parts = [_ground(part, table) for part in source.parts]
+    return _People(layers, table, everybody, parts), found
 
 
 def _ground(rows: FromClause, places: FromClause) -> FromClause:
