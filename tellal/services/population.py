@@ -110,10 +110,13 @@ class Difference:
 
 
 class Deciding:
-    """Decides for many; reads, and writes nothing."""
+    """Decides for many; reads, and writes nothing.
 
-    def __init__(self, routes: RouteTable) -> None:
-        self._routes = routes
+    Sums of as many people as `many` and more are worked at part by part.
+    """
+
+    def __init__(self, routes: RouteTable, *, many: int = _MANY) -> None:
+        self._routes, self._many = routes, many
 
     async def sums(
         self,
@@ -183,7 +186,8 @@ class Deciding:
         )
         found = (await tx.execute(_places(whom))).all()
         places = [Place(timezone, country) for timezone, country, _ in found]
-        cuts = await _cuts(tx, whom, sum(number for _, _, number in found))
+        number = sum(number for _, _, number in found)
+        cuts = await _cuts(tx, whom, number) if number >= self._many else []
         if cuts:
             await tx.execute(_PART_BY_PART)
         reach = await self._reach(tx, matter.topic, whom, books)
@@ -225,9 +229,10 @@ def _places(whom: Population) -> Select[str, str, int]:
 
 async def _cuts(tx: AsyncSession, whom: Population, number: int) -> list[str]:
     """Cut many customers into parts of about the same size, by a sample of their ids."""
-    if number < _MANY or whom.ids is not None:
+    if whom.ids is not None:
         return []
-    sample = tablesample(table(CustomerRow), func.system(100 * _SAMPLED / number)).c
+    share = min(100, 100 * _SAMPLED / number)
+    sample = tablesample(table(CustomerRow), func.system(share)).c
     shares = literal([n / _PARTS for n in range(1, _PARTS)], ARRAY(Float))
     query = select(func.percentile_disc(shares).within_group(sample.id))
     found = await tx.scalar(query.where(sample.brand_id == whom.brand_id))
