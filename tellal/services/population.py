@@ -42,14 +42,15 @@ from tellal.services.population_source import Reach, population_source, read_rea
 _customers = table(CustomerRow).c
 _AT_ONCE = 1_000
 SETTINGS = select(
-    func.set_config("datestyle", "ISO, YMD", True),  # noqa: FBT003
     func.set_config("jit", "off", True),  # noqa: FBT003 - until the transaction ends
     func.set_config("work_mem", "96MB", True),  # noqa: FBT003
+    func.set_config("datestyle", "ISO, YMD", True),  # noqa: FBT003
 )
-"""Compiling a statement of this size costs more than it saves; hashes of a million need room."""
+"""Compiling a statement of this size costs more than it saves; hashes of a million need room. Dates
+are compared as they are written."""
 
 _PARTS = 2
-"""As many processes work at sums of many; each more reads all tables once more."""
+"""So many processes work at sums of many people; each more would read all tables once more."""
 _MANY = 20_000
 _SAMPLED = 20_000
 _WHOLE = str(2**29)
