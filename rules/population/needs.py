@@ -1,6 +1,6 @@
 """What a topic's rules need to know of each customer, and how a source of it is laid out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -73,7 +73,7 @@ class Needs:
         )
 
     def cap_column(self, cap: str, priority: int) -> str:
-        """Name the column of the instants of a cap's slots that count, newest first."""
+        """Name the column of the instants of a cap's slots that count, oldest first."""
         return f"cap_{sorted(self.caps).index((cap, priority))}"
 
     def count_column(self, count: Count) -> str:
@@ -93,10 +93,12 @@ class Source:
     """One row per customer: `id`, `timezone`, `country`, `facts`, and a column for every need.
 
     `texts` names columns that stand for a path instead of the facts, never null; `marks` names
-    booleans that, where true, make their path true.
+    booleans that, where true, make their path true. `parts` are the same rows cut apart: processes
+    of PostgreSQL work at several of them at a time, and each needs memory for its part only.
     """
 
     rows: FromClause
+    parts: Sequence[FromClause] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
 

@@ -14,14 +14,12 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     DateTime,
-    FromClause,
     Integer,
     Interval,
     Text,
     and_,
     case,
     cast,
-    column,
     false,
     func,
     literal,
@@ -29,7 +27,6 @@ from sqlalchemy import (
     not_,
     null,
     or_,
-    select,
     true,
     type_coerce,
 )
@@ -140,6 +137,19 @@ class Phases:
         self._drop_what_expires()
         self._conclude()
 
+    @property
+    def state(self) -> list[str]:
+        """Name the columns from which, with the place, verdict, reason, channels and time follow.
+
+        The last to read what is a person's own are those of full caps.
+        """
+        caps = range(len(self._shard.caps))
+        names = ["stops", "plan", *(f"why_{one}" for one in self._channels)]
+        names += ["in_force"] if self._quiet.rules else []
+        names += [f"full_{n}" for n in caps]
+        names += [f"crowd_{n}" for n in caps if self._by_calendar(n)]
+        return [f"{self._prefix}{name}" for name in names]
+
     def __getitem__(self, name: str) -> Column:
         """Return one of the columns of this shard."""
         return self._layers[f"{self._prefix}{name}"]
@@ -191,30 +201,32 @@ class Phases:
         columns["converted"] = and_(self.masks.any_of(layers, stop), attempts > number(0))
         withheld = codes.WITHHELD.get(self._run.withheld)
         columns["withheld"] = cast(null() if withheld is None else number(withheld), BigInteger)
-        columns["stopped"] = self.masks.any_of(layers, [one.rule.id for one in shard.suppress])
         columns["plan"] = _first(
             (self._held(asked.rule), number(n)) for n, asked in enumerate(shard.channels)
         )
         self._put(columns)
-        silent = or_(
-            *(self[name].is_not(null()) for name in ("withheld", "unwanted")),
-            *(self[name] for name in ("told", "is_pending", "exhausted", "converted")),
+        stopped, planned = (
+            self.masks.any_of(layers, [asked.rule.id for asked in section])
+            for section in (shard.suppress, shard.channels)
         )
         self._put(
             {
                 "stops": case(
                     (self["withheld"].is_not(null()), self["withheld"]),
-                    (self["stopped"], self._first_suppression()),
+                    (stopped, self._first_suppression()),
                     (self["unwanted"].is_not(null()), self["unwanted"]),
                     (self["told"], number(codes.ALREADY_TOLD)),
                     (self["converted"], number(codes.CONVERTED)),
                     (self["is_pending"], number(codes.ALREADY_PENDING)),
                     (self["exhausted"], number(codes.ATTEMPTS_EXHAUSTED)),
-                    (self["plan"].is_(null()), number(codes.NO_CHANNEL)),
-                ),
-                "goes_on": and_(not_(self["stopped"]), not_(silent), self["plan"].is_not(null())),
+                    (not_(planned), number(codes.NO_CHANNEL)),
+                )
             }
         )
+
+    @property
+    def _goes_on(self) -> Column:
+        return self["stops"].is_(null())
 
     def _unwanted(self) -> Column:
         """Say what of his wishes stands against the topic, as `Wishes.against` does."""
@@ -247,7 +259,7 @@ class Phases:
             if channel in {one for one, _ in asked.rule.steps}
         ]
         branches: list[tuple[Column, Column]] = [
-            (not_(and_(self["goes_on"], self._planned(planned))), cast(null(), BigInteger))
+            (not_(and_(self._goes_on, self._planned(planned))), cast(null(), BigInteger))
         ]
         for n, asked in enumerate(self._shard.law):
             law = asked.rule
@@ -282,12 +294,16 @@ class Phases:
 
     def _go_through_caps(self) -> None:
         caps = self._shard.caps
-        self._put(
-            {
-                f"full_{n}": case((and_(self["goes_on"], self._held(cap.rule)), self._free_at(n)))
-                for n, cap in enumerate(caps)
-            }
-        )
+        columns: dict[str, Column] = {}
+        for n, asked in enumerate(caps):
+            counts, free = and_(self._goes_on, self._held(asked.rule)), self._free_at(n)
+            if asked.rule.on_reach is not OnReach.DEFER:
+                # Of other caps it matters only that they are full: who is alike there is alike.
+                free = case((free.is_not(null()), true()))
+            columns[f"full_{n}"] = case((counts, free))
+            if self._by_calendar(n):
+                columns[f"crowd_{n}"] = case((counts, self._crowd(n)))
+        self._put(columns)
         full = [
             case((self[f"full_{n}"].is_not(null()), number(1 << n)), else_=number(0))
             for n in range(len(caps))
@@ -297,10 +313,7 @@ class Phases:
             for n, cap in enumerate(caps)
             if cap.rule.on_reach is OnReach.SUPPRESS
         ]
-        columns: dict[str, Column] = {
-            "full": cast(_united(full), BigInteger),
-            "cap_stop": _first(stops),
-        }
+        columns = {"full": cast(_united(full), BigInteger), "cap_stop": _first(stops)}
         for channel in self._channels:
             cut, why = self._cut(channel), self[f"why_{channel}"]
             columns[f"why_after_caps_{channel}"] = case(
@@ -310,25 +323,34 @@ class Phases:
             columns[f"free_{channel}"] = self._put_off(channel)
         self._put(columns)
 
+    def _by_calendar(self, n: int) -> bool:
+        return not isinstance(self._shard.caps[n].rule.window, timedelta)
+
+    def _uses(self, n: int) -> Column:
+        cap = self._shard.caps[n].rule
+        return self._layers[self._needs.cap_column(cap.id, self._shard.topic.priority)]
+
+    def _crowd(self, n: int) -> Column:
+        """Return a cap's slots if they are as many as would fill a period, otherwise none."""
+        uses, limit = self._uses(n), self._shard.caps[n].rule.limit
+        enough = func.cardinality(uses, type_=Integer) >= number(limit)
+        return case((enough, uses), else_=literal_column("'{}'", ARRAY(_INSTANT)))
+
     def _free_at(self, n: int) -> Column:
         """Say when the next slot of a cap gets free, null if one is free now."""
         cap = self._shard.caps[n].rule
-        uses = self._layers[self._needs.cap_column(cap.id, self._shard.topic.priority)]
-        taken = _at(uses, number(cap.limit))
+        uses = self._uses(n)
+        # The oldest of as many as the limit, counted from the end.
+        taken = _at(uses, func.cardinality(uses, type_=Integer) - number(cap.limit - 1))
         if isinstance(cap.window, timedelta):
             free = taken + _seconds(cap.window)
             return case((free > self._at, free))
         begins = self[f"periods_{n}"]
-        layer = self._layers.rows
-        piece = (
-            func.generate_series(number(1), number(PERIODS))
-            .table_valued(column("n", Integer), name="piece")
-            .render_derived()
-        )
-        free = _used(uses, begins, piece.c.n, layer, piece) < number(cap.limit)
-        first = select(func.min(piece.c.n)).where(free).correlate(layer).scalar_subquery()
-        # The first period with a free slot is mostly this one, whose number is 1.
-        return case((taken.is_not(null()), func.nullif(_at(begins, first), _at(begins, number(1)))))
+        pieces = range(1, PERIODS + 1)
+        room = [_used(uses, begins, number(one)) < number(cap.limit) for one in pieces]
+        first = [null(), *(_at(begins, number(one)) for one in pieces[1:])]
+        # The first period with a free slot is mostly this one: one is free now.
+        return case((taken.is_not(null()), case(*zip(room, first, strict=True))))
 
     def _cut(self, channel: Channel) -> Column:
         """Return the number of the cap that takes a channel away."""
@@ -371,22 +393,17 @@ class Phases:
             for rule, bit in self._quiet.numbered()
         ]
         bound = cast(_united(inforce), BigInteger).bitwise_and(self["binding"])
-        later = waits_for_caps(self._shard)
-        self._put(
-            {
-                "in_force": bound,
-                **{
-                    f"piece_{one}": func.width_bucket(
-                        self[f"free_{one}"], self["quiet_from"], type_=Integer
-                    )
-                    if later
-                    else number(1)
-                    for one in self._channels
-                },
-            }
-        )
+        self._put({"in_force": bound})
         columns = {f"quiet_{one}": self._met(one) for one in self._channels}
         self._put(columns | {f"goes_{one}": self._settled(one) for one in self._channels})
+
+    def _piece(self, channel: Channel) -> Column:
+        """Find the piece of time in which a channel gets free, mostly the first: that is now."""
+        if not waits_for_caps(self._shard):
+            return number(1)
+        free = self[f"free_{channel}"]
+        found = func.width_bucket(free, self["quiet_from"], type_=Integer)
+        return case((free > self._at, found), else_=number(1))
 
     def _unless_stopped(self, channel: Channel) -> Column:
         return case((self["cap_stop"].is_(null()), self[f"free_{channel}"]))
@@ -394,7 +411,7 @@ class Phases:
     def _met(self, channel: Channel) -> Column:
         """Return the quiet hours in force in which a channel would go."""
         cover = self._mask(channel)
-        there = _at(self["quiet_which"], self[f"piece_{channel}"], BigInteger())
+        there = _at(self["quiet_which"], self._piece(channel), BigInteger())
         met = self["in_force"].bitwise_and(there).bitwise_and(number(cover))
         return case((self._unless_stopped(channel).is_not(null()), met))
 
@@ -413,8 +430,9 @@ class Phases:
         if deferring:
             chosen = self["in_force"].bitwise_and(number(deferring))
             pieces = func.cardinality(self["quiet_from"], type_=Integer)
-            place = chosen * pieces + self[f"piece_{channel}"]
-            goes = case((goes.is_not(null()), func.coalesce(_at(self["quiet_until"], place), goes)))
+            place = chosen * pieces + self._piece(channel)
+            until = _at(self["quiet_until"], place)
+            goes = case((goes.is_not(null()), func.greatest(goes, until)))
         if away:
             goes = case((self._met(channel).bitwise_and(number(away)) == number(0), goes))
         return goes
@@ -451,20 +469,18 @@ class Phases:
 
         A decision about one customer then lets him wait on, round by round; a statement cannot.
         """
-        layers, priority = self._layers, self._shard.topic.priority
         full = []
         for n, asked in enumerate(self._shard.caps):
-            cap = asked.rule
-            if isinstance(cap.window, timedelta):
+            if not self._by_calendar(n):
                 continue
-            uses, begins = layers[self._needs.cap_column(cap.id, priority)], self[f"periods_{n}"]
+            cap, crowd, begins = asked.rule, self[f"crowd_{n}"], self[f"periods_{n}"]
             for one in self._channels:
                 if cap.channel in {None, one}:
                     leaves = self[f"leaves_{one}"]
                     piece = func.width_bucket(leaves, begins, type_=Integer)
-                    used = _used(uses, begins, piece, layers.rows)
-                    late = or_(piece > number(PERIODS), used >= number(cap.limit))
-                    full.append(and_(self._held(cap), leaves > self._at, late))
+                    used = _used(crowd, begins, piece) >= number(cap.limit)
+                    late = or_(leaves >= _at(begins, number(PERIODS + 1)), used)
+                    full.append(and_(crowd.is_not(null()), leaves > self._at, late))
         return func.coalesce(or_(false(), *full), false())
 
     def _conclude(self) -> None:
@@ -589,17 +605,14 @@ def _first(branches: Iterable[tuple[Column, Column]], kind: TypeEngine[Any] = _N
     return case(*listed) if listed else cast(null(), kind)
 
 
-def _used(uses: Column, begins: Column, piece: Column, *around: FromClause) -> Column:
+def _used(uses: Column, begins: Column, piece: Column) -> Column:
     """Count the slots that were taken in one of the periods that begin at some instants."""
-    taken_at = (
-        func.unnest(uses)
-        .table_valued(column("used_at", _INSTANT), name="taken_at")
-        .render_derived()
-    )
-    use = taken_at.c.used_at
-    within = and_(use >= _at(begins, piece), use < _at(begins, piece + number(1)))
-    used = select(func.count()).select_from(taken_at).where(within).correlate(*around)
-    return used.scalar_subquery()
+
+    def before(instant: Column) -> Column:
+        last = instant - literal_column("INTERVAL '1 microsecond'", Interval)
+        return func.width_bucket(last, uses, type_=Integer)
+
+    return before(_at(begins, piece + number(1))) - before(_at(begins, piece))
 
 
 def _at(array: Column, place: Column, kind: TypeEngine[Any] = _INSTANT) -> Column:

@@ -109,6 +109,7 @@ class Gazetteer:
         self._at = at
         self._zones = [zone_of(place.timezone) for place in places]
         self._places = places
+        self.same: dict[str, str] = {}
         self._kinds: Kinds = {
             PLACE: Integer(),
             TIMEZONE: Text(),
@@ -137,6 +138,7 @@ class Gazetteer:
                     self._set(row, f"{prefix}periods_{n}", _INSTANTS, bounds)
             if shard.quiet_hours:
                 self._keep_quiet(row, shard, place, zone, prefix)
+        self._join_equal()
 
     def table(self) -> FromClause:
         """Return the table; it is one parameter of the statement, a JSON document."""
@@ -160,6 +162,18 @@ class Gazetteer:
             kind = Boolean() if isinstance(value, bool) else kind
             self._set(row, calendar_column(path), kind, value)
         return row
+
+    def _join_equal(self) -> None:
+        """Keep one of columns that say the same of every place; `same` names it for the others."""
+        known: dict[str, str] = {}
+        for name, kind in list(self._kinds.items()):
+            values = json.dumps([repr(kind), *(row[name] for row in self._rows)])
+            kept = known.setdefault(values, name)
+            if kept != name:
+                self.same[name] = kept
+                del self._kinds[name]
+                for row in self._rows:
+                    del row[name]
 
     def _set(self, row: dict[str, object], name: str, kind: TypeEngine[Any], value: object) -> None:
         self._kinds[name] = kind
@@ -235,16 +249,17 @@ class _Hours:
         self.masks = [sum(1 << bit for bit in ends) for ends in self._ends]
         self._at_once = None if days else (zone, country)
 
-    def settled(self) -> list[str | None]:
-        """Return when a channel may go, for every set of deferring rules and every piece.
+    def settled(self) -> list[str]:
+        """Return before when no channel may go, for every set of deferring rules and every piece.
 
-        The pieces of a set stand together, the sets in the order of their masks; None where the
-        channel may go at once.
+        The pieces of a set stand together, the sets in the order of their masks; where a channel
+        may go at once, it is where its piece begins: an array with nulls would be read from its
+        beginning for every element.
         """
         return [
-            end.isoformat() if end is not None else None
+            (end or bound).isoformat()
             for mask in range(1 << self._quiet.deferring)
-            for end in self._ends_of(mask)
+            for bound, end in zip(self.bounds, self._ends_of(mask), strict=True)
         ]
 
     def _ends_of(self, mask: int) -> list[datetime | None]:

@@ -203,7 +203,7 @@ def read_sum(book: Rulebook, topic: str, row: Row[Any]) -> Sum:
         rule="" if row.plan is None else shard.channels[row.plan].rule.id,
         channels=way(row.way),
         hour=row.hour,
-        number=row.number,
+        number=int(row.number),
         unsure=row.unsure,
     )
 

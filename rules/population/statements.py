@@ -2,13 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, literal, null, or_, select
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    FromClause,
+    Select,
+    and_,
+    case,
+    column,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from rules.limits import check_size
 from rules.population.columns import Fields, Moments, Stored, wishes_of
-from rules.population.layers import Column, Layers, number
+from rules.population.layers import Column, Layers, fenced, number
 from rules.population.needs import (
     COUNTRY_OF,
     TIMEZONE_OF,
@@ -26,9 +41,13 @@ from tellal.domain.errors import InvalidInputError, RulebookError
 
 OLD, NEW = "old_", "new_"
 SAMPLE = 20
+ALIKE = "alike"
+"""How many people a row stands for, once they have been put together."""
 SAME, GAIN, LOSE, CHANNEL, TIME, UNSURE = "same", "gain", "lose", "channel", "time", "unsure"
 """How decisions of two rulebooks differ: somebody is spoken to or is not, over something else, or
 at another time; or caps by the calendar leave it open."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +69,7 @@ def decisions(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any
         InvalidInputError: The rulebook has no such topic, or a place has no such time zone.
         RulebookError: The rules are more than one statement can hold.
     """
-    layers, phases = _decided(book, asked, source)
+    people, phases = _decided(book, asked, source)
     shard = book.shards[asked.topic]
     names = [
         "verdict",
@@ -67,10 +86,11 @@ def decisions(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any
     for channel in channels_of(shard):
         names += [f"went_{channel}", f"leaves_{channel}"]
         names += [f"quiet_{channel}"] if shard.quiet_hours else []
-    columns = [layers["id"], layers[PLACE]]
-    columns += [layers[phases.masks.name(mask)] for mask in range(phases.masks.number)]
+    layers = people.layers
+    masks = [phases.masks.name(mask) for mask in range(phases.masks.number)]
+    columns = [layers["id"], layers[PLACE], *(layers[mask].label(mask) for mask in masks)]
     columns += [phases[name].label(name) for name in names]
-    return select(*columns).where(layers[PLACE].is_not(null()))
+    return people.select(columns)
 
 
 def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
@@ -80,8 +100,10 @@ def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
         InvalidInputError: The rulebook has no such topic, or a place has no such time zone.
         RulebookError: The rules are more than one statement can hold.
     """
-    layers, phases = _decided(book, asked, source)
-    hour = func.date_trunc("hour", phases["starts"], literal("UTC"))
+    people, phases = _decided(book, asked, source)
+    hour = func.date_bin(
+        timedelta(hours=1), phases["starts"], literal(_EPOCH, DateTime(timezone=True))
+    )
     groups = [
         phases["verdict"].label("verdict"),
         phases["reason"].label("reason"),
@@ -90,7 +112,8 @@ def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
         hour.label("hour"),
         phases["unsure"].label("unsure"),
     ]
-    counted = select(*groups, func.count().label("number")).where(layers[PLACE].is_not(null()))
+    alike = people.put_together(phases.state)
+    counted = alike.select([*groups, func.sum(alike.layers[ALIKE]).label("number")])
     return counted.group_by(*range_of(groups))
 
 
@@ -103,12 +126,12 @@ def difference(old: Rulebook, new: Rulebook, asked: Question, source: MakeSource
     """
     both = [(_checked(book, asked.topic), prefix) for book, prefix in ((old, OLD), (new, NEW))]
     needs = needs_of(old, asked.topic) | needs_of(new, asked.topic)
-    layers, phases = _layers(both, asked, needs, source(needs))
-    before, after = phases
+    people, [before, after] = _people(both, asked, needs, source(needs))
+    layers = people.layers
     layers.add({"change": _kind(before, after)})
     changed = layers["change"] != SAME
     groups = [
-        layers["change"],
+        layers["change"].label("change"),
         *(
             one[name].label(f"{prefix}{name}")
             for one, prefix in ((before, OLD), (after, NEW))
@@ -116,11 +139,10 @@ def difference(old: Rulebook, new: Rulebook, asked: Question, source: MakeSource
         ),
     ]
     sample = func.array_agg(layers["id"]).filter(changed)
-    counted = select(*groups, func.count().label("number"), sample.label("sample"))
-    counted = counted.where(layers[PLACE].is_not(null()))
+    counted = people.sum([*groups, func.count().label("number"), sample.label("sample")])
     grouped = counted.group_by(*range_of(groups)).subquery()
     return select(
-        *(column for column in grouped.c if column.name != "sample"),
+        *(one for one in grouped.c if one.name != "sample"),
         func.trim_array(
             grouped.c.sample, func.greatest(func.cardinality(grouped.c.sample) - number(SAMPLE), 0)
         ).label("sample"),
@@ -144,10 +166,47 @@ def _kind(before: Phases, after: Phases) -> Column:
     )
 
 
-def _decided(book: Rulebook, asked: Question, source: MakeSource) -> tuple[Layers, Phases]:
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Everybody, with where they live, and what is computed of them."""
+
+    layers: Layers
+    places: FromClause
+    everybody: FromClause
+    parts: Sequence[FromClause] = ()
+
+    def put_together(self, names: Sequence[str]) -> "_People":
+        """Put together who lives in one place and is alike in some columns, with their number.
+
+        What follows from these columns is then computed once for all of them.
+        """
+        columns = self.layers.varying([PLACE, *names])
+        counted = self.sum([*columns, func.count().label(ALIKE)])
+        alike = counted.group_by(*range_of(columns)).subquery()
+        where = [one for one in self.places.c if one.name != PLACE]
+        there = alike.join(self.places, self.places.c[PLACE] == alike.c[PLACE])
+        ground = select(*alike.c, *where).select_from(there).subquery()
+        return _People(self.layers, self.places, ground)
+
+    def select(self, columns: Sequence[Column]) -> Select[Any]:
+        """Select columns of everybody who lives in one of the places."""
+        return self._select(columns, [self.everybody])
+
+    def sum(self, columns: Sequence[Column]) -> Select[Any]:
+        """Select sums of everybody who lives in one of the places, part by part."""
+        return self._select(columns, self.parts or [self.everybody])
+
+    def _select(self, columns: Sequence[Column], grounds: Sequence[FromClause]) -> Select[Any]:
+        here = self.layers[PLACE].is_not(null())
+        parts = [self.layers.over(ground, [*columns, here]) for ground in grounds]
+        rows = parts[0] if len(parts) == 1 else union_all(*map(select, parts)).subquery()
+        return select(*columns).select_from(rows).where(here)
+
+
+def _decided(book: Rulebook, asked: Question, source: MakeSource) -> tuple[_People, Phases]:
     needs = needs_of(_checked(book, asked.topic), asked.topic)
-    layers, [phases] = _layers([(book, "")], asked, needs, source(needs))
-    return layers, phases
+    people, [phases] = _people([(book, "")], asked, needs, source(needs))
+    return people, phases
 
 
 def _checked(book: Rulebook, topic: str) -> Rulebook:
@@ -161,21 +220,17 @@ def _checked(book: Rulebook, topic: str) -> Rulebook:
     return book
 
 
-def _layers(
+def _people(
     books: Sequence[tuple[Rulebook, str]], asked: Question, needs: Needs, source: Source
-) -> tuple[Layers, list[Phases]]:
+) -> tuple[_People, list[Phases]]:
     shards = [book.shards[asked.topic] for book, _ in books]
     gazetteer = Gazetteer(asked.places or [Place("UTC", "")], asked.run.at)
     for shard, (_, prefix) in zip(shards, books, strict=True):
         gazetteer.add(shard, prefix)
-    places = gazetteer.table()
-    # Fenced, so that places are joined last: no hash and no sort then holds their arrays per row.
-    # An outer join tells the planner that everybody stays; who lives elsewhere is left out above.
-    people = Layers(select(source.rows)).rows
-    there = and_(
-        places.c[TIMEZONE] == people.c[TIMEZONE_OF], places.c[COUNTRY] == people.c[COUNTRY_OF]
-    )
-    layers = Layers(select(*people.c, *places.c).select_from(people.outerjoin(places, there)))
+    table = gazetteer.table()
+    everybody = _ground(source.rows, table)
+    layers = Layers([*everybody.c, column(ALIKE, BigInteger)])
+    layers.same(gazetteer.same)
     wishes = [wish for shard in shards for wish in wishes_of(shard)]
     stored = Stored(layers, source, asked.run, wishes)
     measures = [measure for shard in shards for measure in shard.derivable.measures]
@@ -202,4 +257,19 @@ def _layers(
         )
         phases.add()
         found.append(phases)
-    return layers, found
+    parts = [_ground(part, table) for part in source.parts]
+    return _People(layers, table, everybody, parts), found
+
+
+def _ground(rows: FromClause, places: FromClause) -> FromClause:
+    """Join places to people.
+
+    People are fenced, so that places are joined last: no hash and no sort then holds their arrays
+    per row. An outer join tells the planner that everybody stays; who lives elsewhere is left out
+    above.
+    """
+    people = fenced(select(rows))
+    there = and_(
+        places.c[TIMEZONE] == people.c[TIMEZONE_OF], places.c[COUNTRY] == people.c[COUNTRY_OF]
+    )
+    return select(*people.c, *places.c).select_from(people.outerjoin(places, there)).subquery()

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, String, any_, func, literal, select
+from sqlalchemy import Float, Select, String, any_, func, literal, select, tablesample
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -44,8 +44,21 @@ _AT_ONCE = 1_000
 SETTINGS = select(
     func.set_config("jit", "off", True),  # noqa: FBT003 - until the transaction ends
     func.set_config("work_mem", "96MB", True),  # noqa: FBT003
+    func.set_config("datestyle", "ISO, YMD", True),  # noqa: FBT003
 )
-"""Compiling a statement of this size costs more than it saves; hashes of a million need room."""
+"""Compiling a statement of this size costs more than it saves; hashes of a million need room. Dates
+are compared as they are written."""
+
+_PARTS = 2
+"""So many processes work at sums of many people; each more would read all tables once more."""
+_MANY = 20_000
+_SAMPLED = 20_000
+_WHOLE = str(2**29)
+_PART_BY_PART = select(
+    func.set_config("min_parallel_table_scan_size", _WHOLE, True),  # noqa: FBT003
+    func.set_config("min_parallel_index_scan_size", _WHOLE, True),  # noqa: FBT003
+)
+"""A process takes a part as a whole only where no step of it is divided among processes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +111,13 @@ class Difference:
 
 
 class Deciding:
-    """Decides for many; reads, and writes nothing."""
+    """Decides for many; reads, and writes nothing.
 
-    def __init__(self, routes: RouteTable) -> None:
-        self._routes = routes
+    Sums of as many people as `many` and more are worked at part by part.
+    """
+
+    def __init__(self, routes: RouteTable, *, many: int = _MANY) -> None:
+        self._routes, self._many = routes, many
 
     async def sums(
         self,
@@ -169,7 +185,12 @@ class Deciding:
         run = Run(
             at=matter.at, document=around.document, banner=around.banner, down=frozenset(down)
         )
-        places = [Place(*row) for row in await tx.execute(_places(whom))]
+        found = (await tx.execute(_places(whom))).all()
+        places = [Place(timezone, country) for timezone, country, _ in found]
+        number = sum(number for _, _, number in found)
+        cuts = await _cuts(tx, whom, number) if number >= self._many else []
+        if cuts:
+            await tx.execute(_PART_BY_PART)
         reach = await self._reach(tx, matter.topic, whom, books)
         asked = Question(topic=matter.topic, run=run, places=places)
         return asked, lambda needs: population_source(
@@ -181,6 +202,7 @@ class Deciding:
             own=whom.own,
             simulated=whom.simulated,
             reach=reach,
+            cuts=cuts,
         )
 
     async def _reach(
@@ -196,13 +218,26 @@ class Deciding:
         return await read_reach(tx, self._routes, ways, whom.brand_id, whom.ids)
 
 
-def _places(whom: Population) -> Select[str, str]:
-    query = select(_customers.timezone, _customers.country).distinct()
+def _places(whom: Population) -> Select[str, str, int]:
+    places = _customers.timezone, _customers.country
+    query = select(*places, func.count()).group_by(*places)
     query = query.where(_customers.brand_id == whom.brand_id)
     if whom.ids is not None:
         ids = literal(list(whom.ids), ARRAY(String))
         query = query.where(_customers.id == any_(ids))
     return query
+
+
+async def _cuts(tx: AsyncSession, whom: Population, number: int) -> list[str]:
+    """Cut many customers into parts of about the same size, by a sample of their ids."""
+    if whom.ids is not None:
+        return []
+    share = min(100, 100 * _SAMPLED / number)
+    sample = tablesample(table(CustomerRow), func.system(share)).c
+    shares = literal([n / _PARTS for n in range(1, _PARTS)], ARRAY(Float))
+    query = select(func.percentile_disc(shares).within_group(sample.id))
+    found = await tx.scalar(query.where(sample.brand_id == whom.brand_id))
+    return sorted(set(found or ()))
 
 
 def _difference(

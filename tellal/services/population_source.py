@@ -5,9 +5,10 @@ customers are a few hashes. Conditions on the ids go into every part, so that a 
 found by the indexes.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
@@ -29,6 +30,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -145,9 +147,13 @@ def population_source(
     own: Mapping[str, Journey],
     simulated: bool,
     reach: Reach,
+    cuts: Sequence[str] = (),
 ) -> Source:
-    """Offer what decisions need of a brand's customers, or of those of some ids."""
-    gathering = _Gathering(
+    """Offer what decisions need of a brand's customers, or of those of some ids.
+
+    `cuts` are the ids of customers behind which a part ends, in their order.
+    """
+    everybody = _Gathering(
         needs=needs,
         topic=topic,
         at=at,
@@ -157,7 +163,14 @@ def population_source(
         simulated=simulated,
         reach=reach,
     )
-    return Source(rows=gathering.rows(), texts=_TEXTS, marks={_PUSH_TOKEN: "has_app"})
+    ends = (None, *cuts, None)
+    parts = [replace(everybody, after=one, until=next_) for one, next_ in pairwise(ends)]
+    return Source(
+        rows=everybody.rows(),
+        parts=[part.rows() for part in parts] if cuts else (),
+        texts=_TEXTS,
+        marks={_PUSH_TOKEN: "has_app"},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +183,8 @@ class _Gathering:
     own: Mapping[str, Journey]
     simulated: bool
     reach: Reach
+    after: str | None = None
+    until: str | None = None
 
     def rows(self) -> FromClause:
         """Join all parts to the customers."""
@@ -196,7 +211,16 @@ class _Gathering:
                 found = found.outerjoin(part, part.c.customer_id == c.id)
                 columns += read(part)
         everybody = select(*columns).select_from(found).where(c.brand_id == self.brand_id)
-        return everybody.where(*_only(c.id, self.ids)).subquery("everybody")
+        return everybody.where(*self._only(c.id)).subquery("everybody")
+
+    def _only(self, customer_id: Column) -> list[Column]:
+        """Leave out whom nobody asks about, or who belongs to another part."""
+        found = _only(customer_id, self.ids)
+        if self.after is not None:
+            found.append(customer_id > self.after)
+        if self.until is not None:
+            found.append(customer_id <= self.until)
+        return found
 
     def _of_points(self) -> Select[Any]:
         """Gather good addresses; the newest of a channel is the one that routes are asked for."""
@@ -243,7 +267,7 @@ class _Gathering:
             .where(
                 _points.brand_id == self.brand_id,
                 _points.bad_reason == "",
-                *_only(_points.customer_id, self.ids),
+                *self._only(_points.customer_id),
             )
             .group_by(_points.customer_id)
         )
@@ -288,7 +312,7 @@ class _Gathering:
         ]
         return (
             select(_consents.customer_id, *columns)
-            .where(_consents.brand_id == self.brand_id, *_only(_consents.customer_id, self.ids))
+            .where(_consents.brand_id == self.brand_id, *self._only(_consents.customer_id))
             .group_by(_consents.customer_id)
         )
 
@@ -298,53 +322,63 @@ class _Gathering:
             yes = part.c[f"{ConsentState.GRANTED}_{channel}"]
             no = part.c[f"{ConsentState.REFUSED}_{channel}"]
             # Both at one instant: the later id is in force. It is so rare that a look-up may cost.
-            newest = (
-                select(_consents.state == ConsentState.GRANTED.value)
-                .where(_consents.customer_id == _customers.c.id, _consents.channel == channel.value)
-                .order_by(_consents.recorded_at.desc(), _consents.id.desc())
-                .limit(1)
-                .correlate(_customers)
-                .scalar_subquery()
-            )
+            newest = func.newest_consent(_customers.c.id, channel.value, type_=String)
             agreed = case(
                 (and_(yes.is_(None), no.is_(None)), null()),
                 (or_(no.is_(None), yes > no), true()),
                 (or_(yes.is_(None), no > yes), false()),
-                else_=newest,
+                else_=newest == ConsentState.GRANTED.value,
             )
             columns.append(agreed.label(consent_column(channel)))
         return columns
 
     def _of_caps(self) -> Select[Any] | None:
-        """Gather the slots that were taken lately, newest first, as `cap_uses` does for one."""
+        """Gather the slots that were taken lately, oldest first, as `cap_uses` does for one."""
         if not self.needs.caps:
             return None
         since = {seen: self.at - reach for seen, reach in self.needs.caps.items()}
-        unsent = _messages.state.in_(sorted(UNSENT))
-        goes_at = case(
-            (unsent, func.greatest(_caps.used_at, _instant(self.at))), else_=_caps.used_at
-        )
+        farthest, unsent = _instant(min(since.values())), _messages.state.in_(sorted(UNSENT))
+        # Slots of what has not left are looked for apart: a condition on either would have all
+        # slots that there have ever been joined to their messages.
+        slots = union_all(
+            self._slots(_caps.used_at > farthest), self._slots(_caps.used_at <= farthest, unsent)
+        ).subquery("slots")
         columns = [
-            func.array_agg(aggregate_order_by(goes_at, goes_at.desc()))
+            func.array_agg(aggregate_order_by(slots.c.goes_at, slots.c.goes_at))
             .filter(
-                _caps.cap == cap,
-                goes_at > _instant(begin),
+                slots.c.cap == cap,
+                slots.c.goes_at > _instant(begin),
                 # Priorities are stored with their sign turned.
-                or_(not_(unsent), _messages.priority <= -priority),
+                or_(not_(slots.c.unsent), slots.c.priority <= -priority),
             )
             .label(self.needs.cap_column(cap, priority))
             for (cap, priority), begin in since.items()
         ]
+        return select(slots.c.customer_id, *columns).group_by(slots.c.customer_id)
+
+    def _slots(self, *which: Column) -> Select[Any]:
+        unsent = _messages.state.in_(sorted(UNSENT))
+        goes_at = case(
+            (unsent, func.greatest(_caps.used_at, _instant(self.at))), else_=_caps.used_at
+        )
+        names = sorted({cap for cap, _ in self.needs.caps})
         query = (
-            select(_caps.customer_id, *columns)
+            select(
+                _caps.customer_id,
+                _caps.cap,
+                goes_at.label("goes_at"),
+                unsent.label("unsent"),
+                _messages.priority,
+            )
             .join(_messages.id.table, _messages.id == _caps.message_id)
             .where(
-                _caps.cap == any_(literal(sorted({cap for cap, _ in since}), ARRAY(String))),
+                _caps.cap == any_(literal(names, ARRAY(String))),
                 _caps.released_at.is_(None),
-                or_(_caps.used_at > _instant(min(since.values())), unsent),
-                *_only(_caps.customer_id, self.ids),
+                *which,
+                # A slot is of the customer of its message; to know it spares most of the joining.
+                *self._only(_caps.customer_id),
+                *self._only(_messages.customer_id),
             )
-            .group_by(_caps.customer_id)
         )
         if not self.simulated:
             query = query.where(_messages.simulated.is_(False))
@@ -388,7 +422,7 @@ class _Gathering:
             .where(
                 _outcomes.brand_id == self.brand_id,
                 _outcomes.topic == self.topic,
-                *_only(_outcomes.customer_id, self.ids),
+                *self._only(_outcomes.customer_id),
             )
             .group_by(_outcomes.customer_id)
         )
@@ -438,7 +472,7 @@ class _Gathering:
                     counted.brand_id == self.brand_id,
                     moment > _instant(self.at - farthest),
                     moment <= _instant(self.at),
-                    *_only(counted.customer_id, self.ids),
+                    *self._only(counted.customer_id),
                 )
                 .group_by(counted.customer_id)
             )

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     DateTime,
+    FromClause,
     Text,
     bindparam,
     cast,
@@ -63,11 +64,22 @@ def source_of(people: Sequence[Person], needs: Needs) -> Source:
         SERVICE_ONLY: Boolean(),
     }
     rows = [_row(person, needs, kinds) for person in people]
-    document = cast(bindparam("people", json.dumps(rows), type_=Text), JSONB)
+    halves = rows[::2], rows[1::2]
+    return Source(
+        rows=_table(rows, kinds, "people"),
+        parts=[_table(half, kinds, f"half_{n}") for n, half in enumerate(halves)],
+        texts={COUNTRY: "country"},
+        marks={PUSH_TOKEN: "has_app"},
+    )
+
+
+def _table(
+    rows: Sequence[Mapping[str, object]], kinds: Mapping[str, TypeEngine[Any]], name: str
+) -> FromClause:
+    document = cast(bindparam(name, json.dumps(rows), type_=Text), JSONB)
     named = [column(name, kind) for name, kind in kinds.items()]
-    found = func.jsonb_to_recordset(document).table_valued(*named, name="people")
-    everybody = select(found.render_derived(with_types=True)).subquery("everybody")
-    return Source(rows=everybody, texts={COUNTRY: "country"}, marks={PUSH_TOKEN: "has_app"})
+    found = func.jsonb_to_recordset(document).table_valued(*named, name=name)
+    return select(found.render_derived(with_types=True)).subquery()
 
 
 def _row(person: Person, needs: Needs, kinds: dict[str, TypeEngine[Any]]) -> Mapping[str, object]:
@@ -98,7 +110,7 @@ def _row(person: Person, needs: Needs, kinds: dict[str, TypeEngine[Any]]) -> Map
         put(blocked_column(*way), Boolean(), channel in asked.blocked)
         put(unroutable_column(*way), Boolean(), channel in asked.unroutable)
     for cap, priority in needs.caps:
-        uses = sorted(asked.cap_uses.get(cap, ()), reverse=True)
+        uses = sorted(asked.cap_uses.get(cap, ()))
         instants = [use.isoformat() for use in uses] or None
         put(needs.cap_column(cap, priority), ARRAY(DateTime(timezone=True)), instants)
     for count in needs.counts:

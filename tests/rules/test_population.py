@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -204,9 +205,11 @@ def by_sql(
     asked = statements.Question(topic="offer", run=run, places=PLACES)
     statement = statements.decisions(book, asked, lambda needs: source_of(people, needs))
     reader, shard = Reader(book, "offer"), book.shards["offer"]
-    found = {}
+    found, alike = {}, Counter[tuple[object, ...]]()
     for row in connection.execute(statement):
         summary = reader.summary(row)
+        hour = row.starts and row.starts.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        alike[row.verdict, row.reason, row.plan, row.begins or "", hour, row.unsure] += 1
         first = summary.reasons[0] if summary.reasons else None
         if row.reason is None:
             assert first is None
@@ -217,7 +220,11 @@ def by_sql(
         assert way(row.begins) == tuple(step.channel for step in summary.steps[:1])
         found[summary.customer] = summary
     summed = statements.sums(book, asked, lambda needs: source_of(people, needs))
-    assert sum(row.number for row in connection.execute(summed)) == len(people)
+    sums = Counter[tuple[object, ...]]()
+    for row in connection.execute(summed):
+        key = row.verdict, row.reason, row.plan, (row.way or "")[:1], row.hour, row.unsure
+        sums[key] += row.number
+    assert sums == alike
     return found
 
 

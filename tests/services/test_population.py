@@ -1,6 +1,7 @@
 """A whole population decided at once, as each customer would be decided by himself."""
 
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -339,6 +340,8 @@ async def test_a_population_is_decided_as_its_customers_are(
             assert {k: (v, expected[k]) for k, v in found.items() if v != expected[k]} == {}
             assert found == expected
             summed = await deciding.sums(tx, books.current, matter)
+            parts = await Deciding(ROUTES, many=1).sums(tx, books.current, matter)
+            assert Counter(parts) == Counter(summed)
             assert sum(one.number for one in summed) == len(expected)
             speaking = sum(one.number for one in summed if one.verdict is not Verdict.SUPPRESS)
             assert speaking == sum(v["verdict"] is not Verdict.SUPPRESS for v in expected.values())
@@ -370,7 +373,12 @@ async def test_two_rulebooks_are_compared_in_one_statement(
         }
 
         found = await deciding.difference(tx, held["old"], held["new"], matter, costs)
+        by_parts = Deciding(ROUTES, many=1)
+        parts = await by_parts.difference(tx, held["old"], held["new"], matter, costs)
 
+        assert Counter(replace(one, sample=()) for one in parts) == Counter(
+            replace(one, sample=()) for one in found
+        )
         kinds: dict[str, set[str]] = {}
         spent = {"old": Decimal(0), "new": Decimal(0)}
         for customer in each["old"]:

@@ -13,6 +13,7 @@ from sqlmodel import Field, SQLModel
 
 from tellal.persistence.columns import EMPTY, FALSE, Instant
 
+UNSENT = "state IN ('deferred', 'queued')"
 SILENT = "verdict = 'suppress' AND NOT simulated"
 """Which decisions kept something back in earnest; `decisions_silent` holds these and no others."""
 
@@ -125,6 +126,7 @@ class MessageRow(SQLModel, table=True):
             "id",
             postgresql_where=text("state = 'queued' AND held_by IS NULL"),
         ),
+        Index("messages_unsent", "customer_id", postgresql_where=text(UNSENT)),
         Index("messages_deferred", "not_before", postgresql_where=text("state = 'deferred'")),
         Index("messages_held", "held_by", postgresql_where=text("held_by IS NOT NULL")),
         Index(
