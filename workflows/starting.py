@@ -36,11 +36,12 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """Something to tell a workflow that was started."""
+    """Something to tell a workflow that was started; `again` is how it starts if it has ended."""
 
     id: str
     name: str
     news: object
+    again: Start | None = None
 
 
 def instruction(item: OutboxItem) -> Start | Signal:
@@ -105,7 +106,8 @@ def _case_changed(workflow_id: str, body: Mapping[str, Any]) -> Signal:
 
 def _outage_changed(workflow_id: str, body: Mapping[str, Any]) -> Signal:
     change = OutageChanged(state=OutageState(body["state"]))
-    return Signal(id=workflow_id, name="changed", news=change)
+    again = _outage(workflow_id, body) if "brand" in body else None
+    return Signal(id=workflow_id, name="changed", news=change, again=again)
 
 
 def _progressed(workflow_id: str, body: Mapping[str, Any]) -> Signal:

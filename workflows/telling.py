@@ -65,6 +65,9 @@ class Telling:
         try:
             await handle.signal(signal.name, signal.news, rpc_timeout=_PATIENCE)
         except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND and signal.again is not None:
+                # What is opened again after it was over still has to be told.
+                return await self._start(signal.again, again=True)
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise WorkflowGoneError(signal.id) from error
             raise

@@ -428,6 +428,7 @@ async def write_review(outage_id: OutageId, body: WriteReview, write: Writer) ->
     outages, said = write.desk.house.outages, Review(**body.model_dump())
 
     async def effect(tx: AsyncSession) -> ReviewView:
+        await _check_rehearsal(write, tx, outage_id)
         return await outages.review(
             tx, brand=write.brand, outage_id=outage_id, said=said, by=_person(write)
         )
@@ -449,9 +450,13 @@ def _person(write: Writing) -> str:
 
 async def _command(write: Writing, outage_id: str, made: Made) -> Response:
     async def effect(tx: AsyncSession) -> OutageView:
-        if write.rehearses:
-            outage = await write.desk.house.outages.view(tx, write.brand.id, outage_id)
-            write.check_rehearsal("outage", simulated=outage.simulated)
+        await _check_rehearsal(write, tx, outage_id)
         return await made(tx)
 
     return await write.once(200, effect)
+
+
+async def _check_rehearsal(write: Writing, tx: AsyncSession, outage_id: str) -> None:
+    if write.rehearses:
+        outage = await write.desk.house.outages.view(tx, write.brand.id, outage_id)
+        write.check_rehearsal("outage", simulated=outage.simulated)

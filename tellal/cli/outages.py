@@ -40,7 +40,10 @@ Areas = Annotated[
 ]
 Until = Annotated[
     str,
-    typer.Option(metavar="WHEN", help="The expected end: 18:30, +2h, or 2026-11-24T18:30+03:00."),
+    typer.Option(
+        metavar="WHEN",
+        help="The expected end: 18:30, 2026-11-24T18:30+03:00, or +2h from now or from --from.",
+    ),
 ]
 Start = Annotated[str, typer.Option("--from", metavar="WHEN", help="When planned works begin.")]
 Workaround = Annotated[str, typer.Option(help="What people can do meanwhile.")]
@@ -86,12 +89,13 @@ def declare(
         from tellal.services.outage_presets import declaration_of
 
         now = office.clock.now()
+        starts_at = _moment(begins, of, now)
         said = {
             "title": title,
             "incident": incident,
             "areas": [_area(one) for one in area or ()],
-            "starts_at": _moment(begins, of, now),
-            "expected_end": _moment(until, of, now),
+            "starts_at": starts_at,
+            "expected_end": _moment(until, of, starts_at or now),
             "workaround": workaround,
             "no_workaround": no_workaround,
             "reason": reason,
@@ -199,10 +203,11 @@ def update(
         from tellal.services.outage_sayings import Change
 
         now = office.clock.now()
+        starts_at = _moment(begins, of, now)
         change: Change = Change(
             areas=[_area(one) for one in area] if area else None,
-            starts_at=_moment(begins, of, now),
-            expected_end=_moment(until, of, now),
+            starts_at=starts_at,
+            expected_end=_moment(until, of, starts_at or now),
             workaround=workaround or None,
             no_workaround=no_workaround or None,
             reason=reason or None,
@@ -391,7 +396,10 @@ def _show(
 
 
 def _moment(said: str, brand: "Brand", now: datetime) -> datetime | None:
-    """Read a time as people say it in the night: the next 18:30 where the brand is, or +2h."""
+    """Read a time as people say it in the night: the next 18:30 where the brand is, or +2h.
+
+    `now` is what they count from: the present, or when planned works begin.
+    """
     if not said:
         return None
     if span := _SPAN.fullmatch(said):

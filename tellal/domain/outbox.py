@@ -12,7 +12,7 @@ class OutboxKind(StrEnum):
 
     nudge_started: outcome_id, topic, brand, rule · case_opened: case_id, brand, channel ·
     case_changed: case_id, state · outage_declared: outage_id, brand, topic ·
-    outage_changed: outage_id, state · progressed: outcome_id, state.
+    outage_changed: outage_id, state, brand, topic · progressed: outcome_id, state.
     """
 
     NUDGE_STARTED = "nudge_started"
@@ -24,7 +24,7 @@ class OutboxKind(StrEnum):
 
 
 STARTS = frozenset({OutboxKind.NUDGE_STARTED, OutboxKind.CASE_OPENED, OutboxKind.OUTAGE_DECLARED})
-"""Kinds that start a workflow; the others speak to one that runs."""
+"""Kinds that start a workflow; the others speak to one that runs, or, of an outage, ran."""
 
 
 class WorkflowGoneError(TellalError):

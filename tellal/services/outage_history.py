@@ -13,6 +13,7 @@ from tellal.domain.incidents import IncidentKind
 from tellal.domain.outages import OutageCommand, OutageState
 from tellal.domain.outbox import OutboxKind
 from tellal.ids import new_id
+from tellal.persistence.people import brand as read_brand
 from tellal.services.outage_views import entries, outages
 from tellal.services.outage_words import variables
 from tellal.services.outbox import enqueue
@@ -85,12 +86,18 @@ async def enter(
 
 
 async def wake(tx: AsyncSession, row: Row[Any], now: datetime) -> None:
-    """Have the outage's workflow look at the ledger again."""
+    """Have the outage's workflow look at the ledger again; one that has ended begins again."""
+    brand = await read_brand(tx, row.brand_id)
     await enqueue(
         tx,
         brand_id=row.brand_id,
         kind=OutboxKind.OUTAGE_CHANGED,
         workflow_id=f"outage/{row.id}",
-        body={"outage_id": row.id, "state": row.state},
+        body={
+            "outage_id": row.id,
+            "state": row.state,
+            "brand": brand.name,
+            "topic": row.topic,
+        },
         now=now,
     )

@@ -333,13 +333,18 @@ def _useful_until(kind: IncidentKind, outage: PlanFor, now: datetime) -> datetim
     """Return when news of it is of no use any more: works are announced before they begin."""
     if kind.kind is OutageKind.PLANNED and not _has_begun(outage, now):
         return outage.starts_at
-    return outage.expected_end
+    return _end(outage, now)
+
+
+def _end(outage: PlanFor, now: datetime) -> datetime | None:
+    """Return the expected end, None if nobody knows it: one that has passed was none."""
+    end = outage.expected_end
+    return end if end is not None and end > now else None
 
 
 def _lasts(outage: PlanFor, now: datetime) -> timedelta | None:
-    if outage.expected_end is None:
-        return None
-    return outage.expected_end - (outage.starts_at or now)
+    end = _end(outage, now)
+    return None if end is None else end - (outage.starts_at or now)
 
 
 def _audiences(sums: Sequence[Sum]) -> tuple[Audience, ...]:

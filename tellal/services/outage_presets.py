@@ -8,6 +8,7 @@ from typing import Any
 from tellal.domain.customers import Brand
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.incidents import Incidents, Preset
+from tellal.domain.outages import OutageKind
 from tellal.services.outage_sayings import OTHER, Declaration
 
 
@@ -53,8 +54,13 @@ def declaration_of(
     """
     values: dict[str, Any] = {"incident": OTHER}
     if preset_id:
-        values = _from(_found(incidents, brand, preset_id), said, now)
+        preset = _found(incidents, brand, preset_id)
+        planned = incidents.kinds[preset.incident].kind is OutageKind.PLANNED
+        begins = said.get("starts_at") or (None if planned else now)
+        values = _from(preset, begins)
+    variables = {**values.get("variables", {}), **(said.get("variables") or {})}
     values |= {name: value for name, value in said.items() if value not in (None, "")}
+    values["variables"] = variables
     if not values.get("title"):
         raise InvalidInputError(
             "an outage needs a title", field="title", hint="or name a preset, which has one"
@@ -64,8 +70,9 @@ def declaration_of(
     return Declaration(**values, simulated=simulated)
 
 
-def _from(preset: Preset, said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    begins = said.get("starts_at") or now
+def _from(preset: Preset, begins: datetime | None) -> dict[str, Any]:
+    """Return what a preset says; it knows an end only if it is known when it begins."""
+    lasts = preset.lasts
     return {
         "incident": preset.incident,
         "title": preset.title,
@@ -73,12 +80,12 @@ def _from(preset: Preset, said: Mapping[str, Any], now: datetime) -> dict[str, A
         "severity": preset.severity,
         "areas": preset.areas,
         "segment": preset.segment,
-        "expected_end": None if preset.lasts is None else begins + preset.lasts,
+        "expected_end": None if lasts is None or begins is None else begins + lasts,
         "reason": preset.reason,
         "workaround": preset.workaround,
         "no_workaround": preset.no_workaround,
         "hotline": preset.hotline,
-        "variables": {**preset.variables, **(said.get("variables") or {})},
+        "variables": dict(preset.variables),
     }
 
 

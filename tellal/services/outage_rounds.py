@@ -25,6 +25,9 @@ DECIDING, DECIDED, STOPPED = "deciding", "decided", "stopped"
 TELLS_OF_IT = (NoticeKind.NOTICE, NoticeKind.UPDATE, NoticeKind.REMINDER)
 """Rounds by which somebody learns that there is an outage; who did gets the all-clear."""
 
+_ENDS = tuple(kind for kind in NoticeKind if kind is not NoticeKind.COMPENSATION)
+"""Rounds that news make superfluous; what the law gives is told whatever comes after."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -104,9 +107,11 @@ async def stop(
     *,
     code: str,
     now: datetime,
-    kinds: Collection[NoticeKind] = tuple(NoticeKind),
+    kinds: Collection[NoticeKind] = _ENDS,
 ) -> int:
     """Stop an outage's rounds; return how many messages a provider was being handed.
+
+    That of compensation goes on: it is no news of the outage, and nobody would get another.
 
     An intent takes a share of its cause's row, so none commits after this has.
     """

@@ -43,13 +43,15 @@ async def begin_round(
 ) -> bool:
     """Begin a round of an outage, for `only` some if so said; say whether it could be for anybody.
 
-    A kind of incident without a topic for a round does not send it. What people learn of an outage
-    is not handed over after its expected end.
+    A kind of incident without a topic for a round does not send it, and a plan that tells nobody
+    directly has none. What people learn of an outage is not handed over after its expected end; an
+    end that has passed already was none.
     """
     topic = row.topic if notice is NoticeKind.NOTICE else act.kind.topics.get(notice)
     if topic is None:
         return False
     parts = await parts_of(act.tx, row, notice, only=only)
+    end = row.expected_end if notice in rounds.TELLS_OF_IT else None
     if not parts:
         return False
     await rounds.begin(
@@ -60,7 +62,7 @@ async def begin_round(
         variables=variables(row, act.brand, act.kind, act.now),
         facts=outage_facts(act.kind),
         parts=parts,
-        expires_at=row.expected_end if notice in rounds.TELLS_OF_IT else None,
+        expires_at=end if end is not None and end > act.now else None,
         now=act.now,
     )
     return True
@@ -84,7 +86,7 @@ async def parts_of(
     if notice is NoticeKind.COMPENSATION:
         return (Part(name="affected", segment=scope(row.areas, row.segment)),)
     others = await rounds.causes_of_others(tx, row, like=True)
-    planned = row.plan.get("parts") or [{"name": "everybody"}]
+    planned = row.plan.get("parts", [{"name": "everybody"}])
     return tuple(
         Part(
             name=str(one["name"]),

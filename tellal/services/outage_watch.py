@@ -3,7 +3,7 @@
 The ledger decides; a look that is repeated, or comes late, does nothing twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +35,7 @@ from tellal.services.outage_history import Act, enter, written
 from tellal.services.outage_telling import begin_round
 from tellal.services.outage_views import entries, notices, outages
 from tellal.services.outage_words import NEXT_UPDATE
+from tellal.services.rounds import go_through_again
 from tellal.services.webhooks import announce
 
 _messages = table(MessageRow)
@@ -51,6 +52,21 @@ _SETTLE_LIMIT = timedelta(hours=48)
 _BY = "clock"
 _REACHED = sorted(state.value for state in HANDED_OVER | {MessageState.UNKNOWN})
 """States in which a notice was handed over and not rejected: such people have probably read it."""
+
+_TELLS = [kind.value for kind in rounds.TELLS_OF_IT]
+_SAYS_IT_IS_OVER = [NoticeKind.ALL_CLEAR.value, NoticeKind.CANCELLED.value]
+_NEWS = [
+    command.value
+    for command in (
+        OutageCommand.CONFIRM,
+        OutageCommand.ANNOUNCE,
+        OutageCommand.UPDATE,
+        OutageCommand.EXTEND,
+        OutageCommand.RESCHEDULE,
+        OutageCommand.REOPEN,
+    )
+]
+"""Commands by which people get news, and with them a promise of an end, or of the next news."""
 
 
 class OutageWatch:
@@ -126,7 +142,8 @@ class _Glance:
         """Remind of planned works and begin them when their time comes."""
         if row.starts_at is None:
             return row
-        if row.state == OutageState.ANNOUNCED and self._reminder(row) <= self.now < row.starts_at:
+        remind_at = await self._reminder(row) if row.state == OutageState.ANNOUNCED else None
+        if remind_at is not None and remind_at <= self.now < row.starts_at:
             row = await self._move(row, OutageCommand.REMIND)
             await begin_round(self.act, row, NoticeKind.REMINDER)
         announced = row.state in (OutageState.ANNOUNCED, OutageState.REMINDED)
@@ -136,13 +153,17 @@ class _Glance:
         return row
 
     async def _while_it_runs(self, row: Row[Any]) -> Row[Any]:
-        due = self._overdue(row)
+        due = await self._overdue(row)
         if due is not None and due <= self.now and not await self._paged_since(row, due):
             await self._page(row, "overdue", "people were promised news, or an end, by now")
         await self._compensate(row)
         latest = (
             select(notices.c.decided_at)
-            .where(notices.c.outage_id == row.id, notices.c.state == rounds.DECIDED)
+            .where(
+                notices.c.outage_id == row.id,
+                notices.c.state == rounds.DECIDED,
+                notices.c.kind.in_(_TELLS),
+            )
             .order_by(notices.c.number.desc())
             .limit(1)
         )
@@ -155,16 +176,23 @@ class _Glance:
         """Give the all-clear, too, to whom the notice was on its way when it ended."""
         await self._compensate(row)
         causes = await rounds.causes_that_told(self.tx, row.id)
-        after = select(notices.c.cause_id).where(
-            notices.c.outage_id == row.id,
-            notices.c.state == rounds.DECIDED,
-            notices.c.kind.in_([NoticeKind.ALL_CLEAR.value, NoticeKind.CANCELLED.value]),
+        # The first one is for everybody; later ones are for who said that he was still without.
+        after = (
+            select(notices.c.id, notices.c.cause_id, notices.c.state)
+            .where(
+                notices.c.outage_id == row.id,
+                notices.c.state != rounds.STOPPED,
+                notices.c.kind.in_(_SAYS_IT_IS_OVER),
+            )
+            .order_by(notices.c.number)
+            .limit(1)
         )
-        cause = (await self.tx.execute(after)).scalars().first()
-        if cause is None or not causes:
+        ends = (await self.tx.execute(after)).one_or_none()
+        if ends is None or ends.state != rounds.DECIDED or not causes:
             return
         answered = exists().where(
-            _outcomes.c.cause_id == cause, _outcomes.c.customer_id == _messages.c.customer_id
+            _outcomes.c.cause_id == ends.cause_id,
+            _outcomes.c.customer_id == _messages.c.customer_id,
         )
         late = select(
             exists().where(
@@ -174,7 +202,7 @@ class _Glance:
             )
         )
         if (await self.tx.execute(late)).scalar_one():
-            await rounds.decide_again(self.tx, row.id, (NoticeKind.ALL_CLEAR, NoticeKind.CANCELLED))
+            await go_through_again(self.tx, ends.id)
 
     async def _compensate(self, row: Row[Any]) -> None:
         """Tell those affected what the law gives them when it has lasted too long."""
@@ -195,24 +223,23 @@ class _Glance:
             return False
         if self.now >= row.resolved_at + _SETTLE_LIMIT + self.kind.review_within:
             return True
-        reviewed = row.reviewed_at is not None or not self._needs_review(row)
-        return not left and reviewed
+        return not left and (row.reviewed_at is not None or not self._waits_for_review(row))
 
     async def next_instant(self, row: Row[Any], *, left: int) -> datetime | None:
         """Return the first instant at which something is due, None if only a command can be."""
-        due = [at for at in self._instants(row, left=left) if at is not None and at > self.now]
-        return min(due, default=None)
+        instants = [at async for at in self._instants(row, left=left)]
+        return min((at for at in instants if at is not None and at > self.now), default=None)
 
-    def _instants(self, row: Row[Any], *, left: int) -> Iterator[datetime | None]:
+    async def _instants(self, row: Row[Any], *, left: int) -> AsyncIterator[datetime | None]:
         state = OutageState(row.state)
         if state is OutageState.SUSPECTED and row.escalated_at is None:
             yield self._escalation(row)
         if state is OutageState.ANNOUNCED and row.starts_at is not None:
-            yield self._reminder(row)
+            yield await self._reminder(row)
         if state in (OutageState.ANNOUNCED, OutageState.REMINDED):
             yield row.starts_at
         if rounds.tells(row.state):
-            yield self._overdue(row)
+            yield await self._overdue(row)
             yield self._compensation(row)
             yield self.now + SWEEP_AGAIN
         if state in ENDED and left:
@@ -220,22 +247,38 @@ class _Glance:
             yield self.now + min(seldom, max(soon, (self.now - row.resolved_at) / 2))
         if state in ENDED and not left:
             yield row.resolved_at + self.kind.review_within
-            yield row.resolved_at + self.kind.review_within + _SETTLE_LIMIT
 
     def _escalation(self, row: Row[Any]) -> datetime:
         since: datetime = row.first_signal_at or row.declared_at
         return since + self.kind.escalate_after
 
-    def _reminder(self, row: Row[Any]) -> datetime:
-        rule = self.incidents.lead_time(self.act.brand.country, self.kind.sector)
-        return reminder_at(rule, row.starts_at, row.confirmed_at)
+    async def _reminder(self, row: Row[Any]) -> datetime | None:
+        """Return when to remind of works, None if people were reminded of what they know last.
 
-    def _overdue(self, row: Row[Any]) -> datetime | None:
-        if row.expected_end is not None:
-            end: datetime = row.expected_end
-            return end
-        begun: datetime | None = row.confirmed_at
-        return None if begun is None else begun + NEXT_UPDATE
+        Whoever has just heard of new times is not reminded of them in the same minute.
+        """
+        query = (
+            select(notices.c.kind, notices.c.created_at)
+            .where(notices.c.outage_id == row.id, notices.c.kind.in_(_TELLS))
+            .order_by(notices.c.number.desc())
+            .limit(1)
+        )
+        told = (await self.tx.execute(query)).one_or_none()
+        if told is not None and told.kind == NoticeKind.REMINDER:
+            return None
+        rule = self.incidents.lead_time(self.act.brand.country, self.kind.sector)
+        return reminder_at(rule, row.starts_at, told.created_at if told else row.confirmed_at)
+
+    async def _overdue(self, row: Row[Any]) -> datetime | None:
+        """Return when the latest news has promised the end, or, without one, the next news."""
+        query = select(func.max(entries.c.at)).where(
+            entries.c.outage_id == row.id, entries.c.command.in_(_NEWS)
+        )
+        news_at: datetime | None = (await self.tx.execute(query)).scalar_one()
+        if news_at is None:
+            return None
+        end: datetime | None = row.expected_end
+        return end if end is not None and end > news_at else news_at + NEXT_UPDATE
 
     def _compensation(self, row: Row[Any]) -> datetime | None:
         after = self.kind.compensate_after
@@ -244,8 +287,9 @@ class _Glance:
             return None
         return begun + after
 
-    def _needs_review(self, row: Row[Any]) -> bool:
-        return row.state in (OutageState.RESOLVED, OutageState.COMPLETED)
+    def _waits_for_review(self, row: Row[Any]) -> bool:
+        until: datetime = row.resolved_at + self.kind.review_within
+        return row.state in (OutageState.RESOLVED, OutageState.COMPLETED) and self.now < until
 
     async def _move(self, row: Row[Any], command: OutageCommand) -> Row[Any]:
         state = next_state(OutageState(row.state), command)

@@ -21,7 +21,7 @@ def variables(row: Row[Any], brand: Brand, kind: IncidentKind, now: datetime) ->
     """Return what texts may say of an outage; times are words in the brand's zone.
 
     What the operator gave by name (`variables`) wins: he knows how his customers call the place.
-    Without an expected end people are promised news within `NEXT_UPDATE`.
+    Without an expected end, or after it, people are promised news within `NEXT_UPDATE`.
     """
     zone = ZoneInfo(brand.timezone)
     said: dict[str, object] = {
@@ -36,7 +36,7 @@ def variables(row: Row[Any], brand: Brand, kind: IncidentKind, now: datetime) ->
     }
     if row.starts_at is not None:
         said["starts"] = moment(row.starts_at, zone, now)
-    if row.expected_end is None:
+    if row.expected_end is None or _outlasts(row, now):
         said["next_update"] = moment(now + NEXT_UPDATE, zone, now)
     else:
         said["expected_end"] = said["ends"] = moment(row.expected_end, zone, now)
@@ -45,6 +45,12 @@ def variables(row: Row[Any], brand: Brand, kind: IncidentKind, now: datetime) ->
     if kind.compensate_after is not None:
         said["hours"] = int(kind.compensate_after.total_seconds() // 3600)
     return {**said, **row.variables}
+
+
+def _outlasts(row: Row[Any], now: datetime) -> bool:
+    """Say whether a failure goes on after its expected end, which then is none."""
+    failure = row.kind == OutageKind.FAILURE and row.resolved_at is None
+    return bool(failure and row.expected_end <= now)
 
 
 def trial_variables(

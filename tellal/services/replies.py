@@ -9,20 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tellal.clock import Clock
 from tellal.domain.channels import Channel
 from tellal.domain.messages import HANDED_OVER, MessageState
-from tellal.domain.outages import NoticeKind
+from tellal.domain.outages import ENDED, NoticeKind
 from tellal.domain.replies import means_still_out
 from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import ContactPointRow
 from tellal.persistence.tables.ledger import MessageRow
-from tellal.persistence.tables.outages import OutageNoticeRow
+from tellal.persistence.tables.outages import OutageNoticeRow, OutageRow
 from tellal.services.signals import Signals
 
 _brands = table(BrandRow)
 _points = table(ContactPointRow)
 _messages = table(MessageRow)
 _notices = table(OutageNoticeRow)
+_outages = table(OutageRow)
 
 _ANSWERS_WITHIN = timedelta(hours=48)
 _READ = sorted(state.value for state in HANDED_OVER | {MessageState.UNKNOWN})
@@ -38,8 +39,8 @@ class Replies:
     async def take(self, tx: AsyncSession, *, sender: str, text: str, reference: str) -> bool:
         """Take a reply in; say whether it opened an outage again for its sender.
 
-        It belongs to the newest all-clear that his number got within two days. Whatever else people
-        write is left to whom it is for.
+        It belongs to the newest all-clear that his number got within two days, if that outage is
+        still over. Whatever else people write is left to whom it is for.
         """
         if not means_still_out(text):
             return False
@@ -62,6 +63,7 @@ class Replies:
         query = (
             select(_messages.c.brand_id, _messages.c.customer_id, _notices.c.outage_id)
             .join(_notices, _notices.c.cause_id == _messages.c.cause_id)
+            .join(_outages, _outages.c.id == _notices.c.outage_id)
             .join(_points, _points.c.id == _messages.c.contact_point_id)
             .where(
                 _points.c.brand_id.in_(brands),
@@ -70,6 +72,7 @@ class Replies:
                 _messages.c.state.in_(_READ),
                 _messages.c.handed_at >= self._clock.now() - _ANSWERS_WITHIN,
                 _notices.c.kind == NoticeKind.ALL_CLEAR.value,
+                _outages.c.state.in_([state.value for state in sorted(ENDED)]),
             )
             .order_by(_messages.c.id.desc())
             .limit(1)

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy import Row, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -89,14 +89,11 @@ class Signals:
                     f"a place has no {part!r}", field="area", hint=f"one of {', '.join(AREAS)}"
                 )
         now = self._clock.now()
-        # One after another, so that two signals do not both begin a suspicion.
-        await tx.execute(
-            select(_brands.c.id).where(_brands.c.id == brand.id).with_for_update(key_share=True)
-        )
+        await _in_turn(tx, brand)
         known = await self._put(tx, brand, signal, now)
         if known.outage_id is not None:
             return await self._seen(tx, kind, known, suspects=False)
-        running = await self._running(tx, brand, signal)
+        running = await self._running(tx, brand, kind, known)
         if running is not None:
             await self._attach(tx, running, [known.id], known.at)
             return await self._seen(tx, kind, known, outage_id=running.id, suspects=False)
@@ -154,15 +151,19 @@ class Signals:
         if OutageState(row.state) not in ENDED or row.resolved_at is None:
             raise ConflictError(f"the outage is {row.state}, not over", code="not_over")
         kind, now = self._checks.kind(row.incident), self._clock.now()
+        await _in_turn(tx, brand)
+        if await _waits(tx, outage_id, customer_id):
+            return
+        signal_id = new_id()
         added = await tx.execute(
             pg_insert(signals)
             .values(
-                id=new_id(),
+                id=signal_id,
                 brand_id=brand.id,
                 incident=row.incident,
-                area=common(row.areas),
+                area=await _home(tx, row, customer_id),
                 source=source,
-                reference=reference or f"{outage_id}/{customer_id}",
+                reference=reference or signal_id,
                 customer_id=customer_id,
                 outage_id=outage_id,
                 still_out=True,
@@ -180,7 +181,9 @@ class Signals:
         if not row.simulated:
             await announce(tx, brand.id, "outage.still_out", {"outage_id": outage_id}, now)
         if kind.kind is OutageKind.FAILURE:
-            await self._perhaps_suspect(tx, brand, kind, known, by)
+            running = await self._running(tx, brand, kind, known)
+            if running is None:
+                await self._perhaps_suspect(tx, brand, kind, known, by)
 
     async def _put(self, tx: AsyncSession, brand: Brand, signal: Signal, now: datetime) -> Row[Any]:
         customer_id = await _customer(tx, brand, signal.customer) if signal.customer else None
@@ -208,19 +211,24 @@ class Signals:
         )
         return (await tx.execute(query)).one()
 
-    async def _running(self, tx: AsyncSession, brand: Brand, signal: Signal) -> Row[Any] | None:
+    async def _running(
+        self, tx: AsyncSession, brand: Brand, kind: IncidentKind, known: Row[Any]
+    ) -> Row[Any] | None:
+        """Return the outage of which a signal speaks, unless it was said long before that began."""
         query = (
             select(outages)
             .where(
                 outages.c.brand_id == brand.id,
-                outages.c.incident == signal.incident,
-                outages.c.simulated == signal.simulated,
+                outages.c.incident == known.incident,
+                outages.c.simulated == known.simulated,
                 outages.c.state.in_(_SUSPECTED_OR_CONFIRMED),
             )
             .order_by(outages.c.id)
         )
+        before = kind.suspicion.within if kind.suspicion else timedelta(0)
         for row in (await tx.execute(query)).all():
-            if any_overlap(row.areas, signal.area):
+            began = row.first_signal_at or row.declared_at
+            if known.at >= began - before and any_overlap(row.areas, known.area):
                 return row
         return None
 
@@ -229,9 +237,10 @@ class Signals:
     ) -> SignalView:
         """Declare a suspicion if enough have said the same of the same place."""
         alike = await self._alike(tx, brand, kind, known)
-        if kind.suspicion is None or len(alike) < kind.suspicion.signals:
-            return await self._seen(tx, kind, known, suspects=False, so_far=len(alike))
-        place = common([one.area for one in alike])
+        so_far = len({one.customer_id or one.id for one in alike})
+        if kind.suspicion is None or so_far < kind.suspicion.signals:
+            return await self._seen(tx, kind, known, suspects=False, so_far=so_far)
+        place = common([one.area for one in alike if one.area])
         declared = await self._outages.declare(
             tx,
             brand=brand,
@@ -239,16 +248,17 @@ class Signals:
                 title=kind.means,
                 incident=kind.id,
                 areas=[place] if place else [],
+                segment=await _segment_of(tx, alike),
                 first_signal_at=min(one.at for one in alike),
                 anyway=True,
                 simulated=known.simulated,
             ),
-            by=f"{len(alike)} signals ({by})",
+            by=f"{so_far} signals ({by})",
         )
         own = [one.id for one in alike if one.outage_id is None]
         await tx.execute(update(signals).where(signals.c.id.in_(own)).values(outage_id=declared.id))
         return await self._seen(
-            tx, kind, known, outage_id=declared.id, suspects=True, so_far=len(alike)
+            tx, kind, known, outage_id=declared.id, suspects=True, so_far=so_far
         )
 
     async def _alike(
@@ -256,7 +266,8 @@ class Signals:
     ) -> Sequence[Row[Any]]:
         """Return the signals of its kind that speak of the same place and of no running outage.
 
-        Who answers that he is still without is one of them; two of one customer are one.
+        Who answers that he is still without is one of them. One that names no place goes with those
+        of the place that most speak of.
         """
         if kind.suspicion is None:
             return [known]
@@ -277,7 +288,9 @@ class Signals:
             .limit(_AT_MOST)
         )
         found = [row for row in await tx.execute(query) if overlap(row.area, known.area)]
-        return list({row.customer_id or row.id: row for row in found}.values())
+        places = [known.area] if known.area else [row.area for row in found if row.area]
+        groups = [[row for row in found if overlap(row.area, place)] for place in places]
+        return max(groups, key=len, default=found)
 
     async def _attach(
         self, tx: AsyncSession, outage: Row[Any], ids: Sequence[str], at: datetime
@@ -311,6 +324,45 @@ class Signals:
             so_far=so_far,
             needed=kind.suspicion.signals if kind.suspicion else 0,
         )
+
+
+async def _in_turn(tx: AsyncSession, brand: Brand) -> None:
+    """Take a brand's signals in one after another: two do not both begin a suspicion."""
+    query = select(_brands.c.id).where(_brands.c.id == brand.id)
+    await tx.execute(query.with_for_update(key_share=True))
+
+
+async def _waits(tx: AsyncSession, outage_id: str, customer_id: str) -> bool:
+    """Say whether a customer has said already that he is still without, and nobody answered."""
+    query = select(
+        exists().where(
+            signals.c.outage_id == outage_id,
+            signals.c.customer_id == customer_id,
+            signals.c.still_out.is_(True),
+            signals.c.answered_at.is_(None),
+        )
+    )
+    return bool((await tx.execute(query)).scalar_one())
+
+
+async def _home(tx: AsyncSession, outage: Row[Any], customer_id: str) -> dict[str, str]:
+    """Return the place of an outage in which a customer lives, else what all its places share."""
+    query = select(_customers.c.facts).where(_customers.c.id == customer_id)
+    facts = (await tx.execute(query)).scalar_one()
+    for area in outage.areas:
+        if all(facts.get(AREAS[part]) == name for part, name in area.items()):
+            return dict(area)
+    return common(outage.areas)
+
+
+async def _segment_of(tx: AsyncSession, alike: Sequence[Row[Any]]) -> Mapping[str, object]:
+    """Return whom a new suspicion concerns if all of them speak of the end of one outage."""
+    ended = {one.outage_id for one in alike}
+    if len(ended) > 1 or not all(one.still_out for one in alike):
+        return {}
+    query = select(outages.c.segment).where(outages.c.id.in_(ended))
+    segment: Mapping[str, object] = (await tx.execute(query)).scalar_one()
+    return segment
 
 
 async def _customer(tx: AsyncSession, brand: Brand, ref: str) -> str:
