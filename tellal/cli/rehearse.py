@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tellal.stack.stack import Stack
     from tellal.stories.scene import StoryResult
 
-_SPEED = 200.0
-"""What a rule makes wait for minutes takes less than a second in a story."""
 _EXIT_OF_SIGINT = 130
 _LOOK_EVERY_S = 1.0
 _LOOK_AGAIN_S = 5.0
@@ -88,12 +86,11 @@ def dev(
 def _play(names: "Sequence[str]", console: "Console") -> "list[StoryResult]":
     """Play the stories on a stack of their own."""
     from tellal.cli.display import Display
-    from tellal.settings import Settings
     from tellal.stack.stack import Stack
-    from tellal.stories.programme import play
+    from tellal.stories.programme import house_settings, play
 
     display = Display(console)
-    stack = Stack(settings=Settings(rehearsal_speed=_SPEED), ui=False, announce=display.show)
+    stack = Stack(settings=house_settings(), ui=False, announce=display.show)
     try:
         with display:
             stack.start()

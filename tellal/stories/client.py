@@ -119,6 +119,12 @@ class Carrier:
         response.raise_for_status()
         return cast(list[Json], response.json()["entries"])
 
+    async def count(self) -> int:
+        """Count the messages that the carriers took."""
+        response = await self._http.get("/book/count")
+        response.raise_for_status()
+        return int(response.json()["count"])
+
     async def fault(self, **fault: object) -> None:
         """Have the carriers misbehave."""
         (await self._http.post("/faults", json=fault)).raise_for_status()
@@ -138,8 +144,14 @@ class Mailbox:
         """Close its connections."""
         await self._http.aclose()
 
-    async def letters(self, to: str) -> list[Json]:
-        """Return the mails to an address."""
-        response = await self._http.get("/api/messages", params={"to": to})
+    async def letters(self, to: str, limit: int = 100) -> list[Json]:
+        """Return the mails to an address, to all if it is empty."""
+        response = await self._http.get("/api/messages", params={"to": to, "limit": limit})
         response.raise_for_status()
         return cast(list[Json], response.json()["messages"])
+
+    async def count(self) -> int:
+        """Count all mails."""
+        response = await self._http.get("/api/count")
+        response.raise_for_status()
+        return int(response.json()["messages"])

@@ -1,8 +1,10 @@
 """The programme: which stories there are, and how they are played."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 
 from tellal.domain.errors import InvalidInputError
+from tellal.settings import Settings
 from tellal.stories import bank, distributor, outage
 from tellal.stories.cast import Ensemble, gather_ensemble
 from tellal.stories.scene import Moment, Say, Scene, Stage, StoryResult, nothing_happens
@@ -13,6 +15,15 @@ STORIES: Mapping[str, Callable[[Scene, Ensemble], Awaitable[None]]] = {
     "outage": outage.play,
 }
 """Story ids as `tellal demo` takes them, in the order in which they are played."""
+
+_SPEED = 200.0
+"""What a rule makes wait for minutes takes less than a second in a story."""
+_ROUTES = Path(__file__).parent / "routes.yaml"
+
+
+def house_settings() -> Settings:
+    """Return the settings of the stack on which stories are played, besides those of its owner."""
+    return Settings(rehearsal_speed=_SPEED, routes=_ROUTES)
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:

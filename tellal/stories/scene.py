@@ -33,7 +33,11 @@ class Stage(Protocol):
 
     @property
     def database_url(self) -> str:
-        """The database; stories only create their brands and keys in it."""
+        """The database.
+
+        Stories act over HTTP. Of the database they make their brands and keys and, where a story
+        needs a whole town, its customers; and they read what the ledger knows, to compare it.
+        """
         ...
 
     @property

@@ -8,10 +8,9 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from tellal.settings import Settings
 from tellal.stack.stack import Stack
 from tellal.stories import bank, distributor
-from tellal.stories.programme import STORIES, play
+from tellal.stories.programme import STORIES, house_settings, play
 from tellal.stories.scene import StoryResult
 
 PERSONAL = (
@@ -34,7 +33,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with Stack(settings=Settings(rehearsal_speed=200), ui=False) as running:
+    with Stack(settings=house_settings(), ui=False) as running:
         yield running
     gc.collect()
 

@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
-from tellal.settings import Settings
 from tellal.stack.stack import Stack
-from tellal.stories.programme import play
+from tellal.stories.programme import house_settings, play
 from tellal.stories.scene import StoryResult
 
 pytestmark = pytest.mark.e2e
@@ -18,7 +17,7 @@ STORIES = ("distributor", "outage")
 async def told() -> tuple[dict[str, StoryResult], list[str]]:
     """Play stories on a stack whose worker is killed at every moment that they name."""
     killed: list[str] = []
-    with Stack(settings=Settings(rehearsal_speed=200), ui=False) as stack:
+    with Stack(settings=house_settings(), ui=False) as stack:
 
         async def kill(moment: str) -> None:
             killed.append(moment)
