@@ -18,6 +18,9 @@ _SEGMENTS: Mapping[Channel, str] = {
     Channel.EMAIL: "affluent",
     Channel.PUSH: "private",
 }
+CALM = "calm"
+"""Where nothing fails."""
+
 _WITH_OFFERS = (Channel.SMS, Channel.EMAIL)
 """Where the commercial topic has texts."""
 
@@ -60,30 +63,33 @@ class Plan:
 
 
 def plan(messages: int, districts: int) -> Plan:
-    """Plan so many messages: everybody's service and mandatory one, and offers for the rest."""
-    people = list(_people(-(-messages * 3 // 8), districts))
+    """Plan so many messages: everybody's service one, and a mandatory one or an offer besides.
+
+    Offers go to people whom no outage affects: to others nothing is promoted until it is over.
+    """
+    people = list(_people(-(-messages // 2), messages // 4, districts))
     outages: dict[str, list[Errand]] = {}
-    for person in people:
-        told = Errand(customer=person.ref, topic=MANDATORY)
-        outages.setdefault(person.district, []).append(told)
+    offered: list[Errand] = []
+    for person in people[: messages - len(people)]:
+        if person.district == CALM:
+            offered.append(Errand(customer=person.ref, topic=COMMERCIAL))
+        else:
+            told = Errand(customer=person.ref, topic=MANDATORY)
+            outages.setdefault(person.district, []).append(told)
     warned = [Errand(customer=person.ref, topic=SERVICE) for person in people]
-    offered = [
-        Errand(customer=person.ref, topic=COMMERCIAL)
-        for person in people
-        if person.channel in _WITH_OFFERS
-    ]
-    events = _mixed(warned, offered[: max(0, messages - 2 * len(people))])
-    return Plan(people=people, events=events, outages=outages)
+    return Plan(people=people, events=_mixed(warned, offered), outages=outages)
 
 
-def _people(count: int, districts: int) -> Iterator[Person]:
+def _people(count: int, calm: int, districts: int) -> Iterator[Person]:
     for n in range(count):
         channel = _CHANNELS[n % len(_CHANNELS)]
+        is_calm = channel in _WITH_OFFERS and calm > 0
+        calm -= is_calm
         yield Person(
             ref=f"chaos-{n}",
             channel=channel,
             address=_address(channel, n),
-            district=f"district-{n // len(_CHANNELS) % districts}",
+            district=CALM if is_calm else f"district-{n // len(_CHANNELS) % districts}",
         )
 
 

@@ -101,7 +101,7 @@ def furnish(
         outages=office.outages,
         signals=office.signals,
         outage_desk=OutageDesk(
-            OutageWatch(sessions, beforehand, clock),
+            OutageWatch(sessions, beforehand, office.checks, clock),
             broadcasting,
         ),
         broadcasting=broadcasting,

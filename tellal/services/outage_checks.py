@@ -58,6 +58,11 @@ class OutageChecks:
             )
         return kind
 
+    def topics(self, kind: IncidentKind) -> Mapping[NoticeKind, str]:
+        """Return the topics of a kind's rounds that the rulebook in force has."""
+        known = self._books.current.topics
+        return {notice: topic for notice, topic in kind.topics.items() if topic in known}
+
     async def check(self, brand: Brand, kind: IncidentKind, row: Row[Any]) -> None:
         """Check an outage as it stands in its row, and write every text that it could lead to.
 
@@ -82,7 +87,9 @@ class OutageChecks:
         if row.expected_end is not None and row.expected_end <= begins:
             raise InvalidInputError("it ends before it begins", field="expected_end")
         topics = {NoticeKind.NOTICE: row.topic} | {
-            notice: topic for notice, topic in kind.topics.items() if notice != NoticeKind.NOTICE
+            notice: topic
+            for notice, topic in self.topics(kind).items()
+            if notice is not NoticeKind.NOTICE
         }
         said = trial_variables(row, brand, kind, self._clock.now())
         for topic in topics.values():
@@ -123,7 +130,11 @@ class OutageChecks:
         self, brand: Brand, kind: IncidentKind, row: Row[Any], now: datetime
     ) -> tuple[str, ...]:
         """Say what an operator may have overlooked."""
-        found = []
+        missing = set(kind.topics) - set(self.topics(kind)) - {NoticeKind.NOTICE}
+        found = [
+            f"the rulebook has no topic {kind.topics[notice]!r}, so there will be no {notice}"
+            for notice in sorted(missing)
+        ]
         if row.kind == OutageKind.PLANNED and row.starts_at and row.expected_end:
             rule = self._incidents.lead_time(brand.country, kind.sector)
             zone = ZoneInfo(brand.timezone)

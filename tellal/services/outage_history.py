@@ -1,7 +1,7 @@
 """Writes what happens to an outage into its row and its history, and tells webhooks of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.customers import Brand
 from tellal.domain.incidents import IncidentKind
-from tellal.domain.outages import OutageCommand, OutageState
+from tellal.domain.outages import NoticeKind, OutageCommand, OutageState
 from tellal.domain.outbox import OutboxKind
 from tellal.ids import new_id
 from tellal.persistence.people import brand as read_brand
@@ -26,12 +26,16 @@ _SAYS_NOTHING = frozenset({OutageState.DRAFT, OutageState.SUSPECTED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """What is being done to an outage: in which transaction, of which brand and kind, and when."""
+    """What is being done to an outage: in which transaction, of which brand and kind, and when.
+
+    `topics` are those of the kind that the rulebook in force has.
+    """
 
     tx: AsyncSession
     brand: Brand
     kind: IncidentKind
     now: datetime
+    topics: Mapping[NoticeKind, str] = field(default_factory=dict)
 
 
 async def written(tx: AsyncSession, row: Row[Any], **values: object) -> Row[Any]:

@@ -20,6 +20,7 @@ class OutageOffice:
 
     incidents: Incidents
     clock: Clock
+    checks: OutageChecks
     outages: Outages
     signals: Signals
 
@@ -39,6 +40,7 @@ def outage_office(
     return OutageOffice(
         incidents=incidents,
         clock=clock,
+        checks=checks,
         outages=outages,
         signals=Signals(outages, checks, clock),
     )

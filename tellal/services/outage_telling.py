@@ -47,7 +47,7 @@ async def begin_round(
     directly has none. What people learn of an outage is not handed over after its expected end; an
     end that has passed already was none.
     """
-    topic = row.topic if notice is NoticeKind.NOTICE else act.kind.topics.get(notice)
+    topic = row.topic if notice is NoticeKind.NOTICE else act.topics.get(notice)
     if topic is None:
         return False
     parts = await parts_of(act.tx, row, notice, only=only)

@@ -31,6 +31,7 @@ from tellal.persistence.session import Sessions
 from tellal.persistence.tables.delivery import CauseCountRow
 from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.services import outage_rounds as rounds
+from tellal.services.outage_checks import OutageChecks
 from tellal.services.outage_history import Act, enter, written
 from tellal.services.outage_telling import begin_round
 from tellal.services.outage_views import entries, notices, outages
@@ -72,9 +73,12 @@ _NEWS = [
 class OutageWatch:
     """Looks at outages; each look is one transaction."""
 
-    def __init__(self, sessions: Sessions, incidents: Incidents, clock: Clock) -> None:
+    def __init__(
+        self, sessions: Sessions, incidents: Incidents, checks: OutageChecks, clock: Clock
+    ) -> None:
         self._sessions = sessions
         self._incidents = incidents
+        self._checks = checks
         self._clock = clock
 
     async def look(self, outage_id: str) -> OutageStep:
@@ -84,7 +88,8 @@ class OutageWatch:
             row = (await tx.execute(query.with_for_update(key_share=True))).one()
             brand = await read_brand(tx, row.brand_id)
             kind = self._incidents.kinds[row.incident]
-            act = Act(tx=tx, brand=brand, kind=kind, now=self._clock.now())
+            topics = self._checks.topics(kind)
+            act = Act(tx=tx, brand=brand, kind=kind, now=self._clock.now(), topics=topics)
             glance = _Glance(act=act, incidents=self._incidents)
             row = await glance.do_what_is_due(row)
             undecided = await rounds.undecided(tx, row.id)

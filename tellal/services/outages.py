@@ -600,7 +600,8 @@ class Outages:
 
     def _act(self, tx: AsyncSession, brand: Brand, row: Row[Any]) -> Act:
         kind = self._checks.kind(row.incident)
-        return Act(tx=tx, brand=brand, kind=kind, now=self._clock.now())
+        topics = self._checks.topics(kind)
+        return Act(tx=tx, brand=brand, kind=kind, now=self._clock.now(), topics=topics)
 
     async def _told(
         self, tx: AsyncSession, row: Row[Any], *, why: str = "", hints: tuple[str, ...] = ()

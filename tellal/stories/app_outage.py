@@ -50,7 +50,9 @@ async def _warned(scene: Scene, bank: Caller) -> None:
     await bank.event(ref, "login", method="sms_otp", surface="web", can_show_banner=False)
 
     async def look() -> list[str]:
-        return [m["channel"] for m in await bank.messages(ref) if m["topic"] == "phishing_awareness"]
+        return [
+            m["channel"] for m in await bank.messages(ref) if m["topic"] == "phishing_awareness"
+        ]
 
     channels = await scene.until(look, bool)
     scene.expect("nor by any other message meanwhile", ["sms"], channels)

@@ -223,9 +223,7 @@ async def _until_told(cast: Switch, kind: str) -> None:
 async def _updated(cast: Switch) -> None:
     scene = cast.scene
     ends = datetime.now(UTC).replace(second=0, microsecond=0) + _LEFT_LATER
-    view = await cast.bank.write(
-        f"{cast.path}/update", {"expected_end": ends.isoformat()}, times=2
-    )
+    view = await cast.bank.write(f"{cast.path}/update", {"expected_end": ends.isoformat()}, times=2)
     scene.say("It takes longer: those affected hear of it, and of nothing older any more.")
     scene.expect(
         "an update that matters begins a round and ends the one before",
@@ -297,9 +295,7 @@ async def _rounds(cast: Switch) -> dict[str, Json]:
 
 def _all_closed(rounds: dict[str, Json]) -> bool:
     clear = rounds["all_clear"]
-    return clear["state"] == "decided" and not any(
-        one["counts"]["open"] for one in rounds.values()
-    )
+    return clear["state"] == "decided" and not any(one["counts"]["open"] for one in rounds.values())
 
 
 def _calls(book: Iterable[Taken], messages: dict[str, Told], *, since: datetime) -> list[str]:
@@ -339,9 +335,7 @@ async def _all_clear(
         for one in messages.values()
         if one.kind in _TELLS and one.state in _REACHED
     }
-    clear = {
-        (one.customer_id, one.channel) for one in messages.values() if one.kind == "all_clear"
-    }
+    clear = {(one.customer_id, one.channel) for one in messages.values() if one.kind == "all_clear"}
     outcomes = await cast.ledger.outcomes(cast.outage_id, "all_clear")
     told = {customer_id for customer_id, _ in reached}
     cleared = {customer_id for customer_id, _ in clear}

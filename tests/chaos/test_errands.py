@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tellal.chaos.errands import COMMERCIAL, MANDATORY, SERVICE, plan
+from tellal.chaos.errands import CALM, COMMERCIAL, MANDATORY, SERVICE, plan
 from tellal.chaos.killing import schedule
 
 PARTS = ("worker", "api", "temporal", "postgres", "carrier", "mailbox")
@@ -25,7 +25,9 @@ def test_every_channel_and_every_class_is_in_a_plan() -> None:
     topics = Counter(errand.topic for errand in wanted.errands)
     assert set(topics) == {SERVICE, COMMERCIAL, MANDATORY}
     assert {person.channel.value for person in wanted.people} == {"sms", "email", "push"}
-    assert {person.district for person in wanted.people} == set(wanted.outages)
+    assert {person.district for person in wanted.people} == {CALM, *wanted.outages}
+    out = {errand.customer for many in wanted.outages.values() for errand in many}
+    assert not out & {one.customer for one in wanted.events if one.topic == COMMERCIAL}
 
 
 def test_every_part_is_killed_at_least_twice_in_the_big_form() -> None:

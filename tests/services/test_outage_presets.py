@@ -18,9 +18,9 @@ from tellal.persistence.columns import table
 from tellal.persistence.tables.outages import OutageRow
 from tellal.services.house import House
 from tellal.services.outage_presets import declaration_of, preset_views
+from tellal.services.outage_sayings import Declaration, Go
 from tellal.services.outage_views import OutageView
 from tellal.services.outage_words import variables
-from tellal.services.outages import Declaration, Go
 from tellal.services.posting import brand_variables
 from templates.environment import JinjaRenderer
 from tests.support.builders import a_brand, a_customer

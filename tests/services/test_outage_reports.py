@@ -14,8 +14,8 @@ from tellal.persistence.tables.ledger import OutcomeRow
 from tellal.persistence.tables.outages import OutageNoticeRow
 from tellal.services.house import House
 from tellal.services.outage_reports import OutageReport, outage_report
+from tellal.services.outage_sayings import Change, Go, Review
 from tellal.services.outage_views import OutageView
-from tellal.services.outages import Change, Go, Review
 from tests.support.builders import a_brand, a_customer
 from tests.support.house import SetClock
 from tests.support.outages import (
