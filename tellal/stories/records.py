@@ -1,4 +1,4 @@
-"""What the records say of an outage's rounds: the ledger on one side, the carriers' books on the other.
+"""What the records say of an outage's rounds: the ledger, and the carriers' books beside it.
 
 Stories act over HTTP only. Whether a promise was kept is asked of the records themselves.
 """
@@ -95,8 +95,8 @@ class Ledger:
 
     async def intents(self, outage_id: str, kinds: Collection[str]) -> Intents:
         """Count the calls that were announced for some kinds of rounds."""
-        [[number, last]] = await self._all(_INTENTS, outage=outage_id, kinds=list(kinds))
-        return Intents(number=number, last=last)
+        row = (await self._all(_INTENTS, outage=outage_id, kinds=list(kinds)))[0]
+        return Intents(number=row[0], last=row[1])
 
     async def messages(self, outage_id: str) -> list[Told]:
         """List the messages of all rounds."""
@@ -128,7 +128,7 @@ class Ledger:
 async def taken(carrier: Carrier, mailbox: Mailbox) -> list[Taken]:
     """Return everything that the carriers and the mailbox took, by the ids of our messages."""
     entries = await carrier.book(limit=_MANY)
-    letters = await mailbox.letters("", limit=_MANY)
+    letters = await mailbox.delivered()
     return [
         *(Taken(id=one["message_id"], channel=one["channel"], at=_at(one)) for one in entries),
         *(Taken(id=_own_id(one), channel="email", at=_at(one)) for one in letters),
