@@ -400,7 +400,9 @@ async def _looked_back(cast: Switch) -> None:
     scene = cast.scene
     learnt = {"what_happened": "A card of the switch died", "what_changes": "A spare is racked"}
     await cast.bank.write(f"{cast.path}/review", learnt)
-    report = await cast.bank.get("/reports/outages")
+    now = datetime.now(UTC)
+    period = {"from": (now - _SINCE).isoformat(), "until": (now + _SINCE).isoformat()}
+    report = await cast.bank.get("/reports/outages", **period)
     mine = next(one for one in report["outages"] if one["id"] == cast.outage_id)
     names = ("signal_to_public_s", "signal_to_confirmed_s", "confirmed_to_first_notice_s")
     seconds = {name: mine[name] for name in names}
