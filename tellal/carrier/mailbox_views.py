@@ -70,10 +70,15 @@ class _Views:
         return Response(self._known(number).raw, media_type="message/rfc822", headers=_HEADERS)
 
     async def messages(
-        self, to: str = "", limit: Annotated[int, Query(ge=1, le=100_000)] = _PAGE
+        self,
+        *,
+        to: str = "",
+        limit: Annotated[int, Query(ge=1, le=100_000)] = _PAGE,
+        short: Annotated[bool, Query(description="who, when and which, without the words")] = False,
     ) -> JSONResponse:
         found = self._letters.find(to)[:limit]
-        return JSONResponse({"messages": [letter.as_json() for letter in found]})
+        written = [letter.in_short() if short else letter.as_json() for letter in found]
+        return JSONResponse({"messages": written})
 
     async def count(self, to: str = "") -> dict[str, int]:
         return {

@@ -8,8 +8,9 @@ acknowledged no intent commits for what it covers.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,7 +46,9 @@ from tellal.services.routes import Routes
 
 _messages = table(MessageRow)
 
-_FOR_TOKENS_S = 0.05
+_DRY_FOR_S = 0.1
+"""For how long a lane looks past a channel whose routes had no more tokens; they fill meanwhile."""
+_NO_CHANNEL: frozenset[Channel] = frozenset()
 _AT_A_STRETCH = 16
 """How many texts are filled in before others may go on: a few milliseconds."""
 
@@ -55,11 +58,12 @@ class Claimed:
     """What is to be handed over now.
 
     `leads_on` says that the claim met its limit with what must not or cannot leave now: what is due
-    behind it has not been looked at yet.
+    behind it has not been looked at yet. Some of the `dry` channels' messages wait for tokens.
     """
 
     messages: tuple[OutgoingMessage, ...] = ()
     leads_on: bool = False
+    dry: frozenset[Channel] = _NO_CHANNEL
 
 
 class Claiming:
@@ -87,6 +91,7 @@ class Claiming:
         self._routes = routes
         self._lease = lease
         self._refusal_url = refusal_url
+        self._dry: dict[Lane, tuple[frozenset[Channel], float]] = {}
 
     async def promote(self, lane: Lane) -> int:
         """Queue deferred messages whose time has come; return how many."""
@@ -96,7 +101,33 @@ class Claiming:
             return promoted.rowcount
 
     async def claim(self, lane: Lane, limit: int) -> Claimed:
-        """Commit intents for the lane's most urgent due messages and return them."""
+        """Commit intents for the lane's most urgent due messages and return them.
+
+        What waits for tokens of its route keeps nothing back that goes by another channel.
+        """
+        dry, until = self._dry.get(lane, (_NO_CHANNEL, 0.0))
+        if dry and time.monotonic() < until:
+            claimed = await self._claim(lane, limit, past=dry)
+            if claimed.messages:
+                return claimed
+        claimed = await self._claim(lane, limit)
+        self._dry[lane] = (claimed.dry, time.monotonic() + _DRY_FOR_S)
+        if not claimed.dry:
+            return claimed
+        if len(claimed.messages) < limit:
+            more = await self._claim(lane, limit - len(claimed.messages), past=claimed.dry)
+            claimed = replace(more, messages=claimed.messages + more.messages)
+        return claimed
+
+    def dry_for_s(self, lane: Lane) -> float | None:
+        """Say for how long a lane's messages still wait for tokens, None if none does."""
+        channels, until = self._dry.get(lane, (_NO_CHANNEL, 0.0))
+        return max(0.0, until - time.monotonic()) if channels else None
+
+    async def _claim(
+        self, lane: Lane, limit: int, *, past: frozenset[Channel] = _NO_CHANNEL
+    ) -> Claimed:
+        """Commit intents as `claim` does, looking past some channels."""
         choice = await self._routes.choice()
         async with self._sessions() as tx, tx.begin():
             due = await tx.execute(
@@ -104,7 +135,7 @@ class Claiming:
                 {
                     "of_lane": lane.value,
                     "now": choice.now,
-                    "resting": [channel.value for channel in choice.resting_channels],
+                    "resting": [channel.value for channel in choice.resting_channels | past],
                     "most": limit,
                 },
             )
@@ -126,18 +157,15 @@ class Claiming:
             await self._progress.move(tx, [one for one in found if isinstance(one, Move)])
             await _keep_back(tx, [one for one in found if isinstance(one, Held)])
             wishes = [one for one in found if isinstance(one, Wish)]
-            chosen, short = await self._choose(tx, wishes, choice)
+            chosen, dry = await self._choose(tx, wishes, choice)
             intents = [self._intent(wish, route, batch) for wish, route in chosen]
             await self._commit(tx, intents, choice.now)
             await used_late(tx, [wish.row for wish, _ in chosen], choice.now)
-        if short and not intents:
-            # Nobody gains from asking again at once.
-            await asyncio.sleep(_FOR_TOKENS_S)
         for intent, (wish, _) in zip(intents, chosen, strict=True):
             late = choice.now - wish.row.not_before
             metrics.begun_late(intent.lane.value, late.total_seconds())
-        leads_on = len(rows) == limit and len(intents) < limit and not short
-        return Claimed(messages=tuple(intents), leads_on=leads_on)
+        leads_on = len(rows) == limit and len(intents) < limit and not dry
+        return Claimed(messages=tuple(intents), leads_on=leads_on, dry=dry)
 
     async def _examined(
         self, rows: Sequence[Row[Any]], batch: Batch
@@ -150,11 +178,11 @@ class Claiming:
 
     async def _choose(
         self, tx: AsyncSession, wishes: Sequence[Wish], choice: Choice
-    ) -> tuple[list[tuple[Wish, Route]], bool]:
+    ) -> tuple[list[tuple[Wish, Route]], frozenset[Channel]]:
         """Give each message its route; what finds all of them resting is put off.
 
-        What a route has no tokens for is left as it is: the next claim finds it. Returns, too,
-        whether there was any of that.
+        What a route has no tokens for is left as it is: the next claim finds it. Returns, too, the
+        channels of which there was any of that.
         """
         by_route: dict[str, list[tuple[Wish, Route]]] = {}
         for wish in wishes:
@@ -167,15 +195,16 @@ class Claiming:
                     update(_messages).where(_messages.c.id == row.id).values(not_before=picked)
                 )
         chosen: list[tuple[Wish, Route]] = []
-        short = False
+        dry: set[Channel] = set()
         for name, carried in by_route.items():
             route, on_probation = carried[0][1], choice.is_on_probation(name)
             tokens = await self._routes.take_tokens(route, 1 if on_probation else len(carried))
             if on_probation and tokens and not await self._routes.may_probe(route):
                 tokens = 0
             chosen += carried[:tokens]
-            short = short or tokens < len(carried)
-        return chosen, short
+            if tokens < len(carried):
+                dry.add(route.channel)
+        return chosen, frozenset(dry)
 
     def _intent(self, wish: Wish, route: Route, batch: Batch) -> OutgoingMessage:
         row, rendered = wish.row, wish.rendered

@@ -136,5 +136,11 @@ class HandOvers:
         return self._bell.count(lane.value)
 
     async def wait(self, lane: Lane, seen: int, timeout_s: float) -> None:
-        """Wait until the lane is called for beyond `seen`, or for a while."""
-        await self._bell.wait(lane.value, seen, timeout_s)
+        """Wait until the lane is called for beyond `seen`, or for a while.
+
+        It is a short while if something of the lane waits for tokens of its route: nobody calls
+        when those have come.
+        """
+        dry_for_s = self._claiming.dry_for_s(lane)
+        patience_s = timeout_s if dry_for_s is None else min(timeout_s, dry_for_s)
+        await self._bell.wait(lane.value, seen, patience_s)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tellal.stories.client import Caller, Carrier, Json
+from tellal.stories.client import Caller, Json
 from tellal.stories.populace import TOWN
 from tellal.stories.records import Ledger
 from tellal.stories.scene import Scene
@@ -12,7 +12,7 @@ _OWNER = 9
 """The number of a customer in the town whose phone has the app, and a number for texts."""
 
 
-async def play(scene: Scene, bank: Caller, carrier: Carrier, ledger: Ledger) -> None:
+async def play(scene: Scene, bank: Caller, ledger: Ledger) -> None:
     """Play the second, small outage."""
     scene.say(f"The app's back-end fails for those in {TOWN}.")
     now = datetime.now(UTC)
@@ -33,7 +33,8 @@ async def play(scene: Scene, bank: Caller, carrier: Carrier, ledger: Ledger) -> 
     await _warned(scene, bank)
 
     async def look() -> Json:
-        return (await bank.get(path))["rounds"][0]
+        first: Json = (await bank.get(path))["rounds"][0]
+        return first
 
     notice = await scene.until(look, lambda one: one["state"] == "decided" and _closed(one))
     await bank.write(f"{path}/resolve", {})

@@ -9,6 +9,8 @@ from tellal.ids import new_id
 
 Json = dict[str, Any]
 
+_ALL = 100_000
+
 
 class Caller:
     """One brand's caller of the API; every write carries an Idempotency-Key."""
@@ -144,14 +146,21 @@ class Mailbox:
         """Close its connections."""
         await self._http.aclose()
 
-    async def letters(self, to: str, limit: int = 100) -> list[Json]:
-        """Return the mails to an address, to all if it is empty."""
-        response = await self._http.get("/api/messages", params={"to": to, "limit": limit})
-        response.raise_for_status()
-        return cast(list[Json], response.json()["messages"])
+    async def letters(self, to: str) -> list[Json]:
+        """Return the mails to an address."""
+        return await self._messages(to=to)
+
+    async def delivered(self) -> list[Json]:
+        """Return who got mails, and when, without the words."""
+        return await self._messages(short=True, limit=_ALL)
 
     async def count(self) -> int:
         """Count all mails."""
         response = await self._http.get("/api/count")
         response.raise_for_status()
         return int(response.json()["messages"])
+
+    async def _messages(self, **query: str | int) -> list[Json]:
+        response = await self._http.get("/api/messages", params=query)
+        response.raise_for_status()
+        return cast(list[Json], response.json()["messages"])

@@ -22,12 +22,12 @@ from tellal.stories.scene import Scene
 
 INCIDENT = "card_payments_down"
 _TELLS = ("notice", "update")
-_ENOUGH_TOLD = 1_000
+_ENOUGH_TOLD = 600
 """How many have been told of a round when something happens in the middle of it."""
-_REFUSERS = 3
+_ABOUT_OUTAGES = ("outage_notice", "outage_update", "outage_over")
 _DEAD_PHONES = (100, 401, 1_500)
 """Customers of the two provinces whose apps are gone: the first two have an e-mail address."""
-_LEFT, _LEFT_LATER = timedelta(minutes=12), timedelta(minutes=24)
+_LEFT, _LEFT_LATER = timedelta(minutes=12), timedelta(minutes=20)
 _SINCE = timedelta(minutes=115)
 _LATEST_CALL = timedelta(seconds=1)
 _PATIENCE_S = 90.0
@@ -92,7 +92,8 @@ async def play(scene: Scene, ensemble: Ensemble) -> None:
         await _confirmed(cast, ends)
         await _updated(cast)
         await _resolved_in_mid_send(cast)
-        await app_outage.play(scene, bank, carrier, ledger)
+        await _looked_back(cast)
+        await app_outage.play(scene, bank, ledger)
 
 
 async def _settle(database_url: str) -> Populace:
@@ -161,7 +162,7 @@ async def _looked_into(cast: Switch) -> datetime:
     scene.expect(
         "confirming is refused while nobody says what people can do (B12)",
         (httpx.codes.UNPROCESSABLE_ENTITY, "workaround"),
-        (early.status_code, early.json().get("field")),
+        (early.status_code, early.json()["errors"][0]["field"]),
     )
     await cast.bank.write(f"{cast.path}/update", {"workaround": "Havale ve EFT çalışıyor"})
     return ends
@@ -275,17 +276,27 @@ async def _refuse(cast: Switch) -> dict[str, str]:
     channels: dict[str, set[str]] = {}
     for one in await cast.ledger.messages(cast.outage_id):
         channels.setdefault(one.customer_id, set()).add(one.channel)
-    only = {"push": _REFUSERS, "email": _REFUSERS}
+    ways = [("push", "topic_off"), ("push", "topic_off"), ("email", "topic_off")]
+    ways.append(("email", "blocked"))
     refusers: dict[str, str] = {}
     for customer_id, (state, _) in sorted(told.items()):
         mine = channels[customer_id] if state == "told" else set()
-        channel = next(iter(mine)) if len(mine) == 1 else ""
-        if only.get(channel, 0):
-            only[channel] -= 1
-            refusers[customer_id] = "refused"
-            await cast.bank.consent(cast.people.ref(customer_id), channel, "refused")
-    cast.scene.say(f"{len(refusers)} of those who were told refuse to hear more over that channel.")
+        way = next((one for one in ways if mine == {one[0]}), None)
+        if way is not None:
+            ways.remove(way)
+            refusers[customer_id] = way[1]
+            await _say_no(cast, cast.people.ref(customer_id), way[1])
+    cast.scene.say(f"{len(refusers)} of those who were told want to hear no more of it.")
     return refusers
+
+
+async def _say_no(cast: Switch, ref: str, how: str) -> None:
+    if how == "topic_off":
+        off = {"topics_off": list(_ABOUT_OUTAGES)}
+        await cast.bank.write(f"/customers/{ref}/preferences", off, method="PATCH")
+        return
+    block = {"channel": "email", "address": f"{ref}@example.com", "origin": "customer"}
+    await cast.bank.write("/blocks", {**block, "reason": "He wants no mails"})
 
 
 async def _rounds(cast: Switch) -> dict[str, Json]:
@@ -381,4 +392,23 @@ async def _add_up(cast: Switch, rounds: dict[str, Json]) -> None:
         "the update and the end spared people what was out of date",
         dict.fromkeys(_TELLS, True),
         spared,
+    )
+
+
+async def _looked_back(cast: Switch) -> None:
+    """Write down what was learnt, and read how fast it was told."""
+    scene = cast.scene
+    learnt = {"what_happened": "A card of the switch died", "what_changes": "A spare is racked"}
+    await cast.bank.write(f"{cast.path}/review", learnt)
+    now = datetime.now(UTC)
+    period = {"from": (now - _SINCE).isoformat(), "until": (now + _SINCE).isoformat()}
+    report = await cast.bank.get("/reports/outages", **period)
+    mine = next(one for one in report["outages"] if one["id"] == cast.outage_id)
+    names = ("signal_to_public_s", "signal_to_confirmed_s", "confirmed_to_first_notice_s")
+    seconds = {name: mine[name] for name in names}
+    scene.say(f"  the report says: {seconds}")
+    scene.expect(
+        "the report knows how fast people heard, and that it was reviewed (B13, B14)",
+        ([], False),
+        ([name for name in names if seconds[name] is None], mine["review_missing"]),
     )

@@ -1,4 +1,4 @@
-"""What the records say of an outage's rounds: the ledger on one side, the carriers' books on the other.
+"""What the records say of an outage's rounds: the ledger, and the carriers' books beside it.
 
 Stories act over HTTP only. Whether a promise was kept is asked of the records themselves.
 """
@@ -30,7 +30,7 @@ SELECT count(*) FROM messages m JOIN outage_notices n ON n.cause_id = m.cause_id
 WHERE n.outage_id = :outage AND n.kind = :kind AND m.state IN ('accepted', 'sent', 'delivered')
 """
 _INTENTS = """
-SELECT count(*), max(a.intended_at)
+SELECT count(*) AS number, max(a.intended_at) AS last
 FROM attempts a JOIN messages m ON m.id = a.message_id
 JOIN outage_notices n ON n.cause_id = m.cause_id
 WHERE n.outage_id = :outage AND n.kind = ANY(:kinds)
@@ -95,12 +95,21 @@ class Ledger:
 
     async def intents(self, outage_id: str, kinds: Collection[str]) -> Intents:
         """Count the calls that were announced for some kinds of rounds."""
-        [[number, last]] = await self._all(_INTENTS, outage=outage_id, kinds=list(kinds))
-        return Intents(number=number, last=last)
+        row = (await self._all(_INTENTS, outage=outage_id, kinds=list(kinds)))[0]
+        return Intents(number=row.number, last=row.last)
 
     async def messages(self, outage_id: str) -> list[Told]:
         """List the messages of all rounds."""
-        return [Told(**row._mapping) for row in await self._all(_MESSAGES, outage=outage_id)]  # noqa: SLF001 - SQLAlchemy's name of a public thing
+        return [
+            Told(
+                id=row.id,
+                customer_id=row.customer_id,
+                channel=row.channel,
+                state=row.state,
+                kind=row.kind,
+            )
+            for row in await self._all(_MESSAGES, outage=outage_id)
+        ]
 
     async def outcomes(self, outage_id: str, kind: str) -> dict[str, tuple[str, str]]:
         """Return state and reason of everybody's outcome in a kind of round."""
@@ -128,7 +137,7 @@ class Ledger:
 async def taken(carrier: Carrier, mailbox: Mailbox) -> list[Taken]:
     """Return everything that the carriers and the mailbox took, by the ids of our messages."""
     entries = await carrier.book(limit=_MANY)
-    letters = await mailbox.letters("", limit=_MANY)
+    letters = await mailbox.delivered()
     return [
         *(Taken(id=one["message_id"], channel=one["channel"], at=_at(one)) for one in entries),
         *(Taken(id=_own_id(one), channel="email", at=_at(one)) for one in letters),

@@ -34,6 +34,19 @@ def test_a_mail_is_kept_and_read(mailbox: MailboxProbe) -> None:
     assert mailbox.mails("nobody@example.com") == []
 
 
+def test_mails_are_listed_in_short_without_their_words(mailbox: MailboxProbe) -> None:
+    mail = a_mail()
+    mail["Message-ID"] = "<01ABC@tellal.example>"
+    bring(mailbox, mail)
+
+    answer = mailbox.http.get("/api/messages", params={"to": TO, "short": True})
+
+    [listed] = answer.json()["messages"]
+    assert (listed["message_id"], listed["to"]) == ("<01ABC@tellal.example>", [TO])
+    assert listed["at"] == mailbox.mails(TO)[0]["at"]
+    assert "text" not in listed
+
+
 def test_a_page_shows_mails_and_runs_nothing_of_them(mailbox: MailboxProbe) -> None:
     bring(mailbox, a_mail("<script>alert(1)</script>", html="<script>alert(2)</script>"))
     number = mailbox.mails(TO)[0]["id"]

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tellal.stack.stack import Stack
-from tellal.stories import bank, distributor
+from tellal.stories import bank, distributor, populace
 from tellal.stories.programme import STORIES, house_settings, play
 from tellal.stories.scene import StoryResult
 
@@ -21,8 +21,9 @@ PERSONAL = (
     "token-elif-dead",
     "Halil",
     "Sayacınız",
-    "subscriber-",
-    "+90535",
+    "holder-",
+    populace.PREFIX,
+    populace.TOKENS,
     *(getattr(bank, name) for name in ("AYSE", "BORA", "CEM", "DENIZ", "ELIF", "FATMA", "GOKHAN")),
     distributor.HALIL,
     distributor.INCI,
@@ -64,7 +65,16 @@ async def told(stack: Stack) -> dict[str, StoryResult]:
                 )
             ],
         ),
-        pytest.param("outage", id="outage", marks=[pytest.mark.req("B11")]),
+        pytest.param(
+            "outage",
+            id="outage",
+            marks=[
+                pytest.mark.req(row)
+                for row in (
+                    "B02", "B03", "B11", "B12", "B13", "B14", "B15", "B16", "B17", "B18",
+                )
+            ],
+        ),
     ],
 )  # fmt: skip
 async def test_a_story_is_told_as_expected(told: dict[str, StoryResult], story: str) -> None:

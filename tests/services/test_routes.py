@@ -21,6 +21,7 @@ from tests.support.desk import (
     ABROAD,
     ACCEPTED,
     EVERYWHERE,
+    ROUTES,
     TURKISH,
     TWO_WAYS,
     UNANSWERED,
@@ -529,6 +530,36 @@ async def test_what_a_route_has_no_tokens_for_waits_and_counts_no_attempt(
     assert (len(first), len(second)) == (10, 20)
     assert {one.id for one in (*first, *second)} == set(ids)
     assert {one.attempt for one in (*first, *second)} == {1}
+
+
+async def test_a_channel_without_tokens_keeps_back_no_other(sessions: Sessions) -> None:
+    texts = await messages_of_a_brand(sessions, 40)
+    async with sessions() as tx, tx.begin():
+        mailing = await a_brand(tx, "mailing")
+        letters = [await a_message(tx, mailing, channel=Channel.EMAIL) for _ in range(5)]
+    clock = SetClock()
+    slow = RouteTable(routes=(replace(ABROAD, rate=20.0), *ROUTES.routes[1:]))
+    desk = a_desk(sessions, clock, routes=slow)
+    await claim(desk, 1)
+    clock.advance(seconds=0.1)
+
+    first = {one.id for one in await claim(desk, 32)}
+    clock.advance(seconds=0.1)
+    second = {one.id for one in await claim(desk, 32)}
+
+    assert first >= set(letters)
+    assert len(first & set(texts)) == 2
+    assert len(second & set(texts)) == 2
+
+
+async def test_a_lane_looks_again_soon_when_tokens_are_awaited(sessions: Sessions) -> None:
+    await messages_of_a_brand(sessions, 10)
+    slow = RouteTable(routes=(replace(ABROAD, rate=5.0),))
+    desk = a_desk(sessions, SetClock(), routes=slow)
+    await claim(desk)
+
+    async with asyncio.timeout(1.0):
+        await desk.wait(Lane.JOURNEYS, desk.rings(Lane.JOURNEYS), 30.0)
 
 
 # ---------------------------------------------------------------- what is seen of it
