@@ -49,7 +49,7 @@ class Ways:
     async def now(
         self, tx: AsyncSession, brand: Brand, notice: Notice, at: datetime
     ) -> tuple[dict[Channel, Way], tuple[str, ...]]:
-        """Return the channels that some route carries now, and in words what of it is guessed.
+        """Return the channels that some route carries, and in words what of it is guessed.
 
         Raises:
             InvalidInputError: A text needs a variable that is missing, or there is no such text.
@@ -68,7 +68,12 @@ class Ways:
                 has_link=has_link(text),
                 named_sender=channel is Channel.SMS and is_name(brand.sms_sender),
             )
-            routes = [one for one in health.among(load) if health.rests_until(one.name) is None]
+            carrying = health.among(load)
+            awake = [one for one in carrying if health.rests_until(one.name) is None]
+            # All of them rest: they come back before most outages end, and messages wait for that.
+            routes = awake or carrying
+            if routes and not awake:
+                notes.append(f"{channel}: every route rests now, and is taken to come back")
             if routes:
                 counts = {one.name: _segments(text, one, brand, notice.topic) for one in routes}
                 ways[channel] = self._way(channel, routes, counts, notes)

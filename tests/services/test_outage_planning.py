@@ -370,7 +370,9 @@ async def test_a_worker_hands_over_no_more_than_it_can(sessions: Sessions, brand
     assert "sms: a worker hands over 1000 a second at most" in plan.approximations
 
 
-async def test_a_route_that_rests_carries_nothing_now(sessions: Sessions, brand: Brand) -> None:
+async def test_routes_that_all_rest_are_taken_to_come_back(
+    sessions: Sessions, brand: Brand
+) -> None:
     async with sessions() as tx, tx.begin():
         await tx.execute(
             insert(table(RouteStateRow)).values(
@@ -387,9 +389,8 @@ async def test_a_route_that_rests_carries_nothing_now(sessions: Sessions, brand:
 
     plan = await planned(sessions, brand, POWER, slow(50.0))
 
-    assert sms(plan).code is Why.NO_ROUTE
-    assert told(plan) == {Channel.PUSH: 4, Channel.SMS: 0, Channel.EMAIL: 1}
-    assert plan.choices.untold == 5
+    assert sms(plan).code is Why.IN_TIME
+    assert "sms: every route rests now, and is taken to come back" in plan.approximations
 
 
 @pytest.mark.parametrize(("above", "needed"), [(9, True), (10, False), (None, False)])
