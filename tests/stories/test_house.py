@@ -1,4 +1,4 @@
-"""What stories are played on and with: the house's own routes at a contract's rates, and daylight."""
+"""The folder of a demo: routes and rules that its stories may edit, and nothing left behind."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
