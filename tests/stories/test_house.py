@@ -1,4 +1,4 @@
-"""The folder of a demo: routes and rules that its stories may edit, and nothing left behind."""
+"""What stories are played on: the own routes at a contract's rates, and daylight."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
