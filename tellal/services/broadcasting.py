@@ -32,7 +32,7 @@ from tellal.services.rounds import Place, Round, hold_round, move_round, read_ro
 
 _causes = table(CauseRow).c
 
-_FIRST = 200
+_FIRST = 100
 """How many customers the first chunk of a round has, so that the first messages leave early."""
 _ASIDE_S = 0.02
 _STATE = select(_causes.state).where(_causes.id == bindparam("cause"))

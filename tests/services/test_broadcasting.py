@@ -379,7 +379,7 @@ async def test_the_first_chunk_is_small_and_all_of_them_make_one_audience(
 
     portions = await decide_all(house, notice, limit=1_000)
 
-    assert portions == [Portion(decided=200, done=False), Portion(decided=30, done=True)]
+    assert portions == [Portion(decided=100, done=False), Portion(decided=130, done=True)]
     assert len(await channels(house, cause)) == 230
 
 
