@@ -175,9 +175,23 @@ def confirm(
         found = await office.outages.view(tx, of.id, outage_id)
         planned = found.kind == OutageKind.PLANNED
         command = office.outages.announce if planned else office.outages.confirm
-        return await command(tx, brand=of, outage_id=outage_id, go=go, by=who)
+        done = await command(tx, brand=of, outage_id=outage_id, go=go, by=who)
+        if not key and not break_glass and (found.waits_for_approval or done.waits_for_approval):
+            _ask_for_a_key()
+        return done
 
     _show(brand, by, key, work)
+
+
+def _ask_for_a_key() -> None:
+    """Refuse a word that counts as one of two: anybody can write another's name after --by."""
+    from tellal.domain.errors import DeniedError
+
+    raise DeniedError(
+        "so many people are told on the word of two persons, each with his own key",
+        code="no_key",
+        hint="show yours in TELLAL_KEY or after --as",
+    )
 
 
 @outage.command("update")
