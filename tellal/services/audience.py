@@ -35,7 +35,7 @@ from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.ledger import CauseRow, MessageRow, OutcomeRow
 from tellal.persistence.tables.outages import OutageNoticeRow
 from tellal.services.asking import Circumstances, document, situation
-from tellal.services.rounds import Part, Round
+from tellal.services.round_reading import Part, Round
 
 _customers = table(CustomerRow).c
 _causes = table(CauseRow).c

@@ -28,7 +28,7 @@ from tellal.services.deciding import Deciding
 from tellal.services.entering import by_itself, enter
 from tellal.services.entries import Entry, Matter
 from tellal.services.gate import try_gate
-from tellal.services.rounds import Place, Round, hold_round, move_round, read_round
+from tellal.services.round_reading import Place, Round, hold_round, move_round, read_round
 
 _causes = table(CauseRow).c
 

@@ -36,7 +36,7 @@ from tellal.services.outage_history import Act, enter, written
 from tellal.services.outage_telling import begin_round
 from tellal.services.outage_views import entries, notices, outages
 from tellal.services.outage_words import NEXT_UPDATE
-from tellal.services.rounds import go_through_again
+from tellal.services.round_reading import go_through_again
 from tellal.services.webhooks import announce
 
 _messages = table(MessageRow)

@@ -33,7 +33,7 @@ from tellal.services.asking import Circumstances
 from tellal.services.broadcasting import Portion
 from tellal.services.entries import Matter
 from tellal.services.house import House, furnish
-from tellal.services.rounds import go_through_again
+from tellal.services.round_reading import go_through_again
 from tellal.services.stopping import stop_cause
 from tests.rules.writing import write
 from tests.support.builders import LONG_AGO, a_brand, a_customer
