@@ -12,6 +12,7 @@ from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.journeys import OutageStep
 from tellal.domain.messages import MessageState, OutcomeState
+from tellal.domain.outages import NoticeKind
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import OutcomeRow
 from tellal.persistence.tables.outages import OutageNoticeRow, WebhookCallRow
@@ -466,7 +467,7 @@ async def test_compensation_counts_how_long_it_lasted_not_when_the_ledger_is_rea
     await decided(house, outage)
 
     kinds = [one.kind for one in (await seen(house, brand, outage)).rounds]
-    assert kinds.count("compensation") == rounds
+    assert kinds.count(NoticeKind.COMPENSATION) == rounds
 
 
 # ---------------------------------------------------------------- the end
