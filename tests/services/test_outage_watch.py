@@ -269,11 +269,12 @@ async def test_who_has_just_heard_of_new_times_is_not_reminded_of_them_at_once(
     clock.at = BEGINS - timedelta(hours=24)
     await decided(house, outage)
 
+    clock.at = BEGINS - timedelta(hours=20)
     later = BEGINS + timedelta(hours=2)
     await change(house, brand, outage, starts_at=later, expected_end=later + timedelta(hours=2))
     await decided(house, outage)
     rounds = [one.kind for one in (await seen(house, brand, outage)).rounds]
-    clock.at = later - timedelta(hours=13)
+    clock.at = later - timedelta(hours=11)
     await decided(house, outage)
 
     assert rounds == ["notice", "reminder", "update"]
