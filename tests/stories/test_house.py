@@ -1,4 +1,4 @@
-"""What stories are played on: the own routes at a contract's rates, and daylight."""
+"""What stories are played with: the house's own routes at a contract's rates, and daylight."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
