@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import documented
 from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
+from tellal.domain.errors import DeniedError
 from tellal.domain.outages import Severity
 from tellal.services.keys import Scope
 from tellal.services.outage_presets import PresetView, declaration_of, preset_views
@@ -284,14 +285,7 @@ async def confirm_outage(outage_id: OutageId, write: Writer, body: LetGo | None 
 
     Above its kind's threshold the first person asks (`waits_for_approval`), a second one confirms.
     """
-    outages, go = write.desk.house.outages, (body or LetGo()).said()
-    return await _command(
-        write,
-        outage_id,
-        lambda tx: outages.confirm(
-            tx, brand=write.brand, outage_id=outage_id, go=go, by=_person(write)
-        ),
-    )
+    return await _let_go(write, outage_id, write.desk.house.outages.confirm, body)
 
 
 @router.post(
@@ -301,14 +295,7 @@ async def announce_outage(
     outage_id: OutageId, write: Writer, body: LetGo | None = None
 ) -> Response:
     """Announce planned works to those whom they will affect."""
-    outages, go = write.desk.house.outages, (body or LetGo()).said()
-    return await _command(
-        write,
-        outage_id,
-        lambda tx: outages.announce(
-            tx, brand=write.brand, outage_id=outage_id, go=go, by=_person(write)
-        ),
-    )
+    return await _let_go(write, outage_id, write.desk.house.outages.announce, body)
 
 
 @router.post("/{outage_id}/update", responses=documented(404, 409, 422), response_model=OutageView)
@@ -441,6 +428,32 @@ async def get_review(outage_id: OutageId, read: Reader) -> ReviewView | None:
     """Read what was learnt, null if nobody has written it yet."""
     async with read.session() as tx:
         return await read.desk.house.outages.reviewed(tx, read.brand.id, outage_id)
+
+
+async def _let_go(
+    write: Writing,
+    outage_id: str,
+    command: Callable[..., Awaitable[OutageView]],
+    body: LetGo | None,
+) -> Response:
+    """Have those affected told; where two persons are needed, each shows a key of his own."""
+    go = (body or LetGo()).said()
+
+    async def made(tx: AsyncSession) -> OutageView:
+        before = await write.desk.house.outages.view(tx, write.brand.id, outage_id)
+        done: OutageView = await command(
+            tx, brand=write.brand, outage_id=outage_id, go=go, by=_person(write)
+        )
+        two = before.waits_for_approval or done.waits_for_approval
+        if two and not go.break_glass and not write.caller.key.person:
+            raise DeniedError(
+                "so many people are told on the word of two persons, each with his own key",
+                code="personal_key_needed",
+                hint="a key that belongs to a person, or break_glass in a declared emergency",
+            )
+        return done
+
+    return await _command(write, outage_id, made)
 
 
 def _person(write: Writing) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.messages import OutcomeState
@@ -21,6 +21,8 @@ LOOK_AGAIN = timedelta(minutes=10)
 """So long a promotion is put off before it is asked again whether its reader is served."""
 
 _HEARS = [OutcomeState.OPEN.value, OutcomeState.TOLD.value]
+_NOT_TOLD = ["channel_not_planned", "told_already"]
+"""Why somebody is affected, and not told by this round."""
 
 
 async def affected_among(
@@ -28,7 +30,7 @@ async def affected_among(
 ) -> frozenset[str]:
     """Return which of some customers an outage in earnest affects that is not over.
 
-    They are those whom its rounds speak to, or have spoken to.
+    They are those whom its rounds speak to, have spoken to, or would if the plan let them.
     """
     running = (
         select(_notices.c.cause_id)
@@ -46,6 +48,6 @@ async def affected_among(
     query = select(_outcomes.c.customer_id).where(
         _outcomes.c.cause_id.in_(causes),
         _outcomes.c.customer_id.in_(sorted(customer_ids)),
-        _outcomes.c.state.in_(_HEARS),
+        or_(_outcomes.c.state.in_(_HEARS), _outcomes.c.reason.in_(_NOT_TOLD)),
     )
     return frozenset((await tx.execute(query)).scalars())

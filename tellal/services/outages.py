@@ -61,6 +61,7 @@ from tellal.services.outbox import enqueue
 _customers = table(CustomerRow)
 
 _KEPT = 50
+_ONLY_PUBLIC = "the plan tells nobody directly; public channels show it"
 
 
 class Outages:
@@ -221,9 +222,10 @@ class Outages:
             shown_at=before.shown_at or now,
             started_at=before.started_at or (now if state is OutageState.CONFIRMED else None),
         )
-        await begin_round(self._act(tx, brand, row), row, NoticeKind.NOTICE)
+        told = await begin_round(self._act(tx, brand, row), row, NoticeKind.NOTICE)
         await enter(self._act(tx, brand, row), row, command, by=by, body=body, text=go.text)
-        return await self._told(tx, row, hints=self._checks.hints(brand, kind, row, now))
+        hints = self._checks.hints(brand, kind, row, now)
+        return await self._told(tx, row, why="" if told else _ONLY_PUBLIC, hints=hints)
 
     async def update(
         self, tx: AsyncSession, *, brand: Brand, outage_id: str, change: Change, by: str = ""
@@ -549,8 +551,8 @@ class Outages:
             row = await written(tx, row, plan=dict(plan))
             self._checks.may_be_told(row, plan)
             await rounds.stop(tx, row.id, code="superseded", now=act.now)
-            await begin_round(act, row, NoticeKind.UPDATE)
-            return ""
+            told = await begin_round(act, row, NoticeKind.UPDATE)
+            return "" if told else _ONLY_PUBLIC
         if (before.areas, before.segment) != (row.areas, row.segment):
             plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, act.now)
             row = await written(tx, row, plan=dict(plan))
