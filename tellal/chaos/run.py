@@ -176,7 +176,7 @@ class _Run:
         """Say how many people each cause of many was asked to reach."""
         warned = sum(errand.topic == SERVICE for errand in self._plan.events)
         return {f"topic:{SERVICE}@1": warned} | {
-            f"outage:{outage}": len(self._plan.outages[district])
+            f"outage:{outage}:1": len(self._plan.outages[district])
             for district, outage in self._feed.outages.items()
         }
 
@@ -184,5 +184,5 @@ class _Run:
         found: dict[str, Mapping[str, int]] = {}
         for outage in self._feed.outages.values():
             view: Json = await self._caller.get(f"/outages/{outage}")
-            found[f"outage:{outage}"] = view["counts"]
+            found[f"outage:{outage}:1"] = view["counts"]
         return found
