@@ -175,8 +175,6 @@ async def test_a_case_outlives_the_worker_and_tells_each_thing_once(
     second = launch()
     await deliver(office, carrier, 2)
 
-    await deliver(office, carrier, 2 * CROWD)
-
     async def it_has_ended() -> bool:
         run = await temporal.get_workflow_handle(f"case/{case.id}").describe()
         return run.status is WorkflowExecutionStatus.COMPLETED
