@@ -74,6 +74,9 @@ UNSENT = frozenset({_S.DEFERRED, _S.QUEUED})
 HANDED_OVER = frozenset({_S.ACCEPTED, _S.SENT, _S.DELIVERED})
 """States in which a provider has taken the message and has not given up on it."""
 
+REACHED = HANDED_OVER | {_S.UNKNOWN}
+"""States in which a message was handed over and not rejected: the person has probably read it."""
+
 LOST = frozenset({_S.UNDELIVERED, _S.FAILED, _S.EXPIRED, _S.CANCELLED})
 """States from which the person will not get this message."""
 

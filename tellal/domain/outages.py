@@ -70,6 +70,9 @@ class NoticeKind(StrEnum):
     COMPENSATION = "compensation"
 
 
+TELLS_OF_IT = (NoticeKind.NOTICE, NoticeKind.UPDATE, NoticeKind.REMINDER)
+"""Rounds by which somebody learns that there is an outage; who did gets the all-clear."""
+
 _S, _C = OutageState, OutageCommand
 
 TRANSITIONS: Mapping[tuple[OutageState, OutageCommand], OutageState] = {

@@ -7,11 +7,10 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.messages import OutcomeState
-from tellal.domain.outages import TAKING_DOWN
+from tellal.domain.outages import TAKING_DOWN, TELLS_OF_IT
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import OutcomeRow
 from tellal.persistence.tables.outages import OutageNoticeRow, OutageRow
-from tellal.services.outage_rounds import TELLS_OF_IT
 
 _outages = table(OutageRow)
 _notices = table(OutageNoticeRow)

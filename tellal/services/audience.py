@@ -26,8 +26,8 @@ from rules.standing import belongs
 from rules.vocabulary import PythonType
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Customer
-from tellal.domain.messages import HANDED_OVER, MessageState, OutcomeState
-from tellal.domain.outages import NoticeKind
+from tellal.domain.messages import REACHED, OutcomeState
+from tellal.domain.outages import TELLS_OF_IT
 from tellal.persistence.bulk import among
 from tellal.persistence.columns import table
 from tellal.persistence.people import lock_page
@@ -45,14 +45,14 @@ _notices = table(OutageNoticeRow).c
 
 _TEXTS = {f"customer.{name}": name for name in ("kind", "locale", "timezone", "country")}
 _PUSH_TOKEN = "customer.app.push_token"  # noqa: S105 - the path of a fact
-_LEFT = sorted({*HANDED_OVER, MessageState.UNKNOWN})
 _AFFECTED = sorted({OutcomeState.OPEN, OutcomeState.TOLD})
-_TELLS_OF_IT = [NoticeKind.NOTICE.value, NoticeKind.UPDATE.value, NoticeKind.REMINDER.value]
 _ALL = frozenset(Channel)
 
 _CAUSES = any_(bindparam("causes", type_=ARRAY(String)))
 _TOLD = select(_messages.customer_id, _messages.channel).where(
-    _messages.cause_id == _CAUSES, _messages.state.in_(_LEFT), among(_messages.customer_id)
+    _messages.cause_id == _CAUSES,
+    _messages.state.in_(sorted(REACHED)),
+    among(_messages.customer_id),
 )
 _REACHED = select(_outcomes.customer_id).where(
     _outcomes.cause_id == _CAUSES, _outcomes.state.in_(_AFFECTED), among(_outcomes.customer_id)
@@ -66,7 +66,7 @@ _STILL = (
         _outcomes.state.in_(_AFFECTED),
         or_(
             _outcomes.cause_id == _CAUSES,
-            (_notices.outage_id == _CAUSES) & _notices.kind.in_(_TELLS_OF_IT),
+            (_notices.outage_id == _CAUSES) & _notices.kind.in_(TELLS_OF_IT),
         ),
         among(_outcomes.customer_id),
     )
@@ -178,5 +178,5 @@ def _was_told(causes: Sequence[str]) -> ColumnElement[bool]:
     return exists().where(
         _messages.customer_id == _customers.id,
         _messages.cause_id.in_(causes),
-        _messages.state.in_(_LEFT),
+        _messages.state.in_(sorted(REACHED)),
     )

@@ -143,7 +143,7 @@ class OutageChecks:
             if is_too_late(rule, row.starts_at, now) and row.confirmed_at is None:
                 found.append("it is late for an announcement: a reason will be asked for")
         if not row.workaround and not row.no_workaround:
-            found.append("nobody has said what people can do meanwhile ")
+            found.append("nobody has said what people can do meanwhile")
         if row.kind == OutageKind.FAILURE and row.expected_end is None:
             found.append("without an expected end no channel can be shown to be in time")
         return tuple(found)

@@ -10,10 +10,9 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.messages import OutcomeState
-from tellal.domain.outages import NoticeKind, OutageKind, OutageState
+from tellal.domain.outages import TELLS_OF_IT, NoticeKind, OutageKind, OutageState
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
-from tellal.services.outage_rounds import TELLS_OF_IT
 from tellal.services.outage_views import counts, entries, notices, outages
 
 _messages = table(MessageRow)

@@ -8,22 +8,17 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tellal.domain.outages import TELLING, NoticeKind, OutageState
+from tellal.domain.outages import TELLING, TELLS_OF_IT, NoticeKind, OutageState
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import CauseRow
 from tellal.persistence.tables.outages import OutageNoticeRow, OutageRow
+from tellal.services.round_reading import DECIDING, STOPPED
 from tellal.services.stopping import stop_cause
 
 _causes = table(CauseRow)
 _notices = table(OutageNoticeRow)
 _outages = table(OutageRow)
-
-DECIDING, DECIDED, STOPPED = "deciding", "decided", "stopped"
-"""Where a round is: its audience is being decided, is decided, or is to be told no more."""
-
-TELLS_OF_IT = (NoticeKind.NOTICE, NoticeKind.UPDATE, NoticeKind.REMINDER)
-"""Rounds by which somebody learns that there is an outage; who did gets the all-clear."""
 
 _ENDS = tuple(kind for kind in NoticeKind if kind is not NoticeKind.COMPENSATION)
 """Rounds that news make superfluous; what the law gives is told whatever comes after."""
@@ -170,27 +165,6 @@ async def causes_of_others(tx: AsyncSession, outage: Row[Any], *, like: bool) ->
     if like:
         query = query.where(_outages.c.incident == outage.incident)
     return tuple((await tx.execute(query)).scalars())
-
-
-async def decide_again(tx: AsyncSession, outage_id: str, kinds: Collection[NoticeKind]) -> bool:
-    """Have the latest round of some kinds look for whom it has not decided, if it is through."""
-    latest = (
-        select(_notices.c.id)
-        .where(
-            _notices.c.outage_id == outage_id,
-            _notices.c.state == DECIDED,
-            _notices.c.kind.in_([kind.value for kind in kinds]),
-        )
-        .order_by(_notices.c.number.desc())
-        .limit(1)
-    )
-    found = (await tx.execute(latest)).scalar_one_or_none()
-    if found is None:
-        return False
-    await tx.execute(
-        update(_notices).where(_notices.c.id == found).values(state=DECIDING, cursor={})
-    )
-    return True
 
 
 async def widen(tx: AsyncSession, notice_id: str, parts: Sequence[Part]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.incidents import IncidentKind
-from tellal.domain.outages import NoticeKind
+from tellal.domain.outages import TELLS_OF_IT, NoticeKind
 from tellal.domain.scope import scope
 from tellal.services import outage_rounds as rounds
 from tellal.services.outage_history import Act
@@ -51,7 +51,7 @@ async def begin_round(
     if topic is None:
         return False
     parts = await parts_of(act.tx, row, notice, only=only)
-    end = row.expected_end if notice in rounds.TELLS_OF_IT else None
+    end = row.expected_end if notice in TELLS_OF_IT else None
     if not parts:
         return False
     await rounds.begin(

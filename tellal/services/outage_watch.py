@@ -16,9 +16,10 @@ from tellal.clock import Clock
 from tellal.domain.incidents import IncidentKind, Incidents
 from tellal.domain.journeys import OutageStep
 from tellal.domain.lead_times import reminder_at
-from tellal.domain.messages import HANDED_OVER, MessageState
+from tellal.domain.messages import REACHED
 from tellal.domain.outages import (
     ENDED,
+    TELLS_OF_IT,
     NoticeKind,
     OutageCommand,
     OutageKind,
@@ -36,7 +37,7 @@ from tellal.services.outage_history import Act, enter, written
 from tellal.services.outage_telling import begin_round
 from tellal.services.outage_views import entries, notices, outages
 from tellal.services.outage_words import NEXT_UPDATE
-from tellal.services.round_reading import go_through_again
+from tellal.services.round_reading import DECIDED, STOPPED, go_through_again
 from tellal.services.webhooks import announce
 
 _messages = table(MessageRow)
@@ -51,10 +52,7 @@ _SETTLE_LIMIT = timedelta(hours=48)
 """How soon and how seldom the ledger is read after the end, and for how long at most."""
 
 _BY = "clock"
-_REACHED = sorted(state.value for state in HANDED_OVER | {MessageState.UNKNOWN})
-"""States in which a notice was handed over and not rejected: such people have probably read it."""
-
-_TELLS = [kind.value for kind in rounds.TELLS_OF_IT]
+_TELLS = [kind.value for kind in TELLS_OF_IT]
 _SAYS_IT_IS_OVER = [NoticeKind.ALL_CLEAR.value, NoticeKind.CANCELLED.value]
 _NEWS = [
     command.value
@@ -163,18 +161,18 @@ class _Glance:
             await self._page(row, "overdue", "people were promised news, or an end, by now")
         await self._compensate(row)
         latest = (
-            select(notices.c.decided_at)
+            select(notices.c.id, notices.c.decided_at)
             .where(
                 notices.c.outage_id == row.id,
-                notices.c.state == rounds.DECIDED,
+                notices.c.state == DECIDED,
                 notices.c.kind.in_(_TELLS),
             )
             .order_by(notices.c.number.desc())
             .limit(1)
         )
-        decided_at = (await self.tx.execute(latest)).scalar_one_or_none()
-        if decided_at is not None and decided_at + SWEEP_AGAIN <= self.now:
-            await rounds.decide_again(self.tx, row.id, rounds.TELLS_OF_IT)
+        told = (await self.tx.execute(latest)).one_or_none()
+        if told is not None and told.decided_at + SWEEP_AGAIN <= self.now:
+            await go_through_again(self.tx, told.id)
         return row
 
     async def _after_the_end(self, row: Row[Any]) -> None:
@@ -186,14 +184,14 @@ class _Glance:
             select(notices.c.id, notices.c.cause_id, notices.c.state)
             .where(
                 notices.c.outage_id == row.id,
-                notices.c.state != rounds.STOPPED,
+                notices.c.state != STOPPED,
                 notices.c.kind.in_(_SAYS_IT_IS_OVER),
             )
             .order_by(notices.c.number)
             .limit(1)
         )
         ends = (await self.tx.execute(after)).one_or_none()
-        if ends is None or ends.state != rounds.DECIDED or not causes:
+        if ends is None or ends.state != DECIDED or not causes:
             return
         answered = exists().where(
             _outcomes.c.cause_id == ends.cause_id,
@@ -202,7 +200,7 @@ class _Glance:
         late = select(
             exists().where(
                 _messages.c.cause_id.in_(causes),
-                _messages.c.state.in_(_REACHED),
+                _messages.c.state.in_(sorted(REACHED)),
                 ~answered,
             )
         )

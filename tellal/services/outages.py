@@ -17,6 +17,7 @@ from tellal.domain.errors import ConflictError
 from tellal.domain.incidents import IncidentKind
 from tellal.domain.outages import (
     ENDED,
+    TELLS_OF_IT,
     NoticeKind,
     OutageCommand,
     OutageKind,
@@ -57,6 +58,7 @@ from tellal.services.outage_views import (
     view,
 )
 from tellal.services.outbox import enqueue
+from tellal.services.round_reading import STOPPED
 
 _customers = table(CustomerRow)
 
@@ -566,8 +568,8 @@ class Outages:
             select(notices.c.id)
             .where(
                 notices.c.outage_id == row.id,
-                notices.c.state != rounds.STOPPED,
-                notices.c.kind.in_([one.value for one in rounds.TELLS_OF_IT]),
+                notices.c.state != STOPPED,
+                notices.c.kind.in_([one.value for one in TELLS_OF_IT]),
             )
             .order_by(notices.c.number.desc())
             .limit(1)

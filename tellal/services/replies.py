@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.clock import Clock
 from tellal.domain.channels import Channel
-from tellal.domain.messages import HANDED_OVER, MessageState
+from tellal.domain.messages import REACHED
 from tellal.domain.outages import ENDED, NoticeKind
 from tellal.domain.replies import means_still_out
 from tellal.persistence.columns import table
@@ -26,7 +26,6 @@ _notices = table(OutageNoticeRow)
 _outages = table(OutageRow)
 
 _ANSWERS_WITHIN = timedelta(hours=48)
-_READ = sorted(state.value for state in HANDED_OVER | {MessageState.UNKNOWN})
 
 
 class Replies:
@@ -69,7 +68,7 @@ class Replies:
                 _points.c.brand_id.in_(brands),
                 func.lower(_points.c.address) == sender.lower(),
                 _messages.c.channel == Channel.SMS.value,
-                _messages.c.state.in_(_READ),
+                _messages.c.state.in_(sorted(REACHED)),
                 _messages.c.handed_at >= self._clock.now() - _ANSWERS_WITHIN,
                 _notices.c.kind == NoticeKind.ALL_CLEAR.value,
                 _outages.c.state.in_([state.value for state in sorted(ENDED)]),

@@ -20,7 +20,8 @@ from tellal.persistence.tables.outages import OutageNoticeRow, OutageRow
 _notices = table(OutageNoticeRow)
 _outages = table(OutageRow)
 
-DECIDING, DECIDED = "deciding", "decided"
+DECIDING, DECIDED, STOPPED = "deciding", "decided", "stopped"
+"""Where a round is: its audience is being decided, is decided, or is to be told no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +161,7 @@ async def go_through_again(tx: AsyncSession, notice_id: str) -> bool:
     again = (
         update(_notices)
         .where(_notices.c.id == notice_id, _notices.c.state == DECIDED)
-        .values(state=DECIDING, cursor={}, decided_at=None)
+        .values(state=DECIDING, cursor={})
         .returning(_notices.c.id)
     )
     return (await tx.execute(again)).one_or_none() is not None
