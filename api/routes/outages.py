@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.problems import documented
 from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
 from tellal.domain.errors import DeniedError
-from tellal.domain.outages import Severity
+from tellal.domain.outages import OutageCommand, Severity
 from tellal.services.keys import Scope
 from tellal.services.outage_presets import PresetView, declaration_of, preset_views
 from tellal.services.outage_sayings import Change, Go, Review
@@ -324,23 +324,31 @@ async def reopen_outage(outage_id: OutageId, body: ChangeOutage, write: Writer) 
     )
 
 
-_ENDS: Mapping[str, str] = {
-    "resolve": "End an outage: once this is answered, no further message of it is handed over.",
-    "complete": "End planned works; who was told hears of it.",
-    "dismiss": "Dismiss a suspicion; nobody was told of it.",
-    "cancel": "Call planned works off; who heard of them hears of that.",
+_ENDS: Mapping[OutageCommand, str] = {
+    OutageCommand.RESOLVE: "End an outage: once this is answered, no further message of it is "
+    "handed over.",
+    OutageCommand.COMPLETE: "End planned works; who was told hears of it.",
+    OutageCommand.DISMISS: "Dismiss a suspicion; nobody was told of it.",
+    OutageCommand.CANCEL: "Call planned works off; who heard of them hears of that.",
 }
 
 
-def _route_of(command: str, what_it_does: str) -> None:
+def _route_of(command: OutageCommand, what_it_does: str) -> None:
     """Add the route of a command that ends an outage."""
 
     async def end(outage_id: OutageId, write: Writer, body: Said | None = None) -> Response:
-        done, text = getattr(write.desk.house.outages, command), (body or Said()).text
+        outages, text = write.desk.house.outages, (body or Said()).text
         return await _command(
             write,
             outage_id,
-            lambda tx: done(tx, brand=write.brand, outage_id=outage_id, by=write.by, text=text),
+            lambda tx: outages.end(
+                tx,
+                brand=write.brand,
+                outage_id=outage_id,
+                command=command,
+                by=write.by,
+                text=text,
+            ),
         )
 
     router.add_api_route(

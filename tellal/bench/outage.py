@@ -26,6 +26,7 @@ from tellal.bench.crowd import VARIABLES, plan
 from tellal.bench.district import BARE, SEGMENT, District, add_cause, bare_values, settle
 from tellal.clock import SystemClock
 from tellal.domain.channels import Lane
+from tellal.domain.outages import OutageCommand
 from tellal.persistence.session import Sessions, make_engine, make_sessions
 from tellal.services.house import House, furnish
 from tellal.services.outage_sayings import Declaration, Go
@@ -252,8 +253,11 @@ class _Outage:
 
     async def _resolve(self) -> datetime:
         async with self._sessions() as tx, tx.begin():
-            over = await self._house.outages.resolve(
-                tx, brand=self._district.brand, outage_id=self._outage
+            over = await self._house.outages.end(
+                tx,
+                brand=self._district.brand,
+                outage_id=self._outage,
+                command=OutageCommand.RESOLVE,
             )
         self._in_flight = over.in_flight_at_stop
         return _now()

@@ -237,18 +237,7 @@ def resolve(
     outage_id: Id, *, brand: BrandName, text: Text = None, by: By = "", key: As = ""
 ) -> None:
     """End an outage: when this returns, no further message of it is handed over."""
-
-    async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
-    ) -> "OutageView":
-        from tellal.domain.outages import OutageKind
-
-        found = await office.outages.view(tx, of.id, outage_id)
-        planned = found.kind == OutageKind.PLANNED
-        command = office.outages.complete if planned else office.outages.resolve
-        return await command(tx, brand=of, outage_id=outage_id, by=who, text=_texts(text))
-
-    _show(brand, by, key, work)
+    _end("resolve", outage_id, brand, text, by=by, key=key)
 
 
 @outage.command("dismiss")
@@ -256,15 +245,7 @@ def dismiss(
     outage_id: Id, *, brand: BrandName, text: Text = None, by: By = "", key: As = ""
 ) -> None:
     """Dismiss a suspicion; nobody was told of it."""
-
-    async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
-    ) -> "OutageView":
-        return await office.outages.dismiss(
-            tx, brand=of, outage_id=outage_id, by=who, text=_texts(text)
-        )
-
-    _show(brand, by, key, work)
+    _end("dismiss", outage_id, brand, text, by=by, key=key)
 
 
 @outage.command("cancel")
@@ -272,12 +253,25 @@ def cancel(
     outage_id: Id, *, brand: BrandName, text: Text = None, by: By = "", key: As = ""
 ) -> None:
     """Call planned works off; who heard of them hears of that."""
+    _end("cancel", outage_id, brand, text, by=by, key=key)
+
+
+def _end(
+    name: str, outage_id: str, brand: str, text: list[str] | None, *, by: str, key: str
+) -> None:
+    """End an outage by a command; planned works that are resolved are completed."""
 
     async def work(
         tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
     ) -> "OutageView":
-        return await office.outages.cancel(
-            tx, brand=of, outage_id=outage_id, by=who, text=_texts(text)
+        from tellal.domain.outages import OutageCommand, OutageKind
+
+        found = await office.outages.view(tx, of.id, outage_id)
+        command = OutageCommand(name)
+        if command is OutageCommand.RESOLVE and found.kind == OutageKind.PLANNED:
+            command = OutageCommand.COMPLETE
+        return await office.outages.end(
+            tx, brand=of, outage_id=outage_id, command=command, by=who, text=_texts(text)
         )
 
     _show(brand, by, key, work)

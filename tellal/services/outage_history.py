@@ -13,7 +13,6 @@ from tellal.domain.incidents import IncidentKind
 from tellal.domain.outages import NoticeKind, OutageCommand, OutageState
 from tellal.domain.outbox import OutboxKind
 from tellal.ids import new_id
-from tellal.persistence.people import brand as read_brand
 from tellal.services.outage_views import entries, outages
 from tellal.services.outage_words import variables
 from tellal.services.outbox import enqueue
@@ -89,9 +88,8 @@ async def enter(
         await announce(act.tx, act.brand.id, f"outage.{row.state}", said, act.now)
 
 
-async def wake(tx: AsyncSession, row: Row[Any], now: datetime) -> None:
+async def wake(tx: AsyncSession, brand: Brand, row: Row[Any], now: datetime) -> None:
     """Have the outage's workflow look at the ledger again; one that has ended begins again."""
-    brand = await read_brand(tx, row.brand_id)
     await enqueue(
         tx,
         brand_id=row.brand_id,

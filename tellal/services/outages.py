@@ -91,9 +91,9 @@ class Outages:
         await self._check_twin(tx, brand, values, anyway=said.anyway)
         row = (await tx.execute(insert(outages).values(values).returning(outages))).one()
         await self._checks.check(brand, kind, row)
-        plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, now)
-        row = await written(tx, row, plan=dict(plan))
-        await enter(self._act(tx, brand, row), row, "declare", by=by, body={"title": said.title})
+        act = self._act(tx, brand, row)
+        row = await self._planned(act, row)
+        await enter(act, row, "declare", by=by, body={"title": said.title})
         await enqueue(
             tx,
             brand_id=brand.id,
@@ -114,11 +114,10 @@ class Outages:
         row = await find(tx, brand.id, outage_id, lock=True)
         if OutageState(row.state) in ENDED:
             raise ConflictError(f"the outage is {row.state}", code=f"already_{row.state}")
-        now = self._clock.now()
-        plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, now)
-        row = await written(tx, row, plan=dict(plan))
-        kind = self._checks.kind(row.incident)
-        return await view(tx, row, now, hints=self._checks.hints(brand, kind, row, now))
+        act = self._act(tx, brand, row)
+        row = await self._planned(act, row)
+        hints = self._checks.hints(brand, act.kind, row, act.now)
+        return await view(tx, row, act.now, hints=hints)
 
     async def show(
         self,
@@ -136,10 +135,10 @@ class Outages:
             RefusedTransitionError: It is not suspected.
         """
         row = await self._moved(tx, brand.id, outage_id, OutageCommand.SHOW)
-        now = self._clock.now()
-        row = await written(tx, row, shown_at=row.shown_at or now)
-        await enter(self._act(tx, brand, row), row, OutageCommand.SHOW, by=by, text=text)
-        return await self._told(tx, row)
+        act = self._act(tx, brand, row)
+        row = await written(tx, row, shown_at=row.shown_at or act.now)
+        await enter(act, row, OutageCommand.SHOW, by=by, text=text)
+        return await self._told(act, row)
 
     async def confirm(
         self, tx: AsyncSession, *, brand: Brand, outage_id: str, go: Go | None = None, by: str = ""
@@ -187,7 +186,8 @@ class Outages:
     ) -> OutageView:
         before = await find(tx, brand.id, outage_id, lock=True)
         state = next_state(OutageState(before.state), command)
-        kind, now = self._checks.kind(before.incident), self._clock.now()
+        act = self._act(tx, brand, before)
+        kind, now = act.kind, act.now
         plan = await self._plans.current(tx, brand, kind, before, now)
         if go.channels:
             plan = overridden(kind, before, plan, go.channels, reason=go.reason)
@@ -201,7 +201,7 @@ class Outages:
         if plan["needs_approval"] and not go.break_glass:
             if not before.asked_by:
                 row = await written(tx, before, asked_by=by or "?", plan=dict(plan))
-                await enter(self._act(tx, brand, row), row, "ask", by=by, body=body, shown=False)
+                await enter(act, row, "ask", by=by, body=body, shown=False)
                 why = (
                     f"{plan['told']} people are affected, so a second person has to confirm it; "
                     "in a declared emergency say break_glass and why"
@@ -224,10 +224,10 @@ class Outages:
             shown_at=before.shown_at or now,
             started_at=before.started_at or (now if state is OutageState.CONFIRMED else None),
         )
-        told = await begin_round(self._act(tx, brand, row), row, NoticeKind.NOTICE)
-        await enter(self._act(tx, brand, row), row, command, by=by, body=body, text=go.text)
+        told = await begin_round(act, row, NoticeKind.NOTICE)
+        await enter(act, row, command, by=by, body=body, text=go.text)
         hints = self._checks.hints(brand, kind, row, now)
-        return await self._told(tx, row, why="" if told else _ONLY_PUBLIC, hints=hints)
+        return await self._told(act, row, why="" if told else _ONLY_PUBLIC, hints=hints)
 
     async def update(
         self, tx: AsyncSession, *, brand: Brand, outage_id: str, change: Change, by: str = ""
@@ -244,7 +244,7 @@ class Outages:
             InvalidInputError: What it says does not fit.
         """
         before = await find(tx, brand.id, outage_id, lock=True)
-        kind, now = self._checks.kind(before.incident), self._clock.now()
+        act = self._act(tx, brand, before)
         values = new_values(before, change)
         if not values and not await _says_something_new(tx, before, change.text):
             raise ConflictError(
@@ -255,89 +255,45 @@ class Outages:
         command = kind_of_update(before, values)
         state = next_state(OutageState(before.state), command)
         row = await written(tx, before, state=state.value, **values)
-        await self._checks.check(brand, kind, row)
+        await self._checks.check(brand, act.kind, row)
         why = ""
         if rounds.tells(row.state):
-            why = await self._tell_update(tx, brand, before=before, row=row)
+            why = await self._tell_update(act, before=before, row=row)
         elif not values:
             why = "only the public text is new"
         body = {name: plain(value) for name, value in values.items()}
-        await enter(self._act(tx, brand, row), row, command, by=by, body=body, text=change.text)
-        hints = self._checks.hints(brand, kind, row, now)
-        return await self._told(tx, row, why=why, hints=hints)
+        await enter(act, row, command, by=by, body=body, text=change.text)
+        hints = self._checks.hints(brand, act.kind, row, act.now)
+        return await self._told(act, row, why=why, hints=hints)
 
-    async def resolve(
+    async def end(
         self,
         tx: AsyncSession,
         *,
         brand: Brand,
         outage_id: str,
+        command: OutageCommand,
         by: str = "",
         text: Mapping[str, str] | None = None,
     ) -> OutageView:
         """End an outage: from the answer on, no message of it is handed over.
 
-        Who was told gets the all-clear, by the same channel.
+        `resolve` and `complete`: who was told gets the all-clear, by the same channel. `cancel`:
+        who heard of planned works hears that they are called off. `dismiss`: nobody was told.
 
         Raises:
             NotFoundError: The brand has no such outage.
-            RefusedTransitionError: It does not run, or is already over.
+            RefusedTransitionError: It is in no state from which the command leads to an end.
         """
-        return await self._end(
-            tx, brand, outage_id, command=OutageCommand.RESOLVE, by=by, text=text or {}
-        )
-
-    async def complete(
-        self,
-        tx: AsyncSession,
-        *,
-        brand: Brand,
-        outage_id: str,
-        by: str = "",
-        text: Mapping[str, str] | None = None,
-    ) -> OutageView:
-        """End planned works: as `resolve` ends a failure."""
-        return await self._end(
-            tx, brand, outage_id, command=OutageCommand.COMPLETE, by=by, text=text or {}
-        )
-
-    async def dismiss(
-        self,
-        tx: AsyncSession,
-        *,
-        brand: Brand,
-        outage_id: str,
-        by: str = "",
-        text: Mapping[str, str] | None = None,
-    ) -> OutageView:
-        """Dismiss a suspicion; nobody was told of it.
-
-        Raises:
-            NotFoundError: The brand has no such outage.
-            RefusedTransitionError: It is not suspected (any more).
-        """
-        return await self._end(
-            tx, brand, outage_id, command=OutageCommand.DISMISS, by=by, text=text or {}
-        )
-
-    async def cancel(
-        self,
-        tx: AsyncSession,
-        *,
-        brand: Brand,
-        outage_id: str,
-        by: str = "",
-        text: Mapping[str, str] | None = None,
-    ) -> OutageView:
-        """Call planned works off; who heard of them hears of that.
-
-        Raises:
-            NotFoundError: The brand has no such outage.
-            RefusedTransitionError: It is a failure, or over.
-        """
-        return await self._end(
-            tx, brand, outage_id, command=OutageCommand.CANCEL, by=by, text=text or {}
-        )
+        row = await self._moved(tx, brand.id, outage_id, command)
+        act = self._act(tx, brand, row)
+        in_flight = await rounds.stop(tx, row.id, code=row.state, now=act.now)
+        row = await written(tx, row, resolved_at=act.now, in_flight_at_stop=in_flight)
+        after = _AFTERWARDS.get(command)
+        if after is not None:
+            await begin_round(act, row, after)
+        await enter(act, row, command, by=by, body={"in_flight": in_flight}, text=text)
+        return await self._told(act, row)
 
     async def start(
         self, tx: AsyncSession, *, brand: Brand, outage_id: str, by: str = ""
@@ -349,9 +305,10 @@ class Outages:
             RefusedTransitionError: They are not announced, or have begun.
         """
         row = await self._moved(tx, brand.id, outage_id, OutageCommand.START)
-        row = await written(tx, row, started_at=self._clock.now())
-        await enter(self._act(tx, brand, row), row, OutageCommand.START, by=by)
-        return await self._told(tx, row)
+        act = self._act(tx, brand, row)
+        row = await written(tx, row, started_at=act.now)
+        await enter(act, row, OutageCommand.START, by=by)
+        return await self._told(act, row)
 
     async def reopen(
         self, tx: AsyncSession, *, brand: Brand, outage_id: str, change: Change, by: str = ""
@@ -363,20 +320,17 @@ class Outages:
             RefusedTransitionError: It is not resolved.
         """
         row = await self._moved(tx, brand.id, outage_id, OutageCommand.REOPEN)
-        kind, now = self._checks.kind(row.incident), self._clock.now()
-        await rounds.stop(tx, row.id, code="reopened", now=now)
+        act = self._act(tx, brand, row)
+        await rounds.stop(tx, row.id, code="reopened", now=act.now)
         values = new_values(row, change)
         row = await written(tx, row, resolved_at=None, reviewed_at=None, **values)
-        await self._checks.check(brand, kind, row)
-        plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, now)
-        self._checks.may_be_told(row, plan)
-        row = await written(tx, row, plan=dict(plan))
-        await begin_round(self._act(tx, brand, row), row, NoticeKind.NOTICE)
+        await self._checks.check(brand, act.kind, row)
+        row = await self._planned(act, row)
+        self._checks.may_be_told(row, row.plan)
+        await begin_round(act, row, NoticeKind.NOTICE)
         body = {name: plain(value) for name, value in values.items()}
-        await enter(
-            self._act(tx, brand, row), row, OutageCommand.REOPEN, by=by, body=body, text=change.text
-        )
-        return await self._told(tx, row)
+        await enter(act, row, OutageCommand.REOPEN, by=by, body=body, text=change.text)
+        return await self._told(act, row)
 
     async def restored(
         self, tx: AsyncSession, *, brand: Brand, outage_id: str, refs: Sequence[str], by: str = ""
@@ -390,20 +344,13 @@ class Outages:
         row = await find(tx, brand.id, outage_id, lock=True)
         if OutageState(row.state) not in ENDED:
             raise ConflictError(f"the outage is {row.state}, not over", code="not_over")
-        now = self._clock.now()
-        ids = await answered(tx, row.id, refs, now)
+        act = self._act(tx, brand, row)
+        ids = await answered(tx, row.id, refs, act.now)
         if not ids:
             raise ConflictError("nobody of these has said that he is still without", code="nobody")
-        await begin_round(self._act(tx, brand, row), row, NoticeKind.ALL_CLEAR, only=ids)
-        await enter(
-            self._act(tx, brand, row),
-            row,
-            "restored",
-            by=by,
-            body={"customers": len(ids)},
-            shown=False,
-        )
-        return await self._told(tx, row)
+        await begin_round(act, row, NoticeKind.ALL_CLEAR, only=ids)
+        await enter(act, row, "restored", by=by, body={"customers": len(ids)}, shown=False)
+        return await self._told(act, row)
 
     async def review(
         self, tx: AsyncSession, *, brand: Brand, outage_id: str, said: Review, by: str = ""
@@ -419,18 +366,18 @@ class Outages:
             raise ConflictError(f"the outage is {row.state}, not over", code="not_over")
         if row.reviewed_at is not None:
             raise ConflictError("the outage was reviewed already", code="already_reviewed")
-        now = self._clock.now()
+        act = self._act(tx, brand, row)
         values = {
             "what_happened": said.what_happened,
             "what_was_late": said.what_was_late,
             "what_changes": said.what_changes,
         }
         await tx.execute(delete(reviews).where(reviews.c.outage_id == row.id))
-        await tx.execute(insert(reviews).values(outage_id=row.id, by=by, at=now, **values))
-        row = await written(tx, row, reviewed_at=now)
-        await enter(self._act(tx, brand, row), row, "review", by=by, shown=False)
-        await wake(tx, row, self._clock.now())
-        return ReviewView(by=by, at=now, **values)
+        await tx.execute(insert(reviews).values(outage_id=row.id, by=by, at=act.now, **values))
+        row = await written(tx, row, reviewed_at=act.now)
+        await enter(act, row, "review", by=by, shown=False)
+        await wake(tx, brand, row, act.now)
+        return ReviewView(by=by, at=act.now, **values)
 
     async def view(self, tx: AsyncSession, brand_id: str, outage_id: str) -> OutageView:
         """Show an outage with its rounds.
@@ -538,26 +485,16 @@ class Outages:
         state = next_state(OutageState(row.state), command)
         return await written(tx, row, state=state.value)
 
-    async def _tell_update(
-        self,
-        tx: AsyncSession,
-        brand: Brand,
-        *,
-        before: Row[Any],
-        row: Row[Any],
-    ) -> str:
+    async def _tell_update(self, act: Act, *, before: Row[Any], row: Row[Any]) -> str:
         """Tell those affected if it matters; return in words why not, empty if they are told."""
-        act = self._act(tx, brand, row)
         if is_material(act.kind, before, row, act.now):
-            plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, act.now)
-            row = await written(tx, row, plan=dict(plan))
-            self._checks.may_be_told(row, plan)
-            await rounds.stop(tx, row.id, code="superseded", now=act.now)
+            row = await self._planned(act, row)
+            self._checks.may_be_told(row, row.plan)
+            await rounds.stop(act.tx, row.id, code="superseded", now=act.now)
             told = await begin_round(act, row, NoticeKind.UPDATE)
             return "" if told else _ONLY_PUBLIC
         if (before.areas, before.segment) != (row.areas, row.segment):
-            plan = await self._plans.make(tx, brand, self._checks.kind(row.incident), row, act.now)
-            row = await written(tx, row, plan=dict(plan))
+            row = await self._planned(act, row)
             await self._widen(act, row)
             return ""
         return "nothing of it matters enough to those affected; public channels show it"
@@ -580,27 +517,10 @@ class Outages:
             return
         await rounds.widen(act.tx, latest, await parts_of(act.tx, row, NoticeKind.NOTICE))
 
-    async def _end(
-        self,
-        tx: AsyncSession,
-        brand: Brand,
-        outage_id: str,
-        *,
-        command: OutageCommand,
-        by: str,
-        text: Mapping[str, str],
-    ) -> OutageView:
-        row = await self._moved(tx, brand.id, outage_id, command)
-        now = self._clock.now()
-        in_flight = await rounds.stop(tx, row.id, code=OutageState(row.state).value, now=now)
-        row = await written(tx, row, resolved_at=now, in_flight_at_stop=in_flight)
-        after = _AFTERWARDS.get(command)
-        if after is not None:
-            await begin_round(self._act(tx, brand, row), row, after)
-        await enter(
-            self._act(tx, brand, row), row, command, by=by, body={"in_flight": in_flight}, text=text
-        )
-        return await self._told(tx, row)
+    async def _planned(self, act: Act, row: Row[Any]) -> Row[Any]:
+        """Make the plan of an outage as it stands now, and keep it with it."""
+        plan = await self._plans.make(act.tx, act.brand, act.kind, row, act.now)
+        return await written(act.tx, row, plan=dict(plan))
 
     def _act(self, tx: AsyncSession, brand: Brand, row: Row[Any]) -> Act:
         kind = self._checks.kind(row.incident)
@@ -608,10 +528,10 @@ class Outages:
         return Act(tx=tx, brand=brand, kind=kind, now=self._clock.now(), topics=topics)
 
     async def _told(
-        self, tx: AsyncSession, row: Row[Any], *, why: str = "", hints: tuple[str, ...] = ()
+        self, act: Act, row: Row[Any], *, why: str = "", hints: tuple[str, ...] = ()
     ) -> OutageView:
-        await wake(tx, row, self._clock.now())
-        return await view(tx, row, self._clock.now(), why=why, hints=hints)
+        await wake(act.tx, act.brand, row, act.now)
+        return await view(act.tx, row, act.now, why=why, hints=hints)
 
 
 _AFTERWARDS = {

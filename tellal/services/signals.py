@@ -95,7 +95,7 @@ class Signals:
             return await self._seen(tx, kind, known, suspects=False)
         running = await self._running(tx, brand, kind, known)
         if running is not None:
-            await self._attach(tx, running, [known.id], known.at)
+            await self._attach(tx, brand, running, known)
             return await self._seen(tx, kind, known, outage_id=running.id, suspects=False)
         return await self._perhaps_suspect(tx, brand, kind, known, by)
 
@@ -293,14 +293,15 @@ class Signals:
         return max(groups, key=len, default=found)
 
     async def _attach(
-        self, tx: AsyncSession, outage: Row[Any], ids: Sequence[str], at: datetime
+        self, tx: AsyncSession, brand: Brand, outage: Row[Any], known: Row[Any]
     ) -> None:
-        await tx.execute(update(signals).where(signals.c.id.in_(ids)).values(outage_id=outage.id))
-        earliest = func.least(func.coalesce(outages.c.first_signal_at, at), at)
+        mine = update(signals).where(signals.c.id == known.id)
+        await tx.execute(mine.values(outage_id=outage.id))
+        earliest = func.least(func.coalesce(outages.c.first_signal_at, known.at), known.at)
         await tx.execute(
             update(outages).where(outages.c.id == outage.id).values(first_signal_at=earliest)
         )
-        await wake(tx, outage, self._clock.now())
+        await wake(tx, brand, outage, self._clock.now())
 
     async def _seen(
         self,

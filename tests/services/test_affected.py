@@ -11,6 +11,7 @@ from tellal.domain.channels import Channel, Lane, MessageClass, Receipts
 from tellal.domain.customers import Brand
 from tellal.domain.handover import Carrier
 from tellal.domain.messages import MessageState
+from tellal.domain.outages import OutageCommand
 from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import MessageRow
@@ -186,7 +187,9 @@ async def test_works_hold_promotions_up_from_their_beginning_to_their_end(
         await decided(house, outage)
         found.append(await affected(house, brand, customer_id))
     async with house.sessions() as tx, tx.begin():
-        await house.outages.complete(tx, brand=brand, outage_id=outage.id, by="ada")
+        await house.outages.end(
+            tx, brand=brand, outage_id=outage.id, command=OutageCommand.COMPLETE, by="ada"
+        )
     found.append(await affected(house, brand, customer_id))
 
     assert found == [False, True, False]

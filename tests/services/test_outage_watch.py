@@ -12,7 +12,7 @@ from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.journeys import OutageStep
 from tellal.domain.messages import MessageState, OutcomeState
-from tellal.domain.outages import NoticeKind
+from tellal.domain.outages import NoticeKind, OutageCommand
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import OutcomeRow
 from tellal.persistence.tables.outages import OutageNoticeRow, WebhookCallRow
@@ -189,7 +189,9 @@ async def test_who_decides_in_time_is_not_paged(
     outage = await declared(house, brand, incident="power_failure")
     clock.pass_by(ESCALATED_AFTER - timedelta(seconds=1))
     async with house.sessions() as tx, tx.begin():
-        await house.outages.dismiss(tx, brand=brand, outage_id=outage.id, by="ada")
+        await house.outages.end(
+            tx, brand=brand, outage_id=outage.id, command=OutageCommand.DISMISS, by="ada"
+        )
     clock.pass_by(timedelta(hours=1))
 
     step = await look(house, outage)

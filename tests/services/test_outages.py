@@ -11,7 +11,7 @@ from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, InvalidInputError, RefusedTransitionError
 from tellal.domain.messages import MessageState
-from tellal.domain.outages import OutageState
+from tellal.domain.outages import OutageCommand, OutageState
 from tellal.persistence.session import Sessions
 from tellal.services.house import House
 from tellal.services.outage_sayings import Change, Go, Review
@@ -181,7 +181,9 @@ async def test_commands_follow_the_transition_table(house: House, brand: Brand) 
         await resolved(house, brand, outage)
 
     async with house.sessions() as tx, tx.begin():
-        gone = await house.outages.dismiss(tx, brand=brand, outage_id=outage.id, by="ada")
+        gone = await house.outages.end(
+            tx, brand=brand, outage_id=outage.id, command=OutageCommand.DISMISS, by="ada"
+        )
     assert gone.state == OutageState.DISMISSED
     with pytest.raises(RefusedTransitionError):
         await change(house, brand, outage, reason="wind")

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, InvalidInputError
-from tellal.domain.outages import OutageState
+from tellal.domain.outages import OutageCommand, OutageState
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.outages import OutageSignalRow, WebhookCallRow
@@ -262,7 +262,9 @@ async def test_after_it_was_dismissed_it_takes_as_many_again(house: House, brand
     await many(house, brand, NEEDED - 1)
     [outage] = await running(house, brand)
     async with house.sessions() as tx, tx.begin():
-        await house.outages.dismiss(tx, brand=brand, outage_id=outage.id, by="ada")
+        await house.outages.end(
+            tx, brand=brand, outage_id=outage.id, command=OutageCommand.DISMISS, by="ada"
+        )
 
     again = await many(house, brand, NEEDED)
 

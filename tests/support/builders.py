@@ -43,6 +43,7 @@ async def a_customer(
     facts: Mapping[str, object] | None = None,
     consents: Mapping[Channel, str] | None = None,
     locale: str = "tr-TR",
+    timezone: str = "Europe/Istanbul",
 ) -> str:
     customer_id = new_id()
     await tx.execute(
@@ -52,7 +53,7 @@ async def a_customer(
             ref=ref,
             kind="individual",
             locale=locale,
-            timezone="Europe/Istanbul",
+            timezone=timezone,
             country="TR",
             first_name="",
             facts=dict(facts or {}),

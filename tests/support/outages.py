@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 
 from tellal.domain.customers import Brand
 from tellal.domain.messages import MessageState
+from tellal.domain.outages import OutageCommand
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.persistence.tables.outages import OutageNoticeRow
@@ -45,7 +46,9 @@ async def confirmed(
 
 async def resolved(house: House, brand: Brand, outage: OutageView) -> OutageView:
     async with house.sessions() as tx, tx.begin():
-        return await house.outages.resolve(tx, brand=brand, outage_id=outage.id, by="ada")
+        return await house.outages.end(
+            tx, brand=brand, outage_id=outage.id, command=OutageCommand.RESOLVE, by="ada"
+        )
 
 
 async def seen(house: House, brand: Brand, outage: OutageView) -> OutageView:

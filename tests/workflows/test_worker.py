@@ -32,6 +32,7 @@ from tellal.services.receipts import Receipts
 from tellal.services.webhooks import add_webhook, announce
 from tellal.settings import Settings
 from tellal.stack.temporal import Temporal
+from tellal.stories.populace import daylight
 from templates.environment import JinjaRenderer
 from tests.support.answering import Answering
 from tests.support.builders import a_brand, a_customer
@@ -201,6 +202,7 @@ async def test_an_outage_outlives_the_worker_and_tells_nobody_twice(
                 f"customer-{n}",
                 contacts={Channel.SMS: f"+9053500{n:05d}"},
                 facts={"customer.district": "tepebasi"},
+                timezone=daylight(office.clock.now()),
             )
     outage = await confirmed(office, brand)
 
