@@ -18,12 +18,14 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     Integer,
+    Interval,
     Row,
     String,
     all_,
     and_,
     bindparam,
     exists,
+    literal,
     literal_column,
     select,
     update,
@@ -87,11 +89,11 @@ _PICKED = (
         and_(_attempts.c.message_id == _messages.c.id, _attempts.c.n == _messages.c.attempt),
     )
     .where(
-        _messages.c.provider == bindparam("provider", type_=String()),
+        _messages.c.provider == bindparam("taken_by", type_=String()),
         # As the index has it.
         _messages.c.state == literal_column("'accepted'"),
         _messages.c.handed_at > bindparam("handed_since", type_=Instant()),
-        _messages.c.handed_at > _notices.c.stopped_at - _LATELY,
+        _messages.c.handed_at > _notices.c.stopped_at - literal(_LATELY, Interval()),
         _messages.c.reference != literal_column("''"),
         # Without receipts its person counts as told already, and an outcome is not taken back.
         _messages.c.receipts == Receipts.DELIVERY.value,
@@ -230,7 +232,7 @@ class Recalls:
         """Choose what is tried next and write down that it is."""
         now = self._clock.now()
         values = {
-            "provider": provider,
+            "taken_by": provider,
             "now": now,
             "stopped_since": now - _TRIED_FOR,
             "handed_since": now - _TRIED_FOR - _LATELY,
