@@ -4,13 +4,13 @@ The one place that knows every implementation; `tellal worker` starts it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
 import uvloop
 
-from activities.assembly import senders_of
+from activities.assembly import recalling_of, senders_of
 from activities.providers.netgsm.reports import NetgsmReports
 from activities.providers.simulated import Simulated
 from rules.decide import Decider
@@ -25,11 +25,13 @@ from tellal.exposition import listen, shown
 from tellal.metrics import EVENTS, LEDGER
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions, make_engine, make_sessions
+from tellal.ports import Sender
 from tellal.services.calling import Calling
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.leases import Leases
 from tellal.services.posting import LANE_CHANNEL
+from tellal.services.recalls import Recalls
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.report_polling import ReportPolling
 from tellal.services.shelf import Shelf
@@ -107,9 +109,10 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         parts = Serving(client, queue).parts(waiting, calling, stop)
         kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
+        back = _called_back(senders, house, stop)
         seen = _seen_from_outside(settings, stop)
         spared = {"memory": partial(spare_what_is_loaded, stop)}
-        await supervise({**parts, **kept, **asked, **seen, **spared}, stop)
+        await supervise({**parts, **kept, **asked, **back, **seen, **spared}, stop)
 
 
 def _asked_for_reports(
@@ -129,6 +132,20 @@ def _asked_for_reports(
         leases=Leases(house.sessions, house.clock),
     )
     return {"netgsm_reports": partial(until_stopped, polling.run, stop)}
+
+
+def _called_back(
+    senders: Mapping[str, Sender], house: House, stop: asyncio.Event
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return what calls messages of stopped rounds back from providers that give any back."""
+    recalls = Recalls(
+        recalling_of(senders),
+        sessions=house.sessions,
+        clock=house.clock,
+        progress=house.progress,
+        leases=Leases(house.sessions, house.clock),
+    )
+    return {"recalls": partial(recalls.run, stop)}
 
 
 def _told_to_the_public(

@@ -8,7 +8,7 @@ from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
 from activities.providers.twilio.whatsapp import TwilioWhatsApp
 from tellal.plugins import third_parties
-from tellal.ports import Sender
+from tellal.ports import Recalling, Sender
 from tellal.settings import Settings
 
 
@@ -50,3 +50,8 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
         senders.append(FcmPush(settings.fcm))
     ours = {sender.provider: sender for sender in senders}
     return ours | third_parties(settings)
+
+
+def recalling_of(senders: Mapping[str, Sender]) -> dict[str, Recalling]:
+    """Return those whose providers may give back what they have taken, by their names."""
+    return {name: sender for name, sender in senders.items() if isinstance(sender, Recalling)}

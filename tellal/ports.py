@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tellal.domain.channels import Channel, Receipts
 from tellal.domain.messages import HandOver, OutgoingMessage
@@ -47,6 +47,19 @@ class Sender(Protocol):
 
     async def close(self) -> None:
         """Give connections back."""
+        ...
+
+
+@runtime_checkable
+class Recalling(Protocol):
+    """What a sender can besides, if its provider gives back what it has not passed on yet."""
+
+    async def recall(self, reference: str) -> bool:
+        """Call back what the provider has taken under a reference, by one request at most.
+
+        True only if the provider says that it will not go out. Every other answer is False, and so
+        is none in time; what became of the message then, a receipt tells.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Protocol
 
 from tellal.clock import Clock, SystemClock
@@ -121,6 +121,18 @@ class Simulated:
         if answer.answer is Answer.REJECTED:
             return replace(answer, remedy=Remedy.RETRY)
         return answer
+
+    async def recall(self, reference: str) -> bool:
+        """Give back what this process has taken and not told of yet; its receipt is never told.
+
+        What was taken for a silent address is not known any more.
+        """
+        left = [one for one in self._due if one.receipt.reference != reference]
+        if len(left) == len(self._due):
+            return False
+        heapify(left)
+        self._due = left
+        return True
 
     async def close(self) -> None:
         """Tell at once what was to be told later, and end; what nobody can take now is lost."""

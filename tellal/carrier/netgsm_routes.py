@@ -107,12 +107,17 @@ class NetgsmCounter:
                 self.book.add(
                     _entry(request, job, text, now, answer=code or fault.fault, told=told)
                 )
+        return await self._answer_badly(request, fault)
+
+    async def _answer_badly(self, request: Request, fault: Fault) -> Response:
+        status = _HTTP.get(fault.fault, _REFUSED)
         if fault.fault in HELD:
             return await hold(request, self.settings.hang_s)
         if fault.fault in TORN:
             return tear(request)
         if fault.fault is FaultKind.UNAVAILABLE_PAGE:
             return HTMLResponse("<html><h1>503 Service Unavailable</h1></html>", status)
+        code = _CODES.get(fault.fault) or fault.code
         raise NetgsmRefusalError(code, status=status, retry_after=fault.retry_after)
 
     def _accept(
@@ -149,7 +154,10 @@ class NetgsmCounter:
         return JSONResponse({"code": "00", "jobs": jobs, "description": "success"})
 
     async def cancel(self, request: Request) -> Response:
-        """Call a job back that was to be sent later; others are not found (60)."""
+        """Call a job back that was to be sent later; others are not found (60).
+
+        Faults of hand-overs hit this, too: after some of them it is called back all the same.
+        """
         self._authenticate(request)
         job = str((await document_of(request)).get("jobid") or "")
         if not job:
@@ -162,8 +170,13 @@ class NetgsmCounter:
         ]
         if not waiting:
             raise NetgsmRefusalError("60")
-        for text in waiting:
-            self.delivery.cancel(text)
+        entry = waiting[0].entry
+        fault = self.faults.of_request(channel=Channel.SMS, to=entry.to, text=entry.text)
+        if fault is None or fault.fault in AFTER_ACCEPT:
+            for text in waiting:
+                self.delivery.cancel(text)
+        if fault is not None:
+            return await self._answer_badly(request, fault)
         return JSONResponse({"code": "00", "jobid": job, "description": "canceled"})
 
     def clear(self) -> None:

@@ -34,6 +34,8 @@ _outcomes = table(OutcomeRow)
 _GRACE = timedelta(seconds=1)
 """Added to every wait, so that the ledger's own clock has surely passed the instant."""
 
+_MAY_ARRIVE = HANDED_OVER | {MessageState.UNKNOWN}
+
 
 BookOf = Callable[[str], Awaitable[Rulebook | None]]
 
@@ -145,7 +147,7 @@ class Look:
         """Go on along the recorded plan: asking again may stop, defer or skip, never add."""
         latest = messages[-1]
         if self.stopped:
-            return await self._close_stopped(MessageState(latest.state))
+            return await self._close_stopped(messages)
         answer = await self._ask(tries=latest.try_no)
         decision = answer.decision
         if decision.verdict is Verdict.SUPPRESS:
@@ -158,9 +160,13 @@ class Look:
                 return await self._post(answer, step, index, self.outcome.tries)
         return await self._after_failure(messages)
 
-    async def _close_stopped(self, latest: MessageState) -> Step:
+    async def _close_stopped(self, messages: Sequence[Row[Any]]) -> Step:
+        latest = MessageState(messages[-1].state)
         if latest is MessageState.CANCELLED:
-            return await self._close_without_success(OutcomeState.CANCELLED, "stopped")
+            # He may have one that went before it.
+            may_arrive = any(message.state in _MAY_ARRIVE for message in messages)
+            state = OutcomeState.UNKNOWN if may_arrive else OutcomeState.CANCELLED
+            return await self._close_without_success(state, "stopped")
         lost = latest in LOST
         return await self._close_without_success(
             OutcomeState.FAILED if lost else OutcomeState.UNKNOWN, "stopped"

@@ -4,15 +4,18 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from netgsm import Netgsm
 from pydantic import SecretStr
 
 from activities.providers.netgsm.sms import NetgsmSms
 from tellal.domain.channels import Channel, Lane, MessageClass, Receipts, RecipientType
 from tellal.domain.messages import Answer, OutgoingMessage, Remedy
 from tellal.ids import new_id
+from tellal.ports import Recalling
 from tellal.settings import NetgsmSettings
 from tests.support.answering import Answering
 from tests.support.carrier import WHATEVER_GOES_WRONG, CarrierProbe, free_port
@@ -266,3 +269,97 @@ async def test_texts_go_side_by_side_one_request_each(
     assert {answer.answer for answer in answers} == {Answer.ACCEPTED}
     assert len({answer.reference for answer in answers}) == 50
     assert carrier.requests() == 50
+
+
+# ---------------------------------------------------------------- calling back
+
+
+def a_job_for_later(carrier: CarrierProbe, to: str = TO) -> str:
+    """Have NetGSM keep a text for an hour, as its own client does; return its job."""
+    account = carrier.account
+    client = Netgsm(account.netgsm_usercode, account.netgsm_password, api_url=carrier.url)
+    later = (datetime.now(UTC) + timedelta(hours=1)).astimezone(ZoneInfo("Europe/Istanbul"))
+    answer = client.sms.send(
+        msgheader="BANKA",
+        messages=[{"msg": "Elektrik kesintisi", "no": to.removeprefix("+90")}],
+        startdate=later.strftime("%d%m%Y%H%M"),
+        iysfilter="0",
+    )
+    return str(answer["jobid"])
+
+
+async def test_what_it_still_keeps_is_called_back(sms: NetgsmSms, carrier: CarrierProbe) -> None:
+    recalling: Recalling = sms
+    job = a_job_for_later(carrier)
+
+    first = await recalling.recall(job)
+    again = await recalling.recall(job)
+
+    assert (first, again) == (True, False)
+    assert [entry["status"] for entry in carrier.book(to=TO)] == ["canceled"]
+
+
+async def test_what_it_has_begun_to_send_is_not(sms: NetgsmSms, carrier: CarrierProbe) -> None:
+    sent = await sms.send(a_text())
+
+    assert not await sms.recall(sent.reference)
+    assert [entry["status"] for entry in carrier.book(to=TO)] != ["canceled"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "429",
+        "500_before_accept",
+        "500_after_accept",
+        "503_html",
+        "hang",
+        "hang_after_accept",
+        "reset",
+        "reset_after_accept",
+    ],
+)
+async def test_nothing_but_its_word_counts_and_it_is_asked_once(
+    sms: NetgsmSms, carrier: CarrierProbe, fault: str
+) -> None:
+    await sms.send(a_text(address="+905320000000"))  # the next one reuses this connection
+    job = a_job_for_later(carrier)
+    carrier.fault(fault, {"to": TO})
+
+    assert not await sms.recall(job)
+
+    [listed] = carrier.http.get("/_carrier/faults").raise_for_status().json()
+    assert listed["fired"] == 1
+    cancelled = [entry["status"] == "canceled" for entry in carrier.book(to=TO)]
+    assert cancelled == [fault.endswith("after_accept")]
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "is_back"),
+    [
+        pytest.param(200, {"code": "00", "jobid": "1"}, True, id="cancelled"),
+        pytest.param(200, {"code": "60"}, False, id="no such job, with a success"),
+        pytest.param(406, {"code": "00"}, False, id="a refusal that says done"),
+        pytest.param(200, None, False, id="no document"),
+        pytest.param(302, {"code": "00"}, False, id="somebody on the way"),
+    ],
+)
+async def test_only_a_clear_yes_is_one(status: int, document: object, is_back: bool) -> None:
+    async with Answering(status, document) as server:
+        sender = NetgsmSms(NetgsmSettings(usercode="u", base_url=server.url))
+        given = await sender.recall("1234")
+        await sender.close()
+
+    [request] = server.requests
+    assert given is is_back
+    assert request.path_and_query == "/sms/rest/v2/cancel"
+    assert json.loads(request.body) == {"jobid": "1234"}
+
+
+@pytest.mark.parametrize("base_url", ["", "ftp://127.0.0.1"])
+async def test_nothing_is_called_back_where_nobody_is(base_url: str) -> None:
+    address = base_url or f"http://127.0.0.1:{free_port()}"
+    sender = NetgsmSms(NetgsmSettings(usercode="u", base_url=address))
+
+    assert not await sender.recall("1234")
+    await sender.close()

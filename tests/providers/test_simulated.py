@@ -13,7 +13,7 @@ from tellal.domain.channels import Channel, Lane, MessageClass, Receipts
 from tellal.domain.messages import Answer, HandOver, MessageState, OutgoingMessage, Receipt, Remedy
 from tellal.domain.simulation import MAIL_DOMAIN, Fate
 from tellal.ids import new_id
-from tellal.ports import Sender
+from tellal.ports import Recalling, Sender
 from tests.support.waiting import until
 
 BRISK = Pace(soon=timedelta(milliseconds=20), slow=timedelta(milliseconds=200))
@@ -236,3 +236,38 @@ async def test_what_was_never_taken_is_to_be_handed_over_again(
 
     assert found is not None
     assert (found.answer, found.remedy) == (Answer.REJECTED, Remedy.RETRY)
+
+
+async def test_what_is_called_back_in_time_is_never_told(inbox: Inbox) -> None:
+    sender = Simulated(inbox.put, pace=HOURS)
+    recalling: Recalling = sender
+    answers = [await sender.send(a_mail(fate)) for fate in (Fate.SLOW, Fate.DELIVERED, Fate.SLOW)]
+
+    back = [await recalling.recall(answers[1].reference) for _ in range(2)]
+    await sender.close()
+
+    assert back == [True, False]
+    assert [one.reference for one in inbox.receipts] == [answers[0].reference, answers[2].reference]
+
+
+async def test_what_was_told_or_is_silent_is_not_called_back(
+    simulated: Simulated, inbox: Inbox
+) -> None:
+    told = await simulated.send(a_mail())
+    silent = await simulated.send(a_mail(Fate.SILENT))
+    await until(lambda: inbox.heard(1))
+
+    assert not await simulated.recall(told.reference)
+    assert not await simulated.recall(silent.reference)
+
+
+async def test_a_brisk_receipt_comes_after_what_it_waited_behind_was_called_back(
+    simulated: Simulated, inbox: Inbox
+) -> None:
+    first, second = await simulated.send(a_mail()), await simulated.send(a_mail(Fate.SLOW))
+    await asyncio.sleep(0)  # the first one is waited for by now
+
+    assert await simulated.recall(first.reference)
+
+    await until(lambda: inbox.heard(1))
+    assert [one.reference for one in inbox.receipts] == [second.reference]

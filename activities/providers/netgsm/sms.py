@@ -22,6 +22,8 @@ from tellal.settings import NetgsmSettings
 
 _PROVIDER = "netgsm"
 _SEND = "/sms/rest/v2/send"
+_CANCEL = "/sms/rest/v2/cancel"
+_CANCELLED = "00"
 _TURKISH_MOBILE = re.compile(r"\+90(5\d{9})")
 _TURKEY = ZoneInfo("Europe/Istanbul")
 """NetGSM's dates have no zone; they are Turkey's."""
@@ -92,6 +94,18 @@ class NetgsmSms:
         """Return None: see `looks_up`."""
         del message, since
         return None
+
+    async def recall(self, reference: str) -> bool:
+        """Cancel a job.
+
+        NetGSM documents that for jobs which are to be sent later; of one that it has begun to send
+        it says that there is none (60).
+        """
+        try:
+            reply = await self._transport.post(_CANCEL, {"jobid": reference})
+        except (*LOST, *UNSENDABLE):
+            return False
+        return reply.succeeded and reply.code == _CANCELLED
 
     async def close(self) -> None:
         """Give the connections back."""

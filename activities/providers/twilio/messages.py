@@ -120,7 +120,11 @@ class Messages:
 
 
 class OverTwilio:
-    """What every channel over Twilio has in common."""
+    """What every channel over Twilio has in common.
+
+    Nothing can be called back: Twilio cancels only what is `scheduled` with it (else its error
+    30409), and what we hand over is to go out at once.
+    """
 
     def __init__(self, settings: TwilioSettings, *, status_callback_url: str) -> None:
         """Take the account and the address of our callbacks (public, without a query)."""

@@ -188,7 +188,10 @@ class MessageRow(SQLModel, table=True):
 
 
 class AttemptRow(SQLModel, table=True):
-    """One call to a provider: committed before it is made, completed when it is answered."""
+    """One call to a provider: committed before it is made, completed when it is answered.
+
+    `recall_at` is when the provider was asked to give the message back, committed before it was.
+    """
 
     __tablename__ = "attempts"
     __table_args__ = (UniqueConstraint("message_id", "n"),)
@@ -203,6 +206,7 @@ class AttemptRow(SQLModel, table=True):
     code: str = ""
     reference: str = ""
     answered_at: datetime | None = Field(default=None, sa_type=Instant)
+    recall_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class ReceiptRow(SQLModel, table=True):

@@ -71,6 +71,7 @@ def upgrade() -> None:
     op.create_index("outages_that_take_down", "outages", ["brand_id"], postgresql_where=_TAKEN_DOWN)
     op.create_index("outages_running", "outages", ["brand_id", "state"], postgresql_where=_RUNNING)
     op.add_column("causes", _text("stopped_for"))
+    op.add_column("attempts", _instant("recall_at", nullable=True))
     op.create_index("causes_stopped", "causes", ["id"], postgresql_where=_STOPPED)
     op.create_table(
         "outage_entries",
@@ -212,6 +213,7 @@ def downgrade() -> None:
         op.drop_table(table)
     op.drop_index("causes_stopped", table_name="causes")
     op.drop_column("causes", "stopped_for")
+    op.drop_column("attempts", "recall_at")
     op.drop_index("outages_running", table_name="outages")
     op.drop_index("outages_that_take_down", table_name="outages")
     op.create_index(
