@@ -11,12 +11,13 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from tellal.cli.persons import Who
     from tellal.domain.customers import Brand
     from tellal.services.outage_office import OutageOffice
     from tellal.services.outage_views import OutageView
 
 T = TypeVar("T")
-Work = Callable[["AsyncSession", "OutageOffice", "Brand", str], Awaitable[T]]
+Work = Callable[["AsyncSession", "OutageOffice", "Brand", "Who"], Awaitable[T]]
 
 outage = typer.Typer(help="Outages: declared, confirmed, updated, resolved.", no_args_is_help=True)
 
@@ -84,7 +85,7 @@ def declare(
     """Declare a failure or planned works; as yet nobody is told."""
 
     async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "OutageView":
         from tellal.services.outage_presets import declaration_of
 
@@ -105,7 +106,7 @@ def declare(
         }
         said = {name: value for name, value in said.items() if value}
         declared = declaration_of(office.incidents, of, preset, said, now=now, simulated=exercise)
-        return await office.outages.declare(tx, brand=of, said=declared, by=who)
+        return await office.outages.declare(tx, brand=of, said=declared, by=who.name)
 
     _show(brand, by, key, work, reckoned=True)
 
@@ -115,7 +116,7 @@ def plan(outage_id: Id, *, brand: BrandName, by: By = "", key: As = "") -> None:
     """Show whom each channel would reach in time, at which cost, and what is chosen."""
 
     async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "OutageView":
         del who
         return await office.outages.plan(tx, brand=of, outage_id=outage_id)
@@ -128,10 +129,10 @@ def show(outage_id: Id, *, brand: BrandName, text: Text = None, by: By = "", key
     """Show a holding line of a suspicion on public channels; nobody is told directly."""
 
     async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "OutageView":
         return await office.outages.show(
-            tx, brand=of, outage_id=outage_id, text=_texts(text), by=who
+            tx, brand=of, outage_id=outage_id, text=_texts(text), by=who.name
         )
 
     _show(brand, by, key, work)
@@ -161,8 +162,9 @@ def confirm(
     """Confirm a failure, or announce planned works: those affected are told from now on."""
 
     async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "OutageView":
+        from tellal.domain.errors import DeniedError
         from tellal.domain.outages import OutageKind
         from tellal.services.outage_sayings import Go
 
@@ -170,28 +172,22 @@ def confirm(
             channels=dict(_pair(one, "CHANNEL=WHOM") for one in channel or ()),
             reason=reason,
             break_glass=break_glass,
+            person=who.person,
             text=_texts(text),
         )
         found = await office.outages.view(tx, of.id, outage_id)
         planned = found.kind == OutageKind.PLANNED
         command = office.outages.announce if planned else office.outages.confirm
-        done = await command(tx, brand=of, outage_id=outage_id, go=go, by=who)
-        if not key and not break_glass and (found.waits_for_approval or done.waits_for_approval):
-            _ask_for_a_key()
-        return done
+        try:
+            return await command(tx, brand=of, outage_id=outage_id, go=go, by=who.name)
+        except DeniedError as error:
+            if error.code == "personal_key_needed":
+                error.hint = (
+                    "show yours in TELLAL_KEY or after --as; in an emergency say --break-glass"
+                )
+            raise
 
     _show(brand, by, key, work)
-
-
-def _ask_for_a_key() -> None:
-    """Refuse a word that counts as one of two: anybody can write another's name after --by."""
-    from tellal.domain.errors import DeniedError
-
-    raise DeniedError(
-        "so many people are told on the word of two persons, each with his own key",
-        code="no_key",
-        hint="show yours in TELLAL_KEY or after --as",
-    )
 
 
 @outage.command("update")
@@ -212,7 +208,7 @@ def update(
     """Say what is new; those affected hear of it only if it matters to them."""
 
     async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "OutageView":
         from tellal.services.outage_sayings import Change
 
@@ -227,7 +223,9 @@ def update(
             reason=reason or None,
             text=_texts(text),
         )
-        return await office.outages.update(tx, brand=of, outage_id=outage_id, change=change, by=who)
+        return await office.outages.update(
+            tx, brand=of, outage_id=outage_id, change=change, by=who.name
+        )
 
     _show(brand, by, key, work)
 
@@ -262,7 +260,7 @@ def _end(
     """End an outage by a command; planned works that are resolved are completed."""
 
     async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "OutageView":
         from tellal.domain.outages import OutageCommand, OutageKind
 
@@ -271,7 +269,7 @@ def _end(
         if command is OutageCommand.RESOLVE and found.kind == OutageKind.PLANNED:
             command = OutageCommand.COMPLETE
         return await office.outages.end(
-            tx, brand=of, outage_id=outage_id, command=command, by=who, text=_texts(text)
+            tx, brand=of, outage_id=outage_id, command=command, by=who.name, text=_texts(text)
         )
 
     _show(brand, by, key, work)
@@ -290,12 +288,14 @@ def reopen(
     """Open a failure again that was thought to be over; those affected are told anew."""
 
     async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "OutageView":
         from tellal.services.outage_sayings import Change
 
         change = Change(expected_end=_moment(until, of, office.clock.now()), text=_texts(text))
-        return await office.outages.reopen(tx, brand=of, outage_id=outage_id, change=change, by=who)
+        return await office.outages.reopen(
+            tx, brand=of, outage_id=outage_id, change=change, by=who.name
+        )
 
     _show(brand, by, key, work)
 
@@ -314,12 +314,12 @@ def review(
     """Write down what was learnt; every outage needs it when it is over."""
 
     async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "OutageView":
         from tellal.services.outage_sayings import Review
 
         said = Review(what_happened=happened, what_was_late=late, what_changes=changes)
-        await office.outages.review(tx, brand=of, outage_id=outage_id, said=said, by=who)
+        await office.outages.review(tx, brand=of, outage_id=outage_id, said=said, by=who.name)
         return await office.outages.view(tx, of.id, outage_id)
 
     _show(brand, by, key, work)
@@ -330,7 +330,7 @@ def view(outage_id: Id, *, brand: BrandName, by: By = "", key: As = "") -> None:
     """Show an outage with everything that was done to it."""
 
     async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "OutageView":
         del who
         for entry in await office.outages.history(tx, of.id, outage_id):
@@ -349,7 +349,7 @@ def list_outages(
     """List outages with how long each has lasted since the first signal."""
 
     async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "list[OutageView]":
         del who
         found: list[OutageView] = []
@@ -374,7 +374,7 @@ def presets(*, brand: BrandName) -> None:
     """List what the brand may declare in one line."""
 
     async def work(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "list[str]":
         from tellal.services.outage_presets import preset_views
 
@@ -395,7 +395,7 @@ def _show(
     from tellal.cli.outage_words import lines
 
     async def shown(
-        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: str
+        tx: "AsyncSession", office: "OutageOffice", of: "Brand", who: "Who"
     ) -> "list[str]":
         return list(lines(await work(tx, office, of, who), of, reckoned=reckoned))
 
@@ -451,7 +451,7 @@ def _do(brand: str, by: str, key: str, work: "Work[T]") -> T:
     from rules.incident_files import load_incidents
     from rules.routing import load_routes
     from tellal.cli.in_force import with_rules_in_force
-    from tellal.cli.persons import person_of
+    from tellal.cli.persons import Who, who_shows
     from tellal.cli.who import who
     from tellal.clock import SystemClock
     from tellal.services.brands import find_brand
@@ -464,9 +464,9 @@ def _do(brand: str, by: str, key: str, work: "Work[T]") -> T:
 
     async def for_brand(tx: "AsyncSession", books: RulebookHolder, shelf: Shelf) -> T:
         found = await find_brand(tx, brand)
-        name = who(by)
+        acts = Who(who(by))
         if key:
-            name = await person_of(tx, key, found, Scope.OUTAGES_WRITE)
+            acts = await who_shows(tx, key, found, Scope.OUTAGES_WRITE)
         office = outage_office(
             books=books,
             renderer=shelf,
@@ -474,6 +474,6 @@ def _do(brand: str, by: str, key: str, work: "Work[T]") -> T:
             incidents=load_incidents(settings.incidents),
             clock=SystemClock(),
         )
-        return await work(tx, office, found, name)
+        return await work(tx, office, found, acts)
 
     return with_rules_in_force(settings, for_brand)

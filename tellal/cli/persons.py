@@ -1,5 +1,6 @@
 """Says whose word a command is when he shows his own key."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,8 +10,16 @@ if TYPE_CHECKING:
     from tellal.services.keys import Scope
 
 
-async def person_of(tx: "AsyncSession", key: str, brand: "Brand", scope: "Scope") -> str:
-    """Return the person whom a key belongs to, or its name if it is nobody's own.
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who acts: as the ledger names him, and the person whose own key was shown, if one was."""
+
+    name: str
+    person: str = ""
+
+
+async def who_shows(tx: "AsyncSession", key: str, brand: "Brand", scope: "Scope") -> Who:
+    """Return whose key it is; one that is nobody's own goes by its name.
 
     Raises:
         DeniedError: It does not work, is another brand's, or may not do this.
@@ -26,4 +35,4 @@ async def person_of(tx: "AsyncSession", key: str, brand: "Brand", scope: "Scope"
     if scope not in caller.key.scopes:
         raise DeniedError(f"this key lacks the scope {scope.value}")
     await show_use(tx, caller.key.id, at=now)
-    return caller.key.person or caller.key.name
+    return Who(caller.key.person or caller.key.name, caller.key.person)

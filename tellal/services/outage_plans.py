@@ -24,6 +24,7 @@ Plan = Mapping[str, Any]
 
 _GOOD_FOR = timedelta(minutes=15)
 _MADE_FOR = "made_for"
+_BREADTH = {Chosen.NOBODY: 0, Chosen.PRIORITY: 1, Chosen.EVERYBODY: 2}
 
 
 class OutagePlans:
@@ -61,6 +62,9 @@ def overridden(
 ) -> Plan:
     """Return a plan with channels told as an operator wants, against the arithmetic.
 
+    What is told beyond the plan is told to all whom the rules would speak to at most; so many may
+    need a second person's word.
+
     Raises:
         InvalidInputError: There is no such channel or choice, the kind has no priority part, or no
             reason is given.
@@ -69,7 +73,8 @@ def overridden(
         raise InvalidInputError(
             "the plan is overridden, and nobody says why", field="reason", hint="say why"
         )
-    chosen = {one["channel"]: Chosen(one["chosen"]) for one in plan["channels"]}
+    planned = {one["channel"]: Chosen(one["chosen"]) for one in plan["channels"]}
+    chosen = dict(planned)
     for channel, whom in wanted.items():
         if channel not in set(Channel):
             known = ", ".join(Channel)
@@ -89,7 +94,13 @@ def overridden(
         parts.append({"name": "priority", "segment": segment, "channels": first})
     if everybody:
         parts.append({"name": "everybody", "segment": within, "channels": everybody})
-    return {**plan, "parts": parts, "overridden": {**wanted}, "reason": reason}
+    more: dict[str, object] = {"parts": parts, "overridden": {**wanted}, "reason": reason}
+    nobody = Chosen.NOBODY
+    if any(_BREADTH[whom] > _BREADTH[planned.get(one, nobody)] for one, whom in chosen.items()):
+        above = plan["approval_above"]
+        needed = plan["needs_approval"] or (above is not None and plan["reachable"] > above)
+        more |= {"told": plan["reachable"], "needs_approval": needed}
+    return {**plan, **more}
 
 
 def channels_of(plan: Plan) -> frozenset[str]:

@@ -65,12 +65,14 @@ class Go:
 
     `channels` overrides the plan (channel → everybody, priority or nobody) with a `reason`, which
     also excuses an announcement that comes too late. `break_glass` says why nobody else is waited
-    for, in a declared emergency; it is looked at afterwards.
+    for, in a declared emergency; it is looked at afterwards. `person` is whose word it is, if he
+    has shown a key of his own: only such a word counts as one of two.
     """
 
     channels: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
     break_glass: str = ""
+    person: str = ""
     text: Mapping[str, str] = field(default_factory=dict)
 
 

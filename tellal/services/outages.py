@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.clock import Clock
 from tellal.domain.customers import Brand
-from tellal.domain.errors import ConflictError
+from tellal.domain.errors import ConflictError, DeniedError, RefusedTransitionError
 from tellal.domain.incidents import IncidentKind
 from tellal.domain.outages import (
     ENDED,
@@ -113,7 +113,7 @@ class Outages:
         """
         row = await find(tx, brand.id, outage_id, lock=True)
         if OutageState(row.state) in ENDED:
-            raise ConflictError(f"the outage is {row.state}", code=f"already_{row.state}")
+            raise RefusedTransitionError(f"the outage is {row.state}", code=f"already_{row.state}")
         act = self._act(tx, brand, row)
         row = await self._planned(act, row)
         hints = self._checks.hints(brand, act.kind, row, act.now)
@@ -151,6 +151,7 @@ class Outages:
             NotFoundError: The brand has no such outage.
             RefusedTransitionError: It is not suspected (any more).
             ConflictError: The same person asked for it.
+            DeniedError: Two persons are needed, and no key of a person's own was shown.
             InvalidInputError: A text message is planned and nobody said what people can do
                 meanwhile (B12), or the plan is overridden without a reason.
         """
@@ -167,6 +168,7 @@ class Outages:
             NotFoundError: The brand has no such outage.
             RefusedTransitionError: It is no draft.
             ConflictError: The same person asked for it.
+            DeniedError: Two persons are needed, and no key of a person's own was shown.
             InvalidInputError: It has no times, comes later than the sector's rules say and no
                 reason is given, or lacks what `confirm` asks for.
         """
@@ -199,17 +201,24 @@ class Outages:
         if go.channels:
             body["channels"] = dict(go.channels)
         if plan["needs_approval"] and not go.break_glass:
+            if not go.person:
+                raise DeniedError(
+                    "so many people are told on the word of two persons, each with his own key",
+                    code="personal_key_needed",
+                    hint="show a key that is a person's own, or in a declared emergency say "
+                    "break_glass and why",
+                )
             if not before.asked_by:
-                row = await written(tx, before, asked_by=by or "?", plan=dict(plan))
+                row = await written(tx, before, asked_by=go.person, plan=dict(plan))
                 await enter(act, row, "ask", by=by, body=body, shown=False)
                 why = (
                     f"{plan['told']} people are affected, so a second person has to confirm it; "
                     "in a declared emergency say break_glass and why"
                 )
                 return await view(tx, row, now, why=why)
-            if before.asked_by == (by or "?"):
+            if before.asked_by == go.person:
                 raise ConflictError(
-                    f"{by or 'the same person'} asked for it, so somebody else has to confirm it",
+                    f"{go.person} asked for it, so somebody else has to confirm it",
                     code="second_person",
                     hint="have another person confirm it with his own key",
                 )
@@ -240,7 +249,8 @@ class Outages:
         Raises:
             NotFoundError: The brand has no such outage.
             RefusedTransitionError: It is over.
-            ConflictError: Nothing is new (B13).
+            ConflictError: Nothing is new (B13), or a wider scope holds more people than the one
+                person who confirmed it may have told.
             InvalidInputError: What it says does not fit.
         """
         before = await find(tx, brand.id, outage_id, lock=True)
@@ -318,14 +328,15 @@ class Outages:
         Raises:
             NotFoundError: The brand has no such outage.
             RefusedTransitionError: It is not resolved.
+            ConflictError: As `update` says of a wider scope.
         """
-        row = await self._moved(tx, brand.id, outage_id, OutageCommand.REOPEN)
-        act = self._act(tx, brand, row)
-        await rounds.stop(tx, row.id, code="reopened", now=act.now)
-        values = new_values(row, change)
-        row = await written(tx, row, resolved_at=None, reviewed_at=None, **values)
+        before = await self._moved(tx, brand.id, outage_id, OutageCommand.REOPEN)
+        act = self._act(tx, brand, before)
+        await rounds.stop(tx, before.id, code="reopened", now=act.now)
+        values = new_values(before, change)
+        row = await written(tx, before, resolved_at=None, reviewed_at=None, **values)
         await self._checks.check(brand, act.kind, row)
-        row = await self._planned(act, row)
+        row = await self._replanned(act, before=before, row=row)
         self._checks.may_be_told(row, row.plan)
         await begin_round(act, row, NoticeKind.NOTICE)
         body = {name: plain(value) for name, value in values.items()}
@@ -341,9 +352,7 @@ class Outages:
             NotFoundError: The brand has no such outage.
             ConflictError: It is not over, or nobody has said so.
         """
-        row = await find(tx, brand.id, outage_id, lock=True)
-        if OutageState(row.state) not in ENDED:
-            raise ConflictError(f"the outage is {row.state}, not over", code="not_over")
+        row = await _over(tx, brand.id, outage_id)
         act = self._act(tx, brand, row)
         ids = await answered(tx, row.id, refs, act.now)
         if not ids:
@@ -361,9 +370,7 @@ class Outages:
             NotFoundError: The brand has no such outage.
             ConflictError: It is not over, or was reviewed already.
         """
-        row = await find(tx, brand.id, outage_id, lock=True)
-        if OutageState(row.state) not in ENDED:
-            raise ConflictError(f"the outage is {row.state}, not over", code="not_over")
+        row = await _over(tx, brand.id, outage_id)
         if row.reviewed_at is not None:
             raise ConflictError("the outage was reviewed already", code="already_reviewed")
         act = self._act(tx, brand, row)
@@ -488,13 +495,13 @@ class Outages:
     async def _tell_update(self, act: Act, *, before: Row[Any], row: Row[Any]) -> str:
         """Tell those affected if it matters; return in words why not, empty if they are told."""
         if is_material(act.kind, before, row, act.now):
-            row = await self._planned(act, row)
+            row = await self._replanned(act, before=before, row=row)
             self._checks.may_be_told(row, row.plan)
             await rounds.stop(act.tx, row.id, code="superseded", now=act.now)
             told = await begin_round(act, row, NoticeKind.UPDATE)
             return "" if told else _ONLY_PUBLIC
         if (before.areas, before.segment) != (row.areas, row.segment):
-            row = await self._planned(act, row)
+            row = await self._replanned(act, before=before, row=row)
             await self._widen(act, row)
             return ""
         return "nothing of it matters enough to those affected; public channels show it"
@@ -521,6 +528,19 @@ class Outages:
         """Make the plan of an outage as it stands now, and keep it with it."""
         plan = await self._plans.make(act.tx, act.brand, act.kind, row, act.now)
         return await written(act.tx, row, plan=dict(plan))
+
+    async def _replanned(self, act: Act, *, before: Row[Any], row: Row[Any]) -> Row[Any]:
+        """Make the plan of an outage whose word was given before; a wider one needs a new word."""
+        row = await self._planned(act, row)
+        one_word = not before.asked_by and not before.broke_glass
+        wider = (before.areas, before.segment) != (row.areas, row.segment)
+        if one_word and wider and row.plan["needs_approval"]:
+            raise ConflictError(
+                f"{row.plan['told']} people would be told now, which takes two persons' word",
+                code="second_person",
+                hint="declare what is new as an outage of its own, and have it confirmed by two",
+            )
+        return row
 
     def _act(self, tx: AsyncSession, brand: Brand, row: Row[Any]) -> Act:
         kind = self._checks.kind(row.incident)
@@ -560,6 +580,14 @@ async def answered(
     ids = [row.id for row in rows]
     await tx.execute(update(signals).where(signals.c.id.in_(ids)).values(answered_at=now))
     return tuple(sorted({row.customer_id for row in rows}))
+
+
+async def _over(tx: AsyncSession, brand_id: str, outage_id: str) -> Row[Any]:
+    """Lock an outage that is over."""
+    row = await find(tx, brand_id, outage_id, lock=True)
+    if OutageState(row.state) not in ENDED:
+        raise ConflictError(f"the outage is {row.state}, not over", code="not_over")
+    return row
 
 
 async def _says_something_new(tx: AsyncSession, row: Row[Any], text: Mapping[str, str]) -> bool:

@@ -35,7 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tellal.clock import Clock
 from tellal.domain.channels import Receipts
 from tellal.domain.messages import HANDED_OVER, UNSENT, MessageState, OutcomeState
-from tellal.domain.outages import NoticeKind
+from tellal.domain.outages import TELLS_OF_IT, NoticeKind
 from tellal.ids import new_id
 from tellal.persistence.bulk import among
 from tellal.persistence.columns import Instant, table
@@ -45,8 +45,8 @@ from tellal.persistence.tables.outages import OutageNoticeRow
 from tellal.ports import Recalling
 from tellal.services.leases import Leases
 from tellal.services.moves import Move
-from tellal.services.outage_rounds import STOPPED, TELLS_OF_IT
 from tellal.services.progress import Progress
+from tellal.services.round_reading import STOPPED
 from tellal.supervision import rest
 
 _messages = table(MessageRow)

@@ -308,10 +308,11 @@ async def test_a_declaration_that_is_repeated_with_its_key_is_one(distributor: T
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """Ada and Bob, operators of one brand, each with a key of their own."""
+    """Ada and Bob, operators of one brand, each with a key of their own, and a key of nobody's."""
 
     ada: Tenant
     bob: Tenant
+    shared: Tenant
 
 
 @pytest.fixture
@@ -331,7 +332,7 @@ async def people(distributor: Tenant, served: Served) -> AsyncIterator[People]:
                 )
             client = await held.enter_async_context(served.client(token))
             found[name] = replace(distributor, key=key, token=token, client=client)
-        yield People(**found)
+        yield People(**found, shared=distributor)
 
 
 async def crowded(served: Served, outage: Mapping[str, Any]) -> None:
@@ -346,10 +347,12 @@ async def test_above_the_threshold_a_second_person_confirms(people: People, serv
     outage = await declared(people.ada)
     await crowded(served, outage)
 
+    shared = await give(people.shared, outage, "confirm")
     asked = await done(people.ada, outage, "confirm")
     alone = await give(people.ada, outage, "confirm")
     confirmed = await done(people.bob, outage, "confirm")
 
+    assert (shared.status_code, shared.json()["code"]) == (403, "personal_key_needed")
     assert (asked["state"], asked["waits_for_approval"]) == ("suspected", "ada@edas.example")
     assert "60000 people" in asked["told_nobody_why"]
     assert (alone.status_code, alone.json()["code"]) == (409, "second_person")

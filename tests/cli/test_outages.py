@@ -36,7 +36,7 @@ Outage = Callable[..., Said]
 
 @pytest.fixture
 async def keys(sessions: Sessions) -> dict[str, str]:
-    """A distributor with three people in Tepebaşı, and the keys of Ada, Bob and a visitor."""
+    """Three people in Tepebaşı, and the keys of Ada, of Bob, and of nobody in person."""
     tokens = {}
     async with sessions() as tx, tx.begin():
         brand = await a_brand(tx, NAME)
@@ -48,7 +48,8 @@ async def keys(sessions: Sessions) -> dict[str, str]:
             _, tokens[name] = await create_key(
                 tx, brand.id, name, (), now=now, person=f"{name}@x.example", roles=[Role.OPERATOR]
             )
-        _, tokens["wall"] = await create_key(tx, brand.id, "wall", [Scope.OUTAGES_READ], now=now)
+        for name, scope in {"wall": Scope.OUTAGES_READ, "system": Scope.OUTAGES_WRITE}.items():
+            _, tokens[name] = await create_key(tx, brand.id, name, [scope], now=now)
     return tokens
 
 
@@ -289,6 +290,7 @@ async def test_two_persons_with_keys_of_their_own_tell_more_people_than_one_may(
     outage_id = id_of(declared)
     anybody = give("confirm", outage_id, "--by", "Ada")
     wall = give("confirm", outage_id, "--as", keys["wall"])
+    system = give("confirm", outage_id, "--as", keys["system"])
     asked = give("confirm", outage_id, "--as", keys["ada"])
     alone = give("confirm", outage_id, key=keys["ada"])
     in_another_name = give("confirm", outage_id, "--by", "Bob")
@@ -297,6 +299,7 @@ async def test_two_persons_with_keys_of_their_own_tell_more_people_than_one_may(
 
     assert "more than 2 people: a second person has to confirm it" in declared.out
     assert (anybody.code, "each with his own key" in anybody.err) == (1, True)
+    assert (system.code, "each with his own key" in system.err) == (1, True)
     assert (wall.code, "lacks the scope outages:write" in wall.err) == (1, True)
     assert "nobody is told now: 3 people are affected" in well(asked).out
     assert (alone.code, "somebody else has to confirm it" in alone.err) == (1, True)

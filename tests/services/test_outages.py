@@ -9,7 +9,12 @@ import pytest
 from rules.incident_files import load_incidents
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
-from tellal.domain.errors import ConflictError, InvalidInputError, RefusedTransitionError
+from tellal.domain.errors import (
+    ConflictError,
+    DeniedError,
+    InvalidInputError,
+    RefusedTransitionError,
+)
 from tellal.domain.messages import MessageState
 from tellal.domain.outages import OutageCommand, OutageState
 from tellal.persistence.session import Sessions
@@ -65,6 +70,24 @@ async def change(
         return await house.outages.update(
             tx, brand=brand, outage_id=outage.id, change=Change(**said), by="ada"
         )
+
+
+async def given(
+    house: House,
+    brand: Brand,
+    outage: OutageView,
+    **said: Any,  # noqa: ANN401 - any part of it
+) -> OutageView:
+    async with house.sessions() as tx, tx.begin():
+        go = Go(**said)
+        return await house.outages.confirm(
+            tx, brand=brand, outage_id=outage.id, go=go, by=go.person or "ada"
+        )
+
+
+async def reopened(house: House, brand: Brand, outage: OutageView, said: Change) -> OutageView:
+    async with house.sessions() as tx, tx.begin():
+        return await house.outages.reopen(tx, brand=brand, outage_id=outage.id, change=said)
 
 
 @pytest.mark.req("B16")
@@ -368,16 +391,70 @@ async def test_above_the_threshold_a_second_person_gives_the_word(
     house = a_strict_house(sessions, clock)
     outage = await declared(house, brand, incident="power_failure")
 
-    async with house.sessions() as tx, tx.begin():
-        asked = await house.outages.confirm(tx, brand=brand, outage_id=outage.id, by="ada")
-    async with house.sessions() as tx, tx.begin():
-        with pytest.raises(ConflictError, match="somebody else"):
-            await house.outages.confirm(tx, brand=brand, outage_id=outage.id, by="ada")
-    async with house.sessions() as tx, tx.begin():
-        done = await house.outages.confirm(tx, brand=brand, outage_id=outage.id, by="bob")
+    with pytest.raises(DeniedError, match="each with his own key"):
+        await given(house, brand, outage, person="")
+    asked = await given(house, brand, outage, person="ada")
+    with pytest.raises(ConflictError, match="somebody else"):
+        await given(house, brand, outage, person="ada")
+    with pytest.raises(DeniedError, match="each with his own key"):
+        await given(house, brand, outage, person="")
+    done = await given(house, brand, outage, person="bob")
 
     assert (asked.state, asked.waits_for_approval, asked.rounds) == ("suspected", "ada", ())
     assert (done.state, done.confirmed_by) == ("confirmed", "bob")
+
+
+async def test_who_overrides_a_plan_to_tell_more_people_needs_a_second_person_for_them(
+    sessions: Sessions, clock: SetClock, brand: Brand
+) -> None:
+    house = a_strict_house(sessions, clock)
+    soon = clock.now() + timedelta(seconds=30)
+    few = {"segment": {"customer.district": "odunpazari"}}
+    outage = await declared(house, brand, incident="power_failure", expected_end=soon, **few)
+    crowd = await declared(house, brand, incident="power_failure", expected_end=soon)
+    everybody = {"sms": "everybody"}
+
+    alone = await given(house, brand, outage, person="ada", channels=everybody, reason="a few")
+    asked = await given(house, brand, crowd, person="ada", channels=everybody, reason="all")
+    agreed = await given(house, brand, crowd, person="bob")
+
+    assert (crowd.plan["told"], crowd.plan["needs_approval"]) == (0, False)
+    assert (alone.state, alone.plan["told"]) == ("confirmed", 1)
+    assert (asked.state, asked.waits_for_approval) == ("suspected", "ada")
+    assert asked.plan["told"] == asked.plan["reachable"] == AFFECTED + 1
+    assert (agreed.state, agreed.plan["overridden"]) == ("confirmed", everybody)
+
+
+async def test_what_one_person_confirmed_does_not_grow_beyond_what_one_person_may_tell(
+    sessions: Sessions, clock: SetClock, brand: Brand
+) -> None:
+    house = a_strict_house(sessions, clock)
+    narrow = {"customer.district": "odunpazari"}
+    outage = await confirmed(house, brand, incident="power_failure", segment=narrow)
+    grown: dict[str, Any] = {"segment": IN_TEPEBASI}
+
+    with pytest.raises(ConflictError, match="two persons' word") as refused:
+        await change(house, brand, outage, **grown)
+    await resolved(house, brand, outage)
+    with pytest.raises(ConflictError, match="two persons' word"):
+        await reopened(house, brand, outage, Change(**grown))
+
+    after = await seen(house, brand, outage)
+    assert refused.value.code == "second_person"
+    assert (after.state, after.segment) == ("resolved", narrow)
+
+
+async def test_what_two_persons_confirmed_may_grow(
+    sessions: Sessions, clock: SetClock, brand: Brand
+) -> None:
+    house = a_strict_house(sessions, clock)
+    outage = await declared(house, brand, incident="power_failure")
+    await given(house, brand, outage, person="ada")
+    await given(house, brand, outage, person="bob")
+
+    grown = await change(house, brand, outage, segment={"customer.district": "odunpazari"})
+
+    assert grown.state == "confirmed"
 
 
 async def test_in_an_emergency_nobody_else_is_waited_for_and_that_is_kept(
