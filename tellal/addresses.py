@@ -96,6 +96,22 @@ def mobile_number(raw: str, *, region: str) -> str:
     return written
 
 
+def phone_number(raw: str, *, region: str) -> str:
+    """Return a number that can be called, mobile or not, in E.164.
+
+    Raises:
+        InvalidInputError: It is not a number that is in use.
+    """
+    try:
+        number = phonenumbers.parse(raw, region)
+    except NumberParseException as error:
+        raise _no_phone(_UNREADABLE[error.error_type]) from error
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if number_range(written) is None and not phonenumbers.is_valid_number(number):
+        raise _no_phone(f"no number like it is in use in {_country(number, region)}")
+    return written
+
+
 def country_of(number: str) -> str:
     """Return the ISO country of a number in E.164, empty when it belongs to none."""
     alone = _sole_country(number)
@@ -182,6 +198,14 @@ def _no_mobile(reason: str) -> InvalidInputError:
         f"this number cannot be texted: {reason}",
         field="address",
         hint="write a mobile number with its country, as in +905321234567",
+    )
+
+
+def _no_phone(reason: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"this number cannot be called: {reason}",
+        field="address",
+        hint="write a number with its country, as in +902120000000",
     )
 
 

@@ -77,6 +77,7 @@ _messages = table(MessageRow).c
 _events = table(EventRow).c
 _outcomes = table(OutcomeRow).c
 
+_LAPSED = "lapsed"
 _ELSEWHERE = "??"
 """A country that no route names."""
 _PUSH_TOKEN = "customer.app.push_token"  # noqa: S105 - the path of a fact
@@ -276,38 +277,62 @@ class _Gathering:
         )
 
     def _of_consents(self) -> Select[Any] | None:
-        """Gather when each channel was granted last, and refused."""
+        """Gather when each channel was granted last, refused, and granted for a time now over."""
         if not self.needs.consents:
             return None
+        when = {
+            **{state.value: _consents.state == state.value for state in ConsentState},
+            _LAPSED: and_(_consents.state == ConsentState.GRANTED.value, self._is_over()),
+        }
         columns = [
-            func.max(_consents.recorded_at)
-            .filter(_consents.channel == channel.value, _consents.state == state.value)
-            .label(f"{state}_{channel}")
+            func.max(_consents.given_at)
+            .filter(_consents.channel == channel.value, such)
+            .label(f"{name}_{channel}")
             for channel in sorted(self.needs.consents)
-            for state in ConsentState
+            for name, such in when.items()
         ]
         return (
             select(_consents.customer_id, *columns)
-            .where(_consents.brand_id == self.brand_id, *_only(_consents.customer_id, self.ids))
+            .where(
+                _consents.brand_id == self.brand_id,
+                _consents.whole,
+                *_only(_consents.customer_id, self.ids),
+            )
             .group_by(_consents.customer_id)
         )
+
+    def _is_over(self) -> Column:
+        return _consents.valid_until <= _instant(self.at)
 
     def _agreed(self, part: FromClause) -> list[Column]:
         columns: list[Column] = []
         for channel in sorted(self.needs.consents):
             yes = part.c[f"{ConsentState.GRANTED}_{channel}"]
             no = part.c[f"{ConsentState.REFUSED}_{channel}"]
-            # Both at one instant: the later id is in force. It is so rare that a look-up may cost.
+            over = part.c[f"{_LAPSED}_{channel}"]
+            # Several at one instant: the later id is in force, and a grant that has lapsed says
+            # nothing. It is so rare that a look-up may cost.
             newest = (
-                select(_consents.state == ConsentState.GRANTED.value)
-                .where(_consents.customer_id == _customers.c.id, _consents.channel == channel.value)
-                .order_by(_consents.recorded_at.desc(), _consents.id.desc())
+                select(
+                    case(
+                        (_consents.state == ConsentState.REFUSED.value, false()),
+                        (self._is_over(), null()),
+                        else_=true(),
+                    )
+                )
+                .where(
+                    _consents.customer_id == _customers.c.id,
+                    _consents.channel == channel.value,
+                    _consents.whole,
+                )
+                .order_by(_consents.given_at.desc(), _consents.id.desc())
                 .limit(1)
                 .correlate(_customers)
                 .scalar_subquery()
             )
             agreed = case(
                 (and_(yes.is_(None), no.is_(None)), null()),
+                (over == yes, newest),
                 (or_(no.is_(None), yes > no), true()),
                 (or_(yes.is_(None), no > yes), false()),
                 else_=newest,
