@@ -1,5 +1,6 @@
 """Commands for auditors: whether what was written down is still what was written down."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -77,6 +78,45 @@ def verify_consents(
         typer.echo(f"{one.name}: {_consents_said(proof)}")
     if broken:
         raise typer.Exit(1)
+
+
+@verify.command("bundle")
+def verify_bundle(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The bundle, a ZIP.")],
+    *,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="The sender's public key (PEM); else your own key's."
+        ),
+    ] = None,
+) -> None:
+    """Look whether a bundle of evidence is as it was signed, and each record as it was sealed.
+
+    It needs neither database nor network.
+    """
+    from tellal.services.bundles import read_public_key, read_signing_key
+    from tellal.services.consent_evidence import check_evidence
+    from tellal.settings import Settings
+
+    own = Settings().evidence_key_file
+    trusted = None
+    if key is not None:
+        trusted = read_public_key(key)
+    elif own is not None:
+        trusted = read_signing_key(own).public_key()
+    found = check_evidence(file.read_bytes(), trusted)
+    for fault in found.faults:
+        typer.echo(fault)
+    if found.faults:
+        raise typer.Exit(1)
+    typer.echo(
+        f"The bundle is whole: {found.records} consents of {found.brand}, signed by {found.signer}."
+    )
+    if found.unsealed:
+        typer.echo(f"{found.unsealed} of them had no place in the chain yet.")
+    if trusted is None:
+        typer.echo("It names that key itself: compare it with the sender's, or use --key.")
 
 
 def _consents_said(proof: "ConsentProof") -> str:

@@ -35,7 +35,12 @@ async def post(tenant: Tenant, body: dict[str, object], key: str = "") -> httpx.
 
 async def test_a_body_of_before_is_still_valid(bank: Tenant) -> None:
     await put_customer(bank)
-    old = {"channel": "sms", "state": "granted", "source": "branch", "evidence": {"form": "17"}}
+    old: dict[str, object] = {
+        "channel": "sms",
+        "state": "granted",
+        "source": "branch",
+        "evidence": {"form": "17"},
+    }
 
     answer = await post(bank, old)
 
