@@ -106,19 +106,19 @@ def import_consents(
     from tellal.settings import Settings
 
     database, clock, acts = Settings().database_url.get_secret_value(), SystemClock(), who(by)
-    ledger = ConsentImport(clock, locale=locale)
 
     async def find(tx: "AsyncSession") -> "Brand":
         return await find_brand(tx, brand)
 
     owner = in_transaction(database, find)
+    ledger = ConsentImport(clock, owner, locale=locale)
     attested_by = acts if direct_sale else ""
     said = read_consents(
         file.read_bytes(), owner, at=clock.now(), direct_sale_attested_by=attested_by
     )
 
     async def settle(tx: "AsyncSession") -> ConsentFile:
-        return await ledger.settled(tx, owner, said)
+        return await ledger.settle(tx, said)
 
     found = in_transaction(database, settle)
     for bad in found.bad:
@@ -129,7 +129,7 @@ def import_consents(
 
     def put(part: tuple[ConsentLine, ...]) -> Imported:
         async def work(tx: "AsyncSession") -> Imported:
-            return await ledger.put(tx, owner, part, by=acts)
+            return await ledger.put(tx, part, by=acts)
 
         return in_transaction(database, work)
 

@@ -5,9 +5,8 @@ may be imported as often as one likes.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from sqlalchemy import ARRAY, String, any_, bindparam, func, select, text, union
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,9 +16,9 @@ from tellal.clock import Clock
 from tellal.domain.channels import BY_NUMBER, Channel
 from tellal.domain.consents import ConsentChannel, is_whole
 from tellal.domain.customers import Brand
-from tellal.domain.errors import InvalidInputError
+from tellal.domain.errors import ConflictError
 from tellal.ids import new_id
-from tellal.persistence.bulk import copy_rows
+from tellal.persistence.bulk import copy_rows, given
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
 from tellal.services.block_lists import BadLine
@@ -30,10 +29,32 @@ _points = table(ContactPointRow).c
 _consents = table(ConsentRow).c
 
 _LOCALES = {"TR": "tr-TR", "PL": "pl-PL"}
+_WANTED = given(address=String())
+_BY_POINT = select(_WANTED.c.address, _points.customer_id).where(
+    _points.brand_id == bindparam("brand"), func.lower(_points.address) == _WANTED.c.address
+)
+_BY_CONSENT = select(_WANTED.c.address, _consents.customer_id).where(
+    _consents.brand_id == bindparam("brand"),
+    _consents.address != "",
+    _consents.address == _WANTED.c.address,
+)
+_OWNERS = union(_BY_POINT, _BY_CONSENT).subquery("owners")
+_HAVING = select(_OWNERS.c.address, _customers.id, _customers.kind).join(
+    table(CustomerRow), _customers.id == _OWNERS.c.customer_id
+)
+_NAMED = select(_customers.id, _customers.ref, _customers.kind).where(
+    _customers.brand_id == bindparam("brand"),
+    _customers.ref == any_(bindparam("refs", type_=ARRAY(String()))),
+)
+_MANY = 200
+_IN_ONE_GO = text("SET LOCAL enable_nestloop = off")
+"""Thousands of addresses are looked up in one pass over the table. Else it depends on statistics,
+which lag behind a large import, whether each of them leads to a pass of its own."""
 _COLUMNS = (
     "line", "id", "customer_id", "channel", "state", "recipient_type", "source", "purposes",
     "delegation", "whole", "address", "evidence", "given_at", "valid_until", "fresh_point",
 )  # fmt: skip
+_OF_CUSTOMER = ("id", "ref", "kind", "country", "first_name")
 _MAKE = text(
     """
 CREATE TEMPORARY TABLE given_consents (
@@ -56,6 +77,8 @@ INSERT INTO customers (id, brand_id, ref, kind, locale, timezone, country, first
                        created_at, updated_at)
 SELECT id, :brand, ref, kind, :locale, :timezone, country, first_name, '{}', :now, :now
 FROM given_customers
+ON CONFLICT (brand_id, ref) DO NOTHING
+RETURNING id
 """
 )
 _LOCK = text(
@@ -115,126 +138,107 @@ class _Person:
 
 
 class ConsentImport:
-    """Writes lines in parts, each in the caller's transaction."""
+    """Takes one file in: looks once whom it means, then writes it in parts.
 
-    def __init__(self, clock: Clock, *, locale: str = "") -> None:
+    Each part is the caller's transaction; a file whose part failed is imported again from the
+    beginning.
+    """
+
+    def __init__(self, clock: Clock, brand: Brand, *, locale: str = "") -> None:
         self._clock = clock
-        self._locale = locale
+        self._brand = brand
+        self._locale = locale or _LOCALES.get(brand.country, "en")
+        self._people: dict[str, _Person] = {}
 
-    async def settled(self, tx: AsyncSession, brand: Brand, read: ConsentFile) -> ConsentFile:
-        """Take out the lines of which nobody can say whom they mean: two customers share them."""
-        nameless = [one.claim.address for one in read.lines if not one.customer]
-        having = await _having(tx, brand.id, nameless)
-        good, bad = [], list(read.bad)
-        for one in read.lines:
-            if one.customer or len(having.get(one.claim.address.lower(), ())) < 2:  # noqa: PLR2004
-                good.append(one)
-                continue
-            bad.append(
-                BadLine(
-                    line=one.line,
-                    message="address: several customers have it",
-                    hint="say which in the column customer",
-                )
+    async def settle(self, tx: AsyncSession, read: ConsentFile) -> ConsentFile:
+        """Look whom the lines mean, and take out those of which nobody can say: several are meant.
+
+        In a transaction of its own.
+        """
+        self._people = await self._by_ref(tx, read.lines)
+        having = await self._having(tx, read.lines)
+        unclear = {address for address, people in having.items() if len(people) > 1}
+        self._people |= {f"address:{address}": people[0] for address, people in having.items()}
+        meant = [one for one in read.lines if one.customer or _folded(one) not in unclear]
+        bad = [
+            BadLine(
+                line=one.line,
+                message="address: several customers have it",
+                hint="say which in the column customer",
             )
-        bad.sort(key=lambda one: one.line)
-        return replace(read, lines=tuple(good), bad=tuple(bad))
+            for one in read.lines
+            if not one.customer and _folded(one) in unclear
+        ]
+        in_order = sorted([*read.bad, *bad], key=lambda one: one.line)
+        return replace(read, lines=tuple(meant), bad=tuple(in_order))
 
-    async def put(
-        self, tx: AsyncSession, brand: Brand, lines: Sequence[ConsentLine], *, by: str
-    ) -> Imported:
-        """Write a part of a file; whom it concerns is locked, as a single record locks him.
+    async def put(self, tx: AsyncSession, lines: Sequence[ConsentLine], *, by: str) -> Imported:
+        """Write a part of a settled file; whom it concerns is locked, as a single record locks him.
 
         Raises:
-            InvalidInputError: Several customers have an address by which a line names one.
+            ConflictError: Somebody else made one of its customers known meanwhile.
         """
-        people = await _known(tx, brand.id, lines)
         fresh: dict[str, tuple[object, ...]] = {}
         rows = []
         for one in lines:
             key = _key(one)
-            person = people.get(key)
+            person = self._people.get(key)
             if person is None:
-                person = people[key] = _Person(new_id(), one.claim.recipient_type.value)
-                fresh[key] = _customer(person, one, brand)
+                person = self._people[key] = _Person(new_id(), one.claim.recipient_type.value)
+                fresh[key] = _customer(person, one, self._brand)
             rows.append(_row(one, person))
-        now = self._clock.now()
+        said = {"brand": self._brand.id, "now": self._clock.now()}
         await tx.execute(_MAKE)
         await copy_rows(tx, "given_consents", _COLUMNS, rows)
         if fresh:
-            await tx.execute(_MAKE_CUSTOMERS)
-            columns = ("id", "ref", "kind", "country", "first_name")
-            await copy_rows(tx, "given_customers", columns, fresh.values())
-            said = {
-                "brand": brand.id,
-                "locale": self._locale or _LOCALES.get(brand.country, "en"),
-                "timezone": brand.timezone,
-                "now": now,
-            }
-            await tx.execute(_ADD_CUSTOMERS, said)
+            await self._add_customers(tx, list(fresh.values()), said)
         await tx.execute(_LOCK)
-        await tx.execute(_ADD_POINTS, {"brand": brand.id, "now": now})
-        added = await tx.execute(_ADD, {"brand": brand.id, "now": now, "by": by})
+        await tx.execute(_ADD_POINTS, said)
+        added = await tx.execute(_ADD, {**said, "by": by})
         done = Imported(consents=len(added.all()), customers=len(fresh))
         await tx.execute(text("DROP TABLE given_consents"))
-        await tx.execute(text("DROP TABLE IF EXISTS given_customers"))
         return done
 
-
-async def _known(
-    tx: AsyncSession, brand_id: str, lines: Sequence[ConsentLine]
-) -> dict[str, _Person]:
-    """Return the customers whom lines mean, by `_key`."""
-    refs = sorted({one.customer for one in lines if one.customer})
-    query = select(_customers.id, _customers.ref, _customers.kind).where(
-        _customers.brand_id == brand_id, _customers.ref == any_(_list("refs"))
-    )
-    found = {
-        f"ref:{row.ref}": _Person(row.id, row.kind)
-        for row in await tx.execute(query, {"refs": refs})
-    }
-    nameless = [one.claim.address for one in lines if not one.customer]
-    for address, people in (await _having(tx, brand_id, nameless)).items():
-        if len(people) > 1:
-            raise InvalidInputError(
-                "several customers have an address of the file", field="address", hint="name them"
+    async def _add_customers(
+        self, tx: AsyncSession, fresh: Sequence[tuple[object, ...]], said: Mapping[str, object]
+    ) -> None:
+        await tx.execute(_MAKE_CUSTOMERS)
+        await copy_rows(tx, "given_customers", _OF_CUSTOMER, fresh)
+        more = {"locale": self._locale, "timezone": self._brand.timezone}
+        made = (await tx.execute(_ADD_CUSTOMERS, {**said, **more})).all()
+        if len(made) < len(fresh):
+            raise ConflictError(
+                "somebody else made a customer of the file known meanwhile", hint="import it again"
             )
-        found[f"address:{address}"] = people[0]
-    return found
+        await tx.execute(text("DROP TABLE given_customers"))
+
+    async def _by_ref(self, tx: AsyncSession, lines: Sequence[ConsentLine]) -> dict[str, _Person]:
+        refs = sorted({one.customer for one in lines if one.customer})
+        rows = await tx.execute(_NAMED, {"brand": self._brand.id, "refs": refs})
+        return {f"ref:{row.ref}": _Person(row.id, row.kind) for row in rows}
+
+    async def _having(
+        self, tx: AsyncSession, lines: Sequence[ConsentLine]
+    ) -> Mapping[str, list[_Person]]:
+        """Return who has each of the addresses that stand alone, or gave a consent for it."""
+        wanted = sorted({_folded(one) for one in lines if not one.customer})
+        if not wanted:
+            return {}
+        if len(wanted) > _MANY:
+            await tx.execute(_IN_ONE_GO)
+        found: dict[str, list[_Person]] = {}
+        said = {"brand": self._brand.id, "given_address": wanted}
+        for row in await tx.execute(_HAVING, said):
+            found.setdefault(row.address, []).append(_Person(row.id, row.kind))
+        return found
 
 
-async def _having(
-    tx: AsyncSession, brand_id: str, addresses: Iterable[str]
-) -> Mapping[str, list[_Person]]:
-    """Return who has each of the addresses, or gave a consent for it."""
-    wanted = sorted({address.lower() for address in addresses})
-    if not wanted:
-        return {}
-    small = func.lower(_points.address)
-    by_point = select(small.label("address"), _points.customer_id).where(
-        _points.brand_id == brand_id, small == any_(_list("addresses"))
-    )
-    by_consent = select(func.lower(_consents.address), _consents.customer_id).where(
-        _consents.brand_id == brand_id,
-        _consents.address != "",
-        _consents.address == any_(_list("addresses")),
-    )
-    having = union(by_point, by_consent).subquery("having")
-    query = select(having.c.address, _customers.id, _customers.kind).join(
-        table(CustomerRow), _customers.id == having.c.customer_id
-    )
-    found: dict[str, list[_Person]] = {}
-    for row in await tx.execute(query, {"addresses": wanted}):
-        found.setdefault(row.address, []).append(_Person(row.id, row.kind))
-    return found
-
-
-def _list(name: str) -> Any:  # noqa: ANN401 a parameter has no type of its own
-    return bindparam(name, type_=ARRAY(String()))
+def _folded(one: ConsentLine) -> str:
+    return one.claim.address.lower()
 
 
 def _key(one: ConsentLine) -> str:
-    return f"ref:{one.customer}" if one.customer else f"address:{one.claim.address.lower()}"
+    return f"ref:{one.customer}" if one.customer else f"address:{_folded(one)}"
 
 
 def _customer(person: _Person, one: ConsentLine, brand: Brand) -> tuple[object, ...]:
@@ -247,7 +251,6 @@ def _customer(person: _Person, one: ConsentLine, brand: Brand) -> tuple[object, 
 
 def _row(one: ConsentLine, person: _Person) -> tuple[object, ...]:
     claim = one.claim
-    delegation = {} if claim.delegation is None else asdict(claim.delegation)
     return (
         one.line,
         new_id(),
@@ -256,8 +259,8 @@ def _row(one: ConsentLine, person: _Person) -> tuple[object, ...]:
         claim.state.value,
         claim.recipient_type.value,
         claim.source.value,
-        json.dumps(claim.purposes),
-        json.dumps(delegation),
+        json.dumps(claim.purposes) if claim.purposes else "[]",
+        "{}" if claim.delegation is None else json.dumps(asdict(claim.delegation)),
         is_whole(claim.state, claim.recipient_type, person.kind, claim.purposes, claim.delegation),
         claim.address,
         json.dumps(claim.evidence, ensure_ascii=False),
