@@ -20,6 +20,7 @@ from api.routes import (
     blocks,
     cases,
     complaints,
+    consents,
     customers,
     decisions,
     delivery_routes,
@@ -34,6 +35,7 @@ from api.routes import (
     reports,
     revisions,
     rulebook,
+    senders,
     status,
     texts,
     unsubscribe,
@@ -51,6 +53,7 @@ from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.allow_list import AllowList
 from tellal.services.blocks import Blocks
 from tellal.services.complaints import Complaints
+from tellal.services.consents import Consents
 from tellal.services.customers import Customers
 from tellal.services.differences import Differences, PopulationImpact
 from tellal.services.editions import read_edition
@@ -153,6 +156,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     v1 = APIRouter(prefix="/v1")
     for module in (
         customers,
+        consents,
+        senders,
         events,
         cases,
         outages,
@@ -222,6 +227,7 @@ async def _open(
         providers=settings.providers,
         house=house,
         customers=Customers(books, clock),
+        consents=Consents(clock),
         receipts=Receipts(clock, house.progress),
         replies=Replies(house.signals, clock),
         inbox=ReceiptInbox(sessions),

@@ -15,6 +15,7 @@ from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
 from tellal.services.blocks import Blocks
 from tellal.services.complaints import Complaints
+from tellal.services.consents import Consents
 from tellal.services.customers import Customers
 from tellal.services.differences import Differences
 from tellal.services.holds import Holds
@@ -87,6 +88,7 @@ class Desk:
     providers: Collection[str]
     house: House
     customers: Customers
+    consents: Consents
     receipts: Receipts
     replies: Replies
     inbox: ReceiptInbox

@@ -142,6 +142,8 @@ class Settings(BaseSettings):
 
     unsubscribe_secret: SecretStr = SecretStr("")
     """Signs the addresses by which readers refuse with one click; without it mails have none."""
+    evidence_key_file: Path | None = None
+    """A PEM file with the Ed25519 key that signs bundles of evidence; without it none is made."""
     third_party_providers: tuple[str, ...] = ()
     """Providers of other packages to use, by the names of their entry points."""
 

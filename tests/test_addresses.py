@@ -7,6 +7,7 @@ from hypothesis import given, strategies as st
 from tellal.addresses import country_of, email_address, mobile_number, normalise
 from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError
+from tellal.domain.simulation import number_range
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,29 @@ from tellal.domain.errors import InvalidInputError
 )
 def test_a_mobile_number_is_written_in_e164(raw: str, region: str, written: str) -> None:
     assert mobile_number(raw, region=region) == written
+
+
+@given(
+    region=st.sampled_from(["TR", "PL", "DE", "GB", "IT", "US", "RU", "AR", "MX"]),
+    national=st.text("0123456789", min_size=7, max_size=11),
+    leading=st.sampled_from(["", "0", "+90", "+48", "+44", "+1"]),
+)
+def test_what_is_read_quickly_is_read_as_slowly(region: str, national: str, leading: str) -> None:
+    raw = leading + national
+    try:
+        quick = mobile_number(raw, region=region)
+    except InvalidInputError:
+        quick = ""
+    try:
+        number = phonenumbers.parse(raw, region)
+    except phonenumbers.NumberParseException:
+        number = phonenumbers.PhoneNumber()
+    kinds = phonenumbers.PhoneNumberType
+    texts = {kinds.MOBILE, kinds.FIXED_LINE_OR_MOBILE, kinds.PAGER}
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    carries = phonenumbers.is_valid_number(number) and phonenumbers.number_type(number) in texts
+
+    assert quick in ({written} if carries or number_range(written) else {""})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Customers: who they are, how to reach them, what they agreed to."""
+"""Customers: who they are, how to reach them, what they want to hear."""
 
 from typing import Annotated
 
@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import documented
 from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
-from api.views import ConsentView, CustomerView, customer_view
+from api.views import CustomerView, customer_view
 from tellal.domain.channels import Channel
-from tellal.domain.customers import ConsentState, CustomerKind
+from tellal.domain.customers import CustomerKind
 from tellal.persistence.people import find_customer, page_of_customers
-from tellal.services.customers import ConsentInput, Contact, CustomerInput
+from tellal.services.customers import Contact, CustomerInput
 from tellal.services.keys import Scope
 
 router = APIRouter(prefix="/customers", tags=["customers"])
@@ -20,7 +20,6 @@ router = APIRouter(prefix="/customers", tags=["customers"])
 Ref = Annotated[str, Path(max_length=200, description="Your own name for the customer")]
 Reader = Annotated[Reading, may_read(Scope.CUSTOMERS_READ)]
 Writer = Annotated[Writing, may_write(Scope.CUSTOMERS_WRITE)]
-Consenter = Annotated[Writing, may_write(Scope.CONSENTS_WRITE)]
 
 
 class ContactBody(BaseModel):
@@ -62,17 +61,6 @@ class CustomerBody(BaseModel):
     attributes: dict[str, object] = Field(
         default={}, description="What rules may read of him; the vocabulary names them"
     )
-
-
-class ConsentBody(BaseModel):
-    """A grant or a refusal, with what proves it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    channel: Channel = Field(examples=["sms"])
-    state: ConsentState = Field(examples=["granted"])
-    source: str = Field(max_length=100, examples=["branch", "web", "call_centre"])
-    evidence: dict[str, object] = Field(default={}, examples=[{"form": "KVK-17", "box": "empty"}])
 
 
 @router.put("/{ref}", responses=documented(409, 422), response_model=CustomerView)
@@ -163,23 +151,3 @@ async def _prefer(write: Writing, ref: str, said: PreferencesBody | PreferencesC
         return customer_view(customer)
 
     return await write.once(200, effect)
-
-
-@router.post(
-    "/{ref}/consents", status_code=201, responses=documented(404, 409, 422),
-    response_model=ConsentView,
-)  # fmt: skip
-async def record_consent(ref: Ref, body: ConsentBody, write: Consenter) -> Response:
-    """Record that a customer granted or refused a channel; records are only ever added."""
-    said = ConsentInput(
-        channel=body.channel, state=body.state, source=body.source, evidence=body.evidence
-    )
-
-    async def effect(tx: AsyncSession) -> ConsentView:
-        kept = await write.desk.customers.record_consent(tx, brand=write.brand, ref=ref, said=said)
-        return ConsentView(
-            channel=kept.channel, state=kept.state, source=kept.source,
-            recorded_at=kept.recorded_at,
-        )  # fmt: skip
-
-    return await write.once(201, effect)

@@ -40,12 +40,12 @@ FROM (
     ) AS points ON points.customer_id = customers.id
     LEFT JOIN (
         SELECT customer_id,
-               max(recorded_at) FILTER (WHERE channel = 'sms' AND state = 'granted') AS sms_yes,
-               max(recorded_at) FILTER (WHERE channel = 'sms' AND state = 'refused') AS sms_no,
-               max(recorded_at) FILTER (WHERE channel = 'email' AND state = 'granted') AS email_yes,
-               max(recorded_at) FILTER (WHERE channel = 'email' AND state = 'refused') AS email_no,
-               max(recorded_at) FILTER (WHERE channel = 'push' AND state = 'granted') AS push_yes,
-               max(recorded_at) FILTER (WHERE channel = 'push' AND state = 'refused') AS push_no
+               max(given_at) FILTER (WHERE channel = 'sms' AND state = 'granted') AS sms_yes,
+               max(given_at) FILTER (WHERE channel = 'sms' AND state = 'refused') AS sms_no,
+               max(given_at) FILTER (WHERE channel = 'email' AND state = 'granted') AS email_yes,
+               max(given_at) FILTER (WHERE channel = 'email' AND state = 'refused') AS email_no,
+               max(given_at) FILTER (WHERE channel = 'push' AND state = 'granted') AS push_yes,
+               max(given_at) FILTER (WHERE channel = 'push' AND state = 'refused') AS push_no
         FROM consents
         WHERE brand_id = :brand
         GROUP BY customer_id

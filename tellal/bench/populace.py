@@ -66,11 +66,12 @@ FROM generate_series(1, :size) AS n, generate_series(1, 3) AS k
 WHERE k < 3 OR n % 3 = 0
 """
 _CONSENTS = """
-INSERT INTO consents (id, brand_id, customer_id, channel, state, source, evidence, recorded_at)
+INSERT INTO consents (id, brand_id, customer_id, channel, state, source, evidence, given_at,
+                      recorded_at)
 SELECT 'C' || k || lpad(n::text, 24, '0'), :brand, 'P' || lpad(n::text, 25, '0'),
        (ARRAY['sms', 'email', 'push'])[k],
        CASE WHEN h(n, 30 + k) % 4 = 0 THEN 'refused' ELSE 'granted' END, 'branch', '{}',
-       CAST(:now AS timestamptz) - h(n, 40 + k) % 1000 * interval '1 day'
+       CAST(:now AS timestamptz) - h(n, 40 + k) % 1000 * interval '1 day', :now
 FROM generate_series(1, :size) AS n, generate_series(1, 3) AS k
 """
 _CAUSES = """

@@ -233,7 +233,7 @@ def _question(
         timezone=customer.timezone,
         document=document(customer, {}),
         cap_uses=cap_uses or {},
-        consents=agreed(customer),
+        consents=agreed(customer, AT),
         reachable=reachable(customer, kind, AT, banner=False),
         blocked=customer.blocked(kind, AT),
         country=customer.country,

@@ -18,11 +18,6 @@ BrandName = Annotated[str, typer.Argument(help="The brand's name, for example gr
 KeyId = Annotated[str, typer.Argument(help="The key's id, as `tellal keys list` shows it.")]
 
 
-@brands.callback()
-def _brands() -> None:
-    """Make `brands` a group even while it has a single command."""
-
-
 @brands.command("create")
 def create_brand(
     name: BrandName,
@@ -65,6 +60,64 @@ def create_brand(
     for missing, topics in gaps_of(brand, JinjaRenderer()).items():
         named = ", ".join(f"{topic} ({', '.join(of)})" for topic, of in topics.items())
         typer.echo(f"It has no {missing}, so these texts cannot be sent: {named}.", err=True)
+
+
+@brands.command("profile")
+def set_profile(
+    name: BrandName,
+    *,
+    trade_name: Annotated[str | None, typer.Option(help="As in the trade register.")] = None,
+    mersis: Annotated[
+        str | None,
+        typer.Option(help="16 digits; MERSİS, the central registry system, shows them."),
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="A sole trader's name and surname.")] = None,
+    tckn: Annotated[str | None, typer.Option(help="His Turkish identity number.")] = None,
+    phone: Annotated[str | None, typer.Option(help="The number to call.")] = None,
+    email: Annotated[str | None, typer.Option(help="Where to write to.")] = None,
+    short_number: Annotated[str | None, typer.Option(help="The short number to call.")] = None,
+    short_code: Annotated[
+        list[str] | None,
+        typer.Option(help="CODE, or CODE:KEYWORD if it is shared; may be repeated. All of them."),
+    ] = None,
+) -> None:
+    """Show who a brand is in law, as its messages must say; options change it."""
+    from dataclasses import replace
+
+    from tellal.domain.senders import SenderKind, SenderProfile, ShortCode, doubts_of
+    from tellal.services.brands import find_brand
+    from tellal.services.senders import sender_profile, set_sender_profile
+
+    said = {
+        "trade_name": trade_name,
+        "mersis": mersis,
+        "owner": owner,
+        "tckn": tckn,
+        "phone": phone,
+        "email": email,
+        "short_number": short_number,
+    }
+    changes = {field: value for field, value in said.items() if value is not None}
+
+    async def work(tx: "AsyncSession") -> SenderProfile:
+        brand = await find_brand(tx, name)
+        profile = replace(await sender_profile(tx, brand), **changes)  # type: ignore[arg-type]
+        if short_code is not None:
+            split = [one.partition(":") for one in short_code]
+            codes = tuple(ShortCode(code=code, keyword=word) for code, _, word in split)
+            profile = replace(profile, short_codes=codes)
+        if not changes and short_code is None:
+            return profile
+        kind = SenderKind.SOLE_TRADER if profile.tckn or profile.owner else SenderKind.COMPANY
+        return await set_sender_profile(tx, brand, replace(profile, kind=kind))
+
+    found = _do(work)
+    for field in ("kind", *said):
+        typer.echo(f"{field}: {getattr(found, field) or '-'}")
+    codes = ", ".join(f"{one.code} {one.keyword}".strip() for one in found.short_codes)
+    typer.echo(f"short codes: {codes or '-'}")
+    for doubt in doubts_of(found):
+        typer.echo(doubt, err=True)
 
 
 @keys.command("create")

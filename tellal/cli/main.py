@@ -6,6 +6,7 @@ from tellal.cli import (
     brands,
     comparing,
     explaining,
+    exports,
     holds,
     imports,
     measure,
@@ -52,4 +53,5 @@ app.add_typer(brands.keys, name="keys")
 app.add_typer(holds.hold, name="hold")
 app.add_typer(outages.outage, name="outage")
 app.add_typer(imports.imports, name="import")
+app.add_typer(exports.exports, name="export")
 app.add_typer(reports.report, name="report")

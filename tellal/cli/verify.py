@@ -1,5 +1,6 @@
 """Commands for auditors: whether what was written down is still what was written down."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,14 +8,11 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from tellal.domain.customers import Brand
+    from tellal.services.consent_proof import ConsentProof
     from tellal.services.rulebook_log import Verified
 
 verify = typer.Typer(help="Look for what was changed afterwards.", no_args_is_help=True)
-
-
-@verify.callback()
-def _verify() -> None:
-    """Make `verify` a group even while it has a single command."""
 
 
 @verify.command("rulebook")
@@ -41,3 +39,94 @@ def verify_rulebook(
         raise typer.Exit(1)
     seal = found.head or "none"
     typer.echo(f"The log of the rulebook is whole: {found.records} records, the last seal {seal}.")
+
+
+@verify.command("consents")
+def verify_consents(
+    *,
+    brand: Annotated[str, typer.Option(help="The brand's name; else every brand.")] = "",
+    head: Annotated[
+        str, typer.Option(help="A seal that you noted earlier; names a brand, too.")
+    ] = "",
+) -> None:
+    """Walk the chain of consents, and compare every record with what was sealed of it.
+
+    Note the seal that is shown, somewhere else: with it a chain that was cut off shows, too.
+    """
+    from tellal.cli.transaction import in_transaction
+    from tellal.services.brands import all_brands, find_brand
+    from tellal.services.consent_proof import verify_consents as look
+    from tellal.settings import Settings
+
+    if head and not brand:
+        raise typer.BadParameter("a seal is of one brand: name it with --brand")
+    database = Settings().database_url.get_secret_value()
+
+    async def named(tx: "AsyncSession") -> "tuple[Brand, ...]":
+        return (await find_brand(tx, brand),) if brand else await all_brands(tx)
+
+    broken = False
+    for one in in_transaction(database, named):
+
+        async def work(tx: "AsyncSession", brand_id: str = one.id) -> "ConsentProof":
+            return await look(tx, brand_id, head=head)
+
+        proof = in_transaction(database, work)
+        for fault in proof.faults:
+            typer.echo(f"{one.name}: {fault}")
+        broken = broken or bool(proof.faults)
+        typer.echo(f"{one.name}: {_consents_said(proof)}")
+    if broken:
+        raise typer.Exit(1)
+
+
+@verify.command("bundle")
+def verify_bundle(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The bundle, a ZIP.")],
+    *,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="The sender's public key (PEM); else your own key's."
+        ),
+    ] = None,
+) -> None:
+    """Look whether a bundle of evidence is as it was signed, and each record as it was sealed.
+
+    It needs neither database nor network.
+    """
+    from tellal.services.bundles import read_public_key, read_signing_key
+    from tellal.services.consent_evidence import check_evidence
+    from tellal.settings import Settings
+
+    own = Settings().evidence_key_file
+    trusted = None
+    if key is not None:
+        trusted = read_public_key(key)
+    elif own is not None:
+        trusted = read_signing_key(own).public_key()
+    found = check_evidence(file.read_bytes(), trusted)
+    for fault in found.faults:
+        typer.echo(fault)
+    if found.faults:
+        raise typer.Exit(1)
+    typer.echo(
+        f"The bundle is whole: {found.records} consents of {found.brand}, signed by {found.signer}."
+    )
+    if found.unsealed:
+        typer.echo(f"{found.unsealed} of them had no place in the chain yet.")
+    if trusted is None:
+        typer.echo("It names that key itself: compare it with the sender's, or use --key.")
+
+
+def _consents_said(proof: "ConsentProof") -> str:
+    """Say in a line what a look through the ledger gave."""
+    state = f"{len(proof.faults)} faults" if proof.faults else "the ledger is whole"
+    words = f"{state}: {proof.records} consents, {proof.erasures} of them erased"
+    waiting = (
+        f"; {proof.unsealed} not sealed yet, since {proof.unsealed_since:%Y-%m-%d %H:%M}"
+        if proof.unsealed
+        else "; everything is sealed"
+    )
+    untold = f"; {proof.untold} erasures not sealed yet" if proof.untold else ""
+    return f"{words}{waiting}{untold}. The last seal: {proof.head or 'none'}."

@@ -52,19 +52,37 @@ def seal(previous: str, record: Record) -> str:
     return f"sha256:{hashlib.sha256(words.encode()).hexdigest()}"
 
 
-def faults(links: Iterable[Link]) -> tuple[str, ...]:
-    """Say where a chain, given from its beginning, is not what was once written."""
-    found: list[str] = []
-    before, seq = BEGINNING, 0
-    for link in links:
-        seq += 1
+class Walk:
+    """Goes along a chain from its beginning, link by link, and says where it is not whole.
+
+    A long chain is walked without being held.
+    """
+
+    def __init__(self) -> None:
+        self._before, self._seq = BEGINNING, 0
+
+    @property
+    def head(self) -> str:
+        """The seal of the last record so far."""
+        return self._before
+
+    def step(self, link: Link) -> tuple[str, ...]:
+        """Go on by a link; return what is wrong with it."""
+        found: list[str] = []
+        self._seq += 1
         record = link.record
-        if record.seq != seq:
-            found.append(f"record {seq} is missing: {record.seq} follows {seq - 1}")
-            seq = record.seq
-        if link.previous != before:
+        if record.seq != self._seq:
+            found.append(f"record {self._seq} is missing: {record.seq} follows {self._seq - 1}")
+            self._seq = record.seq
+        if link.previous != self._before:
             found.append(f"record {record.seq} does not follow the one before it")
         if link.hash != seal(link.previous, record):
             found.append(f"record {record.seq} was changed after it was written")
-        before = link.hash
-    return tuple(found)
+        self._before = link.hash
+        return tuple(found)
+
+
+def faults(links: Iterable[Link]) -> tuple[str, ...]:
+    """Say where a chain, given from its beginning, is not what was once written."""
+    walk = Walk()
+    return tuple(fault for link in links for fault in walk.step(link))

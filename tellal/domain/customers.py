@@ -46,12 +46,22 @@ class ContactPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """One record of consent or refusal; records are only ever added."""
+    """The latest consent or refusal that settles a channel for a customer.
+
+    `tellal.domain.consents.ConsentRecord` is the whole of it. A grant may have an end.
+    """
 
     channel: Channel
     state: ConsentState
     source: str
     recorded_at: datetime
+    valid_until: datetime | None = None
+
+    def granted(self, at: datetime) -> bool | None:
+        """Say whether he granted it (True), refused it (False), or his grant has lapsed (None)."""
+        if self.state is ConsentState.REFUSED:
+            return False
+        return True if self.valid_until is None or self.valid_until > at else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +95,10 @@ NO_WISHES = Wishes()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brand:
-    """A sender: who it is in law, and what it is called on each channel."""
+    """A sender: who it is in law, and what it is called on each channel.
+
+    `kind`, `owner`, `tckn` and `short_number` are as in `tellal.domain.senders.SenderProfile`.
+    """
 
     id: str
     name: str
@@ -98,6 +111,10 @@ class Brand:
     sms_sender: str
     email_sender: str
     whatsapp_sender: str = ""
+    kind: str = "company"
+    owner: str = ""
+    tckn: str = ""
+    short_number: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

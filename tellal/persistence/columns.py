@@ -31,6 +31,9 @@ EMPTY_LIST = {"server_default": text("'[]'")}
 NOTHING = {"server_default": text("'[]'::jsonb")}
 """Column arguments of a list that rows leave empty unless they say otherwise."""
 
+NOBODY = {"server_default": text("'{}'::jsonb")}
+"""Column arguments of an object that rows leave empty unless they say otherwise."""
+
 
 def table(row: type[SQLModel]) -> Table:
     """Return the Core table of a row class."""

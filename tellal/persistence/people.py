@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel
+from tellal.domain.consents import ConsentChannel
 from tellal.domain.customers import (
     Brand,
     Consent,
@@ -65,6 +66,10 @@ def to_brand(row: BrandRow | Row[Any]) -> Brand:
         sms_sender=row.sms_sender,
         email_sender=row.email_sender,
         whatsapp_sender=row.whatsapp_sender,
+        kind=row.kind,
+        owner=row.owner,
+        tckn=row.tckn,
+        short_number=row.short_number,
     )
 
 
@@ -185,7 +190,8 @@ async def _complete(tx: AsyncSession, rows: Sequence[Row[Any]]) -> list[Customer
 def _belongings() -> Select[Any]:
     """Select the addresses (with what blocks them) and the consents of customers in one query.
 
-    The newest address of a channel comes first, and the consent in force last.
+    The newest address of a channel comes first, and the consent in force last. Consents to be
+    called are left out: nobody is called by a channel.
     """
     whose = bindparam("ids", type_=ARRAY(String))
     found = union_all(
@@ -196,6 +202,8 @@ def _belongings() -> Select[Any]:
             _points.address.label("said"),
             _points.bad_reason.label("about"),
             null().cast(_consent.recorded_at.type).label("recorded_at"),
+            null().cast(_consent.given_at.type).label("given_at"),
+            null().cast(_consent.valid_until.type).label("valid_until"),
             _blocks_of_a_point().label("blocks"),
         ).where(_points.customer_id == any_(whose)),
         select(
@@ -205,11 +213,17 @@ def _belongings() -> Select[Any]:
             _consent.state,
             _consent.source,
             _consent.recorded_at,
+            _consent.given_at,
+            _consent.valid_until,
             null().cast(JSONB),
-        ).where(_consent.customer_id == any_(whose)),
+        ).where(
+            _consent.customer_id == any_(whose),
+            _consent.whole,
+            _consent.channel != ConsentChannel.CALL.value,
+        ),
     ).subquery("belongings")
     newest_first = case((found.c.recorded_at.is_(None), found.c.id)).desc()
-    return select(found).order_by(newest_first, found.c.recorded_at, found.c.id)
+    return select(found).order_by(newest_first, found.c.given_at, found.c.id)
 
 
 def _blocks_of_a_point() -> ColumnElement[Any]:
@@ -253,6 +267,7 @@ def _to_consent(row: Row[Any]) -> Consent:
         state=ConsentState(row.said),
         source=row.about,
         recorded_at=row.recorded_at,
+        valid_until=row.valid_until,
     )
 
 

@@ -13,7 +13,7 @@ from rules.rulebook import Rulebook
 from rules.situations import Situation, zone_of
 from tellal.addresses import country_of
 from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
-from tellal.domain.customers import ConsentState, Customer
+from tellal.domain.customers import Customer
 from tellal.domain.decisions import Decision, Value
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.routes import Load, RouteTable
@@ -189,7 +189,7 @@ class Asking:
                 document=document(customer, around.document),
                 cap_uses=uses[customer.id].instants,
                 cap_holders=uses[customer.id].holders,
-                consents=agreed(customer),
+                consents=agreed(customer, at),
                 reachable=reachable(customer, kind, at, banner=around.banner),
                 blocked=customer.blocked(kind, at),
                 country=customer.country,
@@ -227,12 +227,10 @@ def document(customer: Customer, around: Mapping[str, Value]) -> dict[str, Value
     return {**facts, **around}
 
 
-def agreed(customer: Customer) -> dict[Channel, bool]:
-    """Return what the customer granted (True) and refused (False)."""
-    return {
-        channel: consent.state is ConsentState.GRANTED
-        for channel, consent in customer.consents.items()
-    }
+def agreed(customer: Customer, at: datetime) -> dict[Channel, bool]:
+    """Return what the customer granted (True) and refused (False); what has lapsed is left out."""
+    said = {channel: consent.granted(at) for channel, consent in customer.consents.items()}
+    return {channel: granted for channel, granted in said.items() if granted is not None}
 
 
 def situation(customer: Customer, at: datetime) -> Situation:
@@ -241,7 +239,7 @@ def situation(customer: Customer, at: datetime) -> Situation:
         at=at,
         zone=zone_of(customer.timezone),
         country=customer.country,
-        consents=agreed(customer),
+        consents=agreed(customer, at),
     )
 
 

@@ -75,6 +75,12 @@ async def find_brand(tx: AsyncSession, name: str) -> Brand:
     return to_brand(row)
 
 
+async def all_brands(tx: AsyncSession) -> tuple[Brand, ...]:
+    """Return every brand, by name."""
+    rows = (await tx.execute(select(BrandRow).order_by(_brands.c.name))).scalars()
+    return tuple(to_brand(row) for row in rows)
+
+
 async def sole_brand(tx: AsyncSession) -> Brand:
     """Find the brand of a set-up that has only one.
 

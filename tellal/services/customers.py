@@ -1,4 +1,4 @@
-"""Customers as their brand tells of them: written whole, addresses checked, consents added."""
+"""Customers as their brand tells of them: written whole, addresses checked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ from rules.vocabulary import did_you_mean
 from tellal.addresses import country_of, normalise
 from tellal.clock import Clock
 from tellal.domain.channels import Channel, MessageClass
-from tellal.domain.customers import Brand, Consent, ConsentState, Customer, CustomerKind
+from tellal.domain.customers import Brand, Customer, CustomerKind
 from tellal.domain.decisions import Value
 from tellal.domain.errors import InvalidInputError
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.people import find_customer, lock_customer
-from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
+from tellal.persistence.tables.customers import ContactPointRow, CustomerRow
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.services import places
+from tellal.services.consents import weigh_anew
 
 _customers = table(CustomerRow)
 _points = table(ContactPointRow)
-_consents = table(ConsentRow)
 _messages = table(MessageRow)
 
 REMOVED = "removed"
@@ -58,16 +58,6 @@ class CustomerInput:
     attributes: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentInput:
-    """A grant or refusal as it was given; `evidence` is what proves it."""
-
-    channel: Channel
-    state: ConsentState
-    source: str
-    evidence: Mapping[str, object] = field(default_factory=dict)
-
-
 class Customers:
     """Writes customers; the caller's transaction holds the customer's row until it ends."""
 
@@ -96,39 +86,10 @@ class Customers:
             values["facts"] = self._learned(customer) | values["facts"]
             change = update(_customers).where(_customers.c.id == customer.id)
             await tx.execute(change.values(**values))
+            if said.kind is not customer.kind:
+                await weigh_anew(tx, customer.id, said.kind)
         await self._replace_contacts(tx, customer, contacts, now)
         return await find_customer(tx, brand.id, ref), created
-
-    async def record_consent(
-        self, tx: AsyncSession, *, brand: Brand, ref: str, said: ConsentInput
-    ) -> Consent:
-        """Add a grant or a refusal; the latest of a channel is in force.
-
-        Raises:
-            NotFoundError: The brand has no such customer.
-            InvalidInputError: The consent was given by a box that was ticked beforehand.
-        """
-        if said.evidence.get("preselected") is True:
-            raise InvalidInputError(
-                "a box that was ticked beforehand gives no consent",
-                field="evidence.preselected",
-                hint="record consents that the customer gave himself",
-            )
-        customer = await lock_customer(tx, brand.id, ref)
-        now = self._clock.now()
-        await tx.execute(
-            insert(_consents).values(
-                id=new_id(),
-                brand_id=brand.id,
-                customer_id=customer.id,
-                channel=said.channel.value,
-                state=said.state.value,
-                source=said.source,
-                evidence=dict(said.evidence),
-                recorded_at=now,
-            )
-        )
-        return Consent(channel=said.channel, state=said.state, source=said.source, recorded_at=now)
 
     async def prefer(
         self,

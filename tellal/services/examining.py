@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from tellal.addresses import country_of
 from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
-from tellal.domain.customers import Brand, ConsentState, ContactPoint, Customer
+from tellal.domain.customers import Brand, ContactPoint, Customer
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.holds import Hold
 from tellal.domain.messages import MessageState
@@ -98,7 +98,8 @@ def _kept_from_leaving(row: Row[Any], batch: Batch) -> Move | None:
     if row.expires_at <= batch.now:
         return Move(message_id=row.id, state=MessageState.EXPIRED, code="expired")
     unwanted = customer.wishes.against(row.topic, MessageClass(row.message_class))
-    if row.message_class == MessageClass.COMMERCIAL and not _agreed(customer, Channel(row.channel)):
+    commercial = row.message_class == MessageClass.COMMERCIAL
+    if commercial and not _agreed(customer, Channel(row.channel), batch.now):
         unwanted = "no_consent"
     if unwanted:
         return Move(message_id=row.id, state=MessageState.CANCELLED, code=unwanted)
@@ -187,9 +188,9 @@ def _is_simulated(row: Row[Any], point: ContactPoint | None) -> bool:
     return bool(row.simulated) or magic
 
 
-def _agreed(customer: Customer, channel: Channel) -> bool:
+def _agreed(customer: Customer, channel: Channel, at: datetime) -> bool:
     consent = customer.consents.get(channel)
-    return consent is not None and consent.state is ConsentState.GRANTED
+    return consent is not None and consent.granted(at) is True
 
 
 def _point(customer: Customer, contact_point_id: str | None) -> ContactPoint | None:

@@ -46,6 +46,7 @@ class Scope(StrEnum):
 
     CUSTOMERS_READ = "customers:read"
     CUSTOMERS_WRITE = "customers:write"
+    CONSENTS_READ = "consents:read"
     CONSENTS_WRITE = "consents:write"
     EVENTS_WRITE = "events:write"
     CASES_READ = "cases:read"
@@ -66,6 +67,8 @@ class Scope(StrEnum):
     WEBHOOKS_WRITE = "webhooks:write"
     RULEBOOK_WRITE = "rulebook:write"
     RULEBOOK_APPROVE = "rulebook:approve"
+    BRAND_READ = "brand:read"
+    BRAND_WRITE = "brand:write"
     KEYS_ADMIN = "keys:admin"
 
 
@@ -98,6 +101,7 @@ SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
         Scope.CONSENTS_WRITE,
         Scope.HOLDS_WRITE,
         Scope.BLOCKS_WRITE,
+        Scope.BRAND_WRITE,
         Scope.RULEBOOK_APPROVE,
     },
     Role.AUDITOR: _READS,

@@ -19,13 +19,14 @@ from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.people import lock_customer_by_id
 from tellal.persistence.tables.brands import BrandRow
-from tellal.persistence.tables.customers import ConsentRow, CustomerRow
+from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.settings import Settings
 
 _brands = table(BrandRow).c
 _consents = table(ConsentRow)
 _customers = table(CustomerRow).c
+_points = table(ContactPointRow).c
 _messages = table(MessageRow).c
 
 _MAC_DIGITS = 32
@@ -41,6 +42,7 @@ class Refusable:
     brand_id: str
     brand: str
     channel: Channel
+    address: str
     language: str
 
 
@@ -77,11 +79,13 @@ class OneClick:
                 _messages.customer_id,
                 _messages.brand_id,
                 _messages.channel,
+                _points.address,
                 _brands.trade_name,
                 _customers.locale,
             )
             .join(table(BrandRow), _brands.id == _messages.brand_id)
             .join(table(CustomerRow), _customers.id == _messages.customer_id)
+            .outerjoin(table(ContactPointRow), _points.id == _messages.contact_point_id)
             .where(_messages.id == message_id)
         )
         row = (await tx.execute(query)).one_or_none()
@@ -93,6 +97,7 @@ class OneClick:
             brand_id=row.brand_id,
             brand=row.trade_name,
             channel=Channel(row.channel),
+            address=row.address or "",
             language=row.locale,
         )
 
@@ -114,6 +119,8 @@ class OneClick:
                     brand_id=refusable.brand_id,
                     customer_id=refusable.customer_id,
                     channel=refusable.channel.value,
+                    recipient_type=customer.kind.value,
+                    address=refusable.address,
                     state=ConsentState.REFUSED.value,
                     source=_SOURCE,
                     evidence={"message": refusable.message_id},

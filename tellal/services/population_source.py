@@ -14,6 +14,7 @@ from typing import Any
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     ColumnElement,
     FromClause,
     Select,
@@ -79,6 +80,7 @@ _messages = table(MessageRow).c
 _events = table(EventRow).c
 _outcomes = table(OutcomeRow).c
 
+_LAPSED = "lapsed"
 _ELSEWHERE = "??"
 """A country that no route names."""
 _PUSH_TOKEN = "customer.app.push_token"  # noqa: S105 - the path of a fact
@@ -300,34 +302,50 @@ class _Gathering:
         )
 
     def _of_consents(self) -> Select[Any] | None:
-        """Gather when each channel was granted last, and refused."""
+        """Gather when each channel was granted last, refused, and granted for a time now over."""
         if not self.needs.consents:
             return None
+        when = {
+            **{state.value: _consents.state == state.value for state in ConsentState},
+            _LAPSED: and_(_consents.state == ConsentState.GRANTED.value, self._is_over()),
+        }
         columns = [
-            func.max(_consents.recorded_at)
-            .filter(_consents.channel == channel.value, _consents.state == state.value)
-            .label(f"{state}_{channel}")
+            func.max(_consents.given_at)
+            .filter(_consents.channel == channel.value, such)
+            .label(f"{name}_{channel}")
             for channel in sorted(self.needs.consents)
-            for state in ConsentState
+            for name, such in when.items()
         ]
         return (
             select(_consents.customer_id, *columns)
-            .where(_consents.brand_id == self.brand_id, *self._only(_consents.customer_id))
+            .where(
+                _consents.brand_id == self.brand_id,
+                _consents.whole,
+                *self._only(_consents.customer_id),
+            )
             .group_by(_consents.customer_id)
         )
+
+    def _is_over(self) -> Column:
+        return _consents.valid_until <= _instant(self.at)
 
     def _agreed(self, part: FromClause) -> list[Column]:
         columns: list[Column] = []
         for channel in sorted(self.needs.consents):
             yes = part.c[f"{ConsentState.GRANTED}_{channel}"]
             no = part.c[f"{ConsentState.REFUSED}_{channel}"]
-            # Both at one instant: the later id is in force. It is so rare that a look-up may cost.
-            newest = func.newest_consent(_customers.c.id, channel.value, type_=String)
+            over = part.c[f"{_LAPSED}_{channel}"]
+            # Several at one instant: the later id is in force, and a grant that has lapsed says
+            # nothing. It is so rare that a look-up may cost.
+            newest = func.newest_consent(
+                _customers.c.id, channel.value, _instant(self.at), type_=Boolean
+            )
             agreed = case(
                 (and_(yes.is_(None), no.is_(None)), null()),
+                (over == yes, newest),
                 (or_(no.is_(None), yes > no), true()),
                 (or_(yes.is_(None), no > yes), false()),
-                else_=newest == ConsentState.GRANTED.value,
+                else_=newest,
             )
             columns.append(agreed.label(consent_column(channel)))
         return columns

@@ -11,14 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.clock import Clock
 from tellal.domain.messages import HANDED_OVER, UNSENT, MessageState, OutcomeState, Remedy
 from tellal.persistence.bulk import arrays
 from tellal.persistence.columns import table
-from tellal.persistence.tables.customers import ConsentRow, ContactPointRow
+from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
 from tellal.persistence.tables.ledger import CapUseRow, CauseRow, MessageRow, OutcomeRow
 from tellal.services.gate import pass_gate
 from tellal.services.journey_news import heard_of, wake
@@ -37,6 +37,7 @@ _outcomes = table(OutcomeRow)
 _caps = table(CapUseRow)
 _points = table(ContactPointRow)
 _consents = table(ConsentRow)
+_customers = table(CustomerRow).c
 
 
 DISPLACED = "displaced"
@@ -186,7 +187,8 @@ class Progress:
                     .values(bad_reason=f"{move.provider or row.provider}:{move.code}")
                 )
             elif move.remedy is Remedy.OPTED_OUT:
-                await tx.execute(insert(_consents).values(**refusal(move, row, now)))
+                said = refusal(move, row, now) | _whose(row)
+                await tx.execute(insert(_consents).values(**said))
 
     async def _tell_journeys(
         self,
@@ -208,3 +210,13 @@ class Progress:
             .values(state=OutcomeState.TOLD, reason="", closed_at=now, check_at=None)
         )
         await self.cancel_unsent(tx, outcome_ids, "told_otherwise")
+
+
+def _whose(row: Row[Any]) -> dict[str, object]:
+    """Return in which role, and for which address, the reader of a message refuses."""
+    kind = select(_customers.kind).where(_customers.id == row.customer_id)
+    address = select(_points.c.address).where(_points.c.id == row.contact_point_id)
+    return {
+        "recipient_type": kind.scalar_subquery(),
+        "address": func.coalesce(address.scalar_subquery(), ""),
+    }

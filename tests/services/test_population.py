@@ -41,6 +41,7 @@ from tests.rules.writing import write
 from tests.support.builders import LONG_AGO, a_brand
 
 AT = datetime(2026, 3, 2, 18, 30, tzinfo=UTC)
+AT_LAST = AT + timedelta(days=30)
 _CUSTOMERS = 120
 
 FIELDS = """
@@ -228,7 +229,11 @@ class Writer:
                     state=chance.choice(["granted", "granted", "refused"]),
                     source="x",
                     evidence={},
-                    recorded_at=LONG_AGO + timedelta(days=chance.randrange(2)),
+                    whole=chance.random() < 0.8,
+                    given_at=LONG_AGO + timedelta(days=chance.randrange(2)),
+                    valid_until=chance.choice([None, None, AT - timedelta(hours=1), AT, AT_LAST]),
+                    # When it was written down says nothing.
+                    recorded_at=LONG_AGO + timedelta(days=chance.randrange(5)),
                 )
         for _ in range(chance.choice([0, 0, 1, 3])):
             await self.write(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -25,7 +25,21 @@ class BrandRow(SQLModel, table=True):
     sms_sender: str
     email_sender: str
     whatsapp_sender: str = Field(default="", sa_column_kwargs=EMPTY)
+    kind: str = Field(default="company", sa_column_kwargs={"server_default": text("'company'")})
+    owner: str = Field(default="", sa_column_kwargs=EMPTY)
+    tckn: str = Field(default="", sa_column_kwargs=EMPTY)
+    short_number: str = Field(default="", sa_column_kwargs=EMPTY)
     created_at: datetime = Field(sa_type=Instant)
+
+
+class ShortCodeRow(SQLModel, table=True):
+    """A short number on which a brand is heard; with a keyword it shares it with others."""
+
+    __tablename__ = "short_codes"
+
+    code: str = Field(primary_key=True)
+    keyword: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id", index=True)
 
 
 class ApiKeyRow(SQLModel, table=True):

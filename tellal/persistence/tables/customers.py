@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlmodel import Field, SQLModel
 
-from tellal.persistence.columns import EMPTY, FALSE, NOTHING, Instant
+from tellal.persistence.columns import EMPTY, FALSE, NOBODY, NOTHING, Instant
 
 
 class CustomerRow(SQLModel, table=True):
@@ -52,18 +53,37 @@ class ContactPointRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Instant)
 
 
+def _as_recorded(context: DefaultExecutionContext) -> object:
+    """Who says nothing of the time gives his consent as it is written."""
+    values: dict[str, object] = context.get_current_parameters()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+    return values["recorded_at"]
+
+
+_UNSEALED = text("seq IS NULL")
+_UNTOLD = text("erased_at IS NOT NULL AND tombstone IS NULL")
+
+
 class ConsentRow(SQLModel, table=True):
-    """One grant or refusal; rows are only added, the latest of a channel is in force."""
+    """One grant or refusal; rows are only added, the latest of a channel (`given_at`) is in force.
+
+    `whole` says that it settles the channel for what names no purpose; it is derived. `seq` and
+    `salt` come with the seal (`consent_chain`), `tombstone` with that of an erasure. A trigger
+    keeps everything else as it was written.
+    """
 
     __tablename__ = "consents"
     __table_args__ = (
-        Index("consents_current", "customer_id", "channel", "recorded_at"),
+        Index("consents_current", "customer_id", "channel", "given_at"),
         Index(
             "consents_refused",
             "brand_id",
             "recorded_at",
             postgresql_where=text("state = 'refused'"),
         ),
+        Index("consents_by_address", "brand_id", "address", postgresql_where=text("address <> ''")),
+        Index("consents_by_time", "brand_id", "given_at"),
+        Index("consents_unsealed", "brand_id", "id", postgresql_where=_UNSEALED),
+        Index("consents_untold_erasures", "brand_id", "id", postgresql_where=_UNTOLD),
     )
 
     id: str = Field(primary_key=True)
@@ -71,9 +91,49 @@ class ConsentRow(SQLModel, table=True):
     customer_id: str = Field(foreign_key="customers.id")
     channel: str
     state: str
+    recipient_type: str = Field(
+        default="individual", sa_column_kwargs={"server_default": text("'individual'")}
+    )
     source: str
+    purposes: list[str] = Field(default_factory=list, sa_type=JSONB, sa_column_kwargs=NOTHING)
+    delegation: dict[str, object] = Field(
+        default_factory=dict, sa_type=JSONB, sa_column_kwargs=NOBODY
+    )
+    whole: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    address: str = Field(default="", sa_column_kwargs=EMPTY)
     evidence: dict[str, object] = Field(sa_type=JSONB)
+    given_at: datetime = Field(sa_type=Instant, sa_column_kwargs={"default": _as_recorded})
+    valid_until: datetime | None = Field(default=None, sa_type=Instant)
     recorded_at: datetime = Field(sa_type=Instant)
+    recorded_by: str = Field(default="", sa_column_kwargs=EMPTY)
+    seq: int | None = Field(default=None, sa_type=BigInteger)
+    salt: str = Field(default="", sa_column_kwargs=EMPTY)
+    erased_at: datetime | None = Field(default=None, sa_type=Instant)
+    erased_by: str = Field(default="", sa_column_kwargs=EMPTY)
+    tombstone: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class ConsentChainRow(SQLModel, table=True):
+    """A brand's chain of consents: salted hashes, each sealed to the one before; rows stay.
+
+    No foreign key leads to `consents`: what was removed there must still be missed here.
+    """
+
+    __tablename__ = "consent_chain"
+    __table_args__ = (UniqueConstraint("consent_id", "action"),)
+
+    brand_id: str = Field(primary_key=True, foreign_key="brands.id")
+    seq: int = Field(
+        primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
+    )
+    at: datetime = Field(sa_type=Instant)
+    who: str
+    action: str
+    consent_id: str
+    core: str
+    digest: str
+    previous: str
+    hash: str
 
 
 class ComplaintRow(SQLModel, table=True):
