@@ -10,7 +10,7 @@ from functools import partial
 
 import uvloop
 
-from activities.assembly import recalling_of, senders_of
+from activities.assembly import forgetting_of, recalling_of, senders_of
 from activities.providers.netgsm.reports import NetgsmReports
 from activities.providers.simulated import Simulated
 from rules.decide import Decider
@@ -31,6 +31,7 @@ from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.leases import Leases
 from tellal.services.posting import LANE_CHANNEL
+from tellal.services.provider_copies import ProviderCopies
 from tellal.services.recalls import Recalls
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.report_polling import ReportPolling
@@ -110,9 +111,10 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         back = _called_back(senders, house, stop)
+        gone = _forgotten_there(senders, house, stop)
         seen = _seen_from_outside(settings, stop)
         spared = {"memory": partial(spare_what_is_loaded, stop)}
-        await supervise({**parts, **kept, **asked, **back, **seen, **spared}, stop)
+        await supervise({**parts, **kept, **asked, **back, **gone, **seen, **spared}, stop)
 
 
 def _asked_for_reports(
@@ -146,6 +148,19 @@ def _called_back(
         leases=Leases(house.sessions, house.clock),
     )
     return {"recalls": partial(recalls.run, stop)}
+
+
+def _forgotten_there(
+    senders: Mapping[str, Sender], house: House, stop: asyncio.Event
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return what has providers delete their copies of erased persons' messages."""
+    copies = ProviderCopies(
+        forgetting_of(senders),
+        sessions=house.sessions,
+        clock=house.clock,
+        leases=Leases(house.sessions, house.clock),
+    )
+    return {"provider_copies": partial(copies.run, stop)}
 
 
 def _told_to_the_public(

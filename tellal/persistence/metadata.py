@@ -10,10 +10,11 @@ from tellal.persistence.tables import (
     ledger,
     operations,
     outages,
+    privacy,
     rulebook,
 )
 
-TABLE_MODULES = (brands, customers, delivery, ledger, operations, outages, rulebook)
+TABLE_MODULES = (brands, customers, delivery, ledger, operations, outages, privacy, rulebook)
 
 
 def metadata() -> MetaData:
