@@ -17,6 +17,7 @@ from rules.decide import Decider
 from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
 from rules.incident_files import load_incidents
+from rules.keeping import load_periods
 from rules.routing import load_routes
 from tellal.clock import SystemClock
 from tellal.domain.incidents import Incidents
@@ -68,6 +69,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         to_ledger = _sessions(held, settings, settings.database_pool)
         # The public is told of outages also while rules and Temporal are not to be had.
         incidents = load_incidents(settings.incidents)
+        periods = load_periods(settings.retention)
         public = supervise(_told_to_the_public(settings, to_ledger, incidents, stop), stop)
         held.push_async_callback(_cut_off, asyncio.create_task(public))
         inbox = ReceiptInbox(to_ledger)
@@ -108,7 +110,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         )
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)
-        kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep)
+        kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep, periods=periods)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         back = _called_back(senders, house, stop)
         gone = _forgotten_there(senders, house, stop)

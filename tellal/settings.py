@@ -140,6 +140,8 @@ class Settings(BaseSettings):
     webhooks_private: bool = False
     """Whether webhooks may be addresses of the house's own network, and on loopback without TLS."""
 
+    retention: Path | None = None
+    """A file that says how long what is personal is kept; None is the one that ships with it."""
     unsubscribe_secret: SecretStr = SecretStr("")
     """Signs the addresses by which readers refuse with one click; without it mails have none."""
     evidence_key_file: Path | None = None

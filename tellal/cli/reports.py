@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from tellal.services.annoyance import Annoyance, Share
+    from tellal.services.complaint_watch import Awaited
     from tellal.services.outage_reports import OutageReport
+    from tellal.services.person_erasure import Erasure
+    from tellal.services.purging import Purge
 
 report = typer.Typer(help="Reports.", no_args_is_help=True)
 
@@ -88,6 +91,79 @@ def report_outages(
         notes += [f"broke glass: {one.broke_glass}"] if one.broke_glass else []
         counted = f"audience {one.audience}, told {one.told}, all-clear {one.all_clears}"
         typer.echo(f"{one.id}  {one.state:<11} {counted}  {'; '.join([one.title, *notes])}")
+
+
+@report.command("purges")
+def report_purges(
+    *,
+    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many days.")] = 30,
+) -> None:
+    """Show what was emptied because it was old: each run, by kind, with its cut-off."""
+    from tellal.cli.transaction import in_transaction
+    from tellal.clock import SystemClock
+    from tellal.services.brands import find_brand
+    from tellal.services.purging import purges
+    from tellal.settings import Settings
+
+    ends = SystemClock().now()
+
+    async def read(tx: "AsyncSession") -> "list[Purge]":
+        found = await find_brand(tx, brand)
+        return await purges(tx, found.id, ends - timedelta(days=days), ends)
+
+    for one in in_transaction(Settings().database_url.get_secret_value(), read):
+        made = f"{one.at:%Y-%m-%d %H:%M}  {one.kind:<18}"
+        typer.echo(f"{made} older than {one.cut_off:%Y-%m-%d}  {one.removed:>9}")
+
+
+@report.command("complaints")
+def report_complaints(
+    *,
+    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
+    most: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 100,
+) -> None:
+    """Show which complaints are to be answered, by the day; exit 1 if one is late."""
+    from tellal.cli.transaction import in_transaction
+    from tellal.clock import SystemClock
+    from tellal.services.brands import find_brand
+    from tellal.services.complaint_watch import LATE, awaited
+    from tellal.settings import Settings
+
+    async def read(tx: "AsyncSession") -> "list[Awaited]":
+        found = await find_brand(tx, brand)
+        return await awaited(tx, found.id, SystemClock().now(), limit=most)
+
+    found = in_transaction(Settings().database_url.get_secret_value(), read)
+    for one in found:
+        said = f"{one.authority or '-':<24} {one.topic}"
+        typer.echo(f"{one.id}  {one.stage:<6} by {one.due_at:%Y-%m-%d %H:%M} UTC  {said}")
+    if any(one.stage == LATE for one in found):
+        raise typer.Exit(1)
+
+
+@report.command("erasures")
+def report_erasures(
+    *,
+    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
+    most: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 100,
+) -> None:
+    """Show who was erased, by our own ids, and which copies providers still have."""
+    from tellal.cli.transaction import in_transaction
+    from tellal.services.brands import find_brand
+    from tellal.services.person_erasure import DELETED, erasures
+    from tellal.settings import Settings
+
+    async def read(tx: "AsyncSession") -> "list[Erasure]":
+        found = await find_brand(tx, brand)
+        return await erasures(tx, found.id, after="", limit=most)
+
+    for one in in_transaction(Settings().database_url.get_secret_value(), read):
+        typer.echo(f"{one.id}  {one.at:%Y-%m-%d %H:%M}  customer {one.customer_id}  by {one.by}")
+        for copy in one.copies:
+            if copy.state != DELETED:
+                why = f" ({copy.code})" if copy.code else ""
+                typer.echo(f"  {copy.provider} {copy.reference}: {copy.state}{why}")
 
 
 def _moment(text: str) -> datetime:

@@ -1,7 +1,7 @@
 """Explicit consents to the processing of data of special categories: signed, per category (E15).
 
-They are records of their own (KVKK article 6, GDPR article 9). A notice that was shown does not make
-one, they say nothing of commercial messages, and no consent to messages counts here.
+They are records of their own (KVKK article 6, GDPR article 9). A notice that was shown makes none,
+they say nothing of commercial messages, and no consent to messages counts here.
 """
 
 from collections.abc import Mapping

@@ -63,8 +63,8 @@ class Holding:
     `emptied` says what stands in a column afterwards; `harmless` names the texts that stay, because
     they are codes, versions and names of ours. `staff` are columns that name officers: third
     persons, of whom an export tells nothing (E19). What `removes_rows` keeps none; what is erased
-    `elsewhere` has a service of its own for it. `emptied_of` says which rows are emptied, if not all
-    of his: what is somebody else's, too, stays.
+    `elsewhere` has a service of its own for it. `emptied_of` says which rows are emptied, if not
+    all of his: what is somebody else's, too, stays.
     """
 
     name: str
@@ -157,9 +157,7 @@ HOLDINGS: tuple[Holding, ...] = (
         name="consent_seals",
         row=ConsentChainRow,
         whose=_links_of_his,
-        harmless=_names(
-            "brand_id", "action", "consent_id", "core", "digest", "previous", "hash"
-        ),
+        harmless=_names("brand_id", "action", "consent_id", "core", "digest", "previous", "hash"),
         staff=_names("who"),
         elsewhere=True,
     ),
@@ -209,9 +207,23 @@ HOLDINGS: tuple[Holding, ...] = (
         },
         harmless=_OUR_IDS
         | _names(
-            "cause_id", "outcome_id", "topic", "message_class", "channel", "lane", "language",
-            "state", "held_by", "displaced_by", "route", "routes_out", "currency", "provider",
-            "reference", "receipts", "code",
+            "cause_id",
+            "outcome_id",
+            "topic",
+            "message_class",
+            "channel",
+            "lane",
+            "language",
+            "state",
+            "held_by",
+            "displaced_by",
+            "route",
+            "routes_out",
+            "currency",
+            "provider",
+            "reference",
+            "receipts",
+            "code",
         ),
     ),
     Holding(
@@ -357,4 +369,3 @@ NOT_HELD: Mapping[str, str] = {
     "purges": "numbers",
 }
 """Tables that hold nothing of any customer, and why."""
-

@@ -1,4 +1,4 @@
-"""Erases a person: what names him goes, what was sent and decided stays as numbers under our own id.
+"""Erases a person: what names him goes, what was sent and decided stays under our own id alone.
 
 One transaction, under the customer's lock: at the answer nothing further leaves for him, his
 journeys and cases have ended, and no table names him. Consents are erased as they always are, with
@@ -61,9 +61,9 @@ CODE = "erased"
 DUE, DELETED, KEPT = "due", "deleted", "kept"
 
 _MAY_ARRIVE = frozenset({*HANDED_OVER, MessageState.UNKNOWN})
-_NAMES_HIM = select(
-    func.unnest(bindparam("words", type_=ARRAY(String()))).label("word")
-).subquery("words")
+_NAMES_HIM = select(func.unnest(bindparam("words", type_=ARRAY(String()))).label("word")).subquery(
+    "words"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,18 +154,6 @@ class Persons:
             raise NotFoundError("no such erasure")
         return (await _with_copies(tx, [row]))[0]
 
-    async def page(
-        self, tx: AsyncSession, brand_id: str, *, after: str, limit: int
-    ) -> list[Erasure]:
-        """Read a brand's erasures in their order."""
-        query = (
-            select(_erasures)
-            .where(_erasures.c.brand_id == brand_id, _erasures.c.id > after)
-            .order_by(_erasures.c.id)
-            .limit(limit)
-        )
-        return await _with_copies(tx, (await tx.execute(query)).all())
-
     async def _earlier(self, tx: AsyncSession, brand_id: str, ref_digest: str) -> str | None:
         query = (
             select(_erasures.c.id)
@@ -211,6 +199,17 @@ class Persons:
             )
         await wake(tx, ended, now)
         return len(ended)
+
+
+async def erasures(tx: AsyncSession, brand_id: str, *, after: str, limit: int) -> list[Erasure]:
+    """Read a brand's erasures in their order."""
+    query = (
+        select(_erasures)
+        .where(_erasures.c.brand_id == brand_id, _erasures.c.id > after)
+        .order_by(_erasures.c.id)
+        .limit(limit)
+    )
+    return await _with_copies(tx, (await tx.execute(query)).all())
 
 
 async def _check_none_leaves(tx: AsyncSession, customer_id: str) -> None:
@@ -323,7 +322,7 @@ async def _forget_answers(tx: AsyncSession, customer: Customer, ref: str) -> int
     return len((await tx.execute(gone, {"words": words})).all())
 
 
-async def _references(tx: AsyncSession, customer_id: str) -> Sequence[Row[Any]]:
+async def _references(tx: AsyncSession, customer_id: str) -> list[tuple[str, str]]:
     """Return by which names providers know his messages, every attempt of each."""
     query = (
         select(_attempts.c.provider, _attempts.c.reference)
@@ -339,22 +338,23 @@ async def _references(tx: AsyncSession, customer_id: str) -> Sequence[Row[Any]]:
         _messages.c.simulated.is_(False),
         _messages.c.reference != "",
     )
-    return (await tx.execute(query.union(last))).all()
+    rows = await tx.execute(query.union(last))
+    return [(row.provider, row.reference) for row in rows]
 
 
 async def _order_deletions(
-    tx: AsyncSession, erasure_id: str, references: Sequence[Row[Any]], now: datetime
+    tx: AsyncSession, erasure_id: str, references: Sequence[tuple[str, str]], now: datetime
 ) -> None:
     rows = [
         {
             "id": new_id(),
             "erasure_id": erasure_id,
-            "provider": one.provider,
-            "reference": one.reference,
+            "provider": provider,
+            "reference": reference,
             "state": DUE,
             "due_at": now,
         }
-        for one in references
+        for provider, reference in references
     ]
     if rows:
         await tx.execute(pg_insert(_copies).on_conflict_do_nothing(), rows)

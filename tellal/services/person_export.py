@@ -23,29 +23,32 @@ FORMAT = "tellal-person-1"
 DOCUMENT, README = "person.json", "README.txt"
 
 _READMES: Mapping[str, str] = {
-    "tr": (
-        "{brand} sizinle ilgili tuttuğu her şeyi bu dosyada veriyor ({day}).\n\n"
-        "person.json bir metin dosyasıdır: adresleriniz, izinleriniz ve retleriniz, size gönderilen "
-        "iletiler\nve metinleri, hakkınızda verilen kararlar ve nedenleri, başvurularınız ve "
-        "şikayetleriniz.\nÇalışanlarımızın adları, üçüncü kişi oldukları için yer almaz.\n\n"
-        "Haklarınız (KVKK madde 11, GDPR madde 15-20): düzeltme, silme, itiraz. Bize yazın: {email}, "
-        "{phone}.\n"
-    ),
-    "pl": (
-        "{brand} przekazuje w tym pliku wszystko, co przechowuje na Twój temat ({day}).\n\n"
-        "person.json to plik tekstowy: adresy, zgody i sprzeciwy, wysłane wiadomości z treścią, "
-        "decyzje\ni ich powody, sprawy i skargi. Nazwisk pracowników nie ma, bo są osobami trzecimi."
-        "\n\nTwoje prawa (RODO, art. 15-20): sprostowanie, usunięcie, sprzeciw. Napisz do nas: "
-        "{email}, {phone}.\n"
-    ),
-    "en": (
-        "{brand} hands you everything that it holds about you in this file ({day}).\n\n"
-        "person.json is a text file: your addresses, what you agreed to and refused, the messages "
-        "sent to\nyou with their texts, what was decided about you and why, your cases and "
-        "complaints.\nThe names of our staff are left out, because they are third persons.\n\n"
-        "Your rights (GDPR articles 15 to 20, KVKK article 11): to have it corrected or erased, and "
-        "to object.\nWrite to us: {email}, {phone}.\n"
-    ),
+    "tr": """{brand} sizinle ilgili tuttuğu her şeyi bu dosyada veriyor ({day}).
+
+person.json bir metin dosyasıdır: adresleriniz, izinleriniz ve retleriniz, size gönderilen
+iletiler ve metinleri, hakkınızda verilen kararlar ve nedenleri, başvuru ve şikayetleriniz.
+Çalışanlarımızın adları, üçüncü kişi oldukları için yer almaz.
+
+Haklarınız (KVKK madde 11, GDPR madde 15-20): düzeltme, silme, itiraz.
+Bize yazın: {email}, {phone}.
+""",
+    "pl": """{brand} przekazuje w tym pliku wszystko, co przechowuje na Twój temat ({day}).
+
+person.json to plik tekstowy: adresy, zgody i sprzeciwy, wysłane wiadomości z treścią, decyzje
+i ich powody, sprawy i skargi. Nazwisk pracowników nie ma, bo są osobami trzecimi.
+
+Twoje prawa (RODO, art. 15-20): sprostowanie, usunięcie, sprzeciw.
+Napisz do nas: {email}, {phone}.
+""",
+    "en": """{brand} hands you everything that it holds about you in this file ({day}).
+
+person.json is a text file: your addresses, what you agreed to and refused, the messages sent to
+you with their texts, what was decided about you and why, your cases and complaints.
+The names of our staff are left out, because they are third persons.
+
+Your rights (GDPR articles 15 to 20, KVKK article 11): to have it corrected or erased, to object.
+Write to us: {email}, {phone}.
+""",
 }
 
 

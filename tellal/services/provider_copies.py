@@ -1,8 +1,8 @@
 """Has providers delete their copies of an erased person's messages, as far as they do such things.
 
-One worker of a deployment asks, at a bounded pace. A copy that a provider cannot delete yet is asked
-for again, ever more rarely; after a month, or if the provider never deletes, it is `kept`, and the
-erasure lists it, so that somebody can write to the provider.
+One worker of a deployment asks, at a bounded pace. Of a copy that is not deleted yet the provider
+is asked again, ever more rarely; after a month, or if the provider never deletes, it is `kept`, and
+the erasure lists it, so that somebody can write to the provider.
 """
 
 import asyncio

@@ -247,7 +247,7 @@ async def test_a_connection_that_rests_is_given_back_before_a_server_would_close
 
 
 async def test_a_text_is_deleted_at_twilio_once_it_has_arrived(
-    sms: TwilioSms, carrier: CarrierProbe
+    sms: TwilioSms,
 ) -> None:
     answer = await sms.send(a_text())
 

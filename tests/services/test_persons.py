@@ -61,7 +61,9 @@ def test_every_table_holds_something_of_a_person_or_says_why_not() -> None:
     assert held | NOT_HELD.keys() == set(tables)
     assert held & NOT_HELD.keys() == set()
     assert all(NOT_HELD.values())
-    naming = {n for n, t in tables.items() if {"customer_id", "address", "recipient"} & {*t.c.keys()}}
+    naming = {
+        n for n, t in tables.items() if {"customer_id", "address", "recipient"} & {*t.c.keys()}
+    }
     assert naming - held <= {"test_sends"}
 
 
@@ -77,8 +79,9 @@ def test_every_text_of_a_holding_is_emptied_or_named_as_harmless(holding: Holdin
     assert holding.emptied.keys() & holding.harmless == set()
 
 
+@pytest.mark.usefixtures("marked")
 async def test_an_export_holds_all_of_her_and_nothing_of_others(
-    sessions: Sessions, brand: Brand, marked: Marked, clock: SetClock
+    sessions: Sessions, brand: Brand, clock: SetClock
 ) -> None:
     async with sessions() as tx:
         packed = await export_person(tx, brand, REF, clock)
@@ -102,8 +105,9 @@ async def test_an_export_holds_all_of_her_and_nothing_of_others(
     assert "ali" not in {one["ref"] for one in held["customer"]}
 
 
+@pytest.mark.usefixtures("marked")
 async def test_nothing_personal_is_left_anywhere(
-    house: House, persons: Persons, brand: Brand, marked: Marked
+    house: House, persons: Persons, brand: Brand
 ) -> None:
     async with house.sessions() as tx:
         before = await where_named(tx, WORDS)
@@ -162,9 +166,7 @@ async def test_causes_add_up_and_chains_verify_afterwards(
                 {"id": marked.waiting},
             )
         ).one()
-        stones = await tx.execute(
-            text("SELECT count(*) FROM consents WHERE tombstone IS NOT NULL")
-        )
+        stones = await tx.execute(text("SELECT count(*) FROM consents WHERE tombstone IS NOT NULL"))
         assert stones.scalar_one() == 2
     assert found.faults == ()
     assert tuple(counted) == (0, 1, 0)
@@ -185,8 +187,9 @@ async def test_a_message_in_a_lanes_hands_is_waited_for(
         assert await where_named(tx, [REF])
 
 
+@pytest.mark.usefixtures("marked")
 async def test_said_twice_it_is_the_same_erasure_and_a_stranger_is_not_found(
-    house: House, persons: Persons, brand: Brand, marked: Marked
+    house: House, persons: Persons, brand: Brand
 ) -> None:
     first = await erased(house, persons, brand)
     second = await erased(house, persons, brand)

@@ -1,4 +1,4 @@
-"""What data protection asks for: notices, explicit consents, erasures and what they leave, purges."""
+"""What data protection asks for: notices, explicit consents, erasures, what they leave, purges."""
 
 from datetime import datetime
 
@@ -23,9 +23,7 @@ class ShownNoticeRow(SQLModel, table=True):
     version: str
     language: str
     way: str
-    details: dict[str, object] = Field(
-        default_factory=dict, sa_type=JSONB, sa_column_kwargs=NOBODY
-    )
+    details: dict[str, object] = Field(default_factory=dict, sa_type=JSONB, sa_column_kwargs=NOBODY)
     shown_at: datetime = Field(sa_type=Instant)
     recorded_at: datetime = Field(sa_type=Instant)
     recorded_by: str

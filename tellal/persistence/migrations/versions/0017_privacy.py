@@ -169,7 +169,9 @@ def upgrade() -> None:
             f"CREATE TRIGGER {table}_kept BEFORE UPDATE ON {table} "
             f"FOR EACH ROW EXECUTE FUNCTION {function}()"
         )
-        op.execute(f"CREATE TRIGGER {table}_stay BEFORE DELETE OR TRUNCATE ON {table} {_ONLY_ADDED}")
+        op.execute(
+            f"CREATE TRIGGER {table}_stay BEFORE DELETE OR TRUNCATE ON {table} {_ONLY_ADDED}"
+        )
 
 
 def downgrade() -> None:
