@@ -52,7 +52,14 @@ class Marked:
     case: str
 
 
-async def a_marked_person(tx: AsyncSession, brand: Brand, clock: SetClock) -> Marked:
+async def a_marked_person(
+    tx: AsyncSession,
+    brand: Brand,
+    clock: SetClock,
+    *,
+    provider: str = "twilio",
+    reference: str = "SM1",
+) -> Marked:
     """Write a person with something of hers in every table that holds any."""
     now = clock.now()
     customer_id = await a_customer(
@@ -92,7 +99,7 @@ async def a_marked_person(tx: AsyncSession, brand: Brand, clock: SetClock) -> Ma
         await tx.execute(
             update(messages)
             .where(messages.c.id == told)
-            .values(text=f"Merhaba {MARK}", subject=MARK, provider="twilio", reference="SM1")
+            .values(text=f"Merhaba {MARK}", subject=MARK, provider=provider, reference=reference)
             .returning(messages.c.outcome_id)
         )
     ).scalar_one()
@@ -109,6 +116,7 @@ async def a_marked_person(tx: AsyncSession, brand: Brand, clock: SetClock) -> Ma
         await tx.execute(text("SELECT outcome_id FROM messages WHERE id = :id"), {"id": waiting})
     ).scalar_one()
     await _of_ledger(tx, brand, customer_id, told, now)
+    await _handed(tx, told, provider, reference, now)
     case = await _of_desks(tx, brand, customer_id, told, now)
     notice = NoticeInput(
         notice="aydinlatma", version="3", language="tr", way="web", details={"ip": MARK}
@@ -158,12 +166,22 @@ async def _of_ledger(
         )
     )
     await tx.execute(
+        insert(table(CapUseRow)).values(
+            id=new_id(), customer_id=customer_id, cap="day", message_id=message, used_at=now
+        )
+    )
+
+
+async def _handed(
+    tx: AsyncSession, message: str, provider: str, reference: str, now: datetime
+) -> None:
+    await tx.execute(
         insert(table(AttemptRow)).values(
             id=new_id(),
             message_id=message,
             n=1,
-            provider="twilio",
-            reference="SM1",
+            provider=provider,
+            reference=reference,
             answer="accepted",
             intended_at=now,
         )
@@ -172,16 +190,11 @@ async def _of_ledger(
         insert(table(ReceiptRow)).values(
             id=new_id(),
             message_id=message,
-            provider="twilio",
-            reference="SM1",
+            provider=provider,
+            reference=reference,
             state="delivered",
             code="",
             received_at=now,
-        )
-    )
-    await tx.execute(
-        insert(table(CapUseRow)).values(
-            id=new_id(), customer_id=customer_id, cap="day", message_id=message, used_at=now
         )
     )
 
