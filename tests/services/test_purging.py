@@ -109,6 +109,7 @@ async def test_replaced_consents_lose_their_evidence_and_the_chain_still_verifie
     async with sessions() as tx:
         query = text("SELECT state FROM consents WHERE erased_by = 'retention'")
         states = (await tx.execute(query)).scalars().all()
+    async with sessions() as tx:
         assert (await verify_consents(tx, brand.id)).faults == ()
     assert removed[Kind.CONSENT_EVIDENCE] == 1
     assert states == ["granted"]
@@ -182,9 +183,7 @@ def test_every_kind_has_a_period_and_something_to_empty() -> None:
         ("source: As the message that it explains", "source: ''", "where the period comes from"),
     ],
 )
-def test_a_mistake_in_the_file_is_told(
-    tmp_path: Path, before: str, after: str, words: str
-) -> None:
+def test_a_mistake_in_the_file_is_told(tmp_path: Path, before: str, after: str, words: str) -> None:
     shipped = Path("rules/retention.yaml").read_text(encoding="utf-8")
     assert before in shipped
     file = tmp_path / "retention.yaml"
