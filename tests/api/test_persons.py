@@ -166,4 +166,4 @@ async def test_what_is_not_signed_is_no_explicit_consent(
 
     status, problem = await post(bank, "/customers/ayse/explicit-consents", {**EXPLICIT, **said})
 
-    assert (status, problem["field"]) == (422, field)
+    assert (status, problem["errors"][0]["field"]) == (422, field)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import String, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
+from tellal.domain.cases import CaseState
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, NotFoundError
 from tellal.domain.outbox import OutboxKind
@@ -144,6 +145,18 @@ async def test_what_runs_has_ended_and_what_waits_never_leaves(
     assert tuple(row) == ("cancelled", "erased")
     step = await house.journeys.advance(marked.outcome)
     assert step.state == "cancelled"
+
+
+async def test_the_workflow_of_an_ended_case_has_nobody_to_tell(
+    house: House, persons: Persons, brand: Brand, marked: Marked
+) -> None:
+    await erased(house, persons, brand)
+
+    notice = await house.case_notices.notice(marked.case, CaseState.RESOLVED)
+
+    assert notice.steps == ()
+    assert (await house.case_notices.describe(marked.case)).state == "resolved"
+    assert await house.case_notices.remind(marked.case, CaseState.ROUTED) is False
 
 
 async def test_causes_add_up_and_chains_verify_afterwards(
