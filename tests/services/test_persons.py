@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from tellal.domain.cases import CaseState
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, NotFoundError
+from tellal.domain.messages import OutcomeState
 from tellal.domain.outbox import OutboxKind
 from tellal.persistence.columns import table
 from tellal.persistence.metadata import metadata
@@ -154,7 +155,10 @@ async def test_the_workflow_of_an_ended_case_has_nobody_to_tell(
 
     notice = await house.case_notices.notice(marked.case, CaseState.RESOLVED)
 
-    assert notice.steps == ()
+    assert [step.state for step in notice.steps] == [OutcomeState.SUPPRESSED]
+    assert {one.kind for one in await outbox(house.sessions)} <= {"progressed", "case_changed"}
+    async with house.sessions() as tx:
+        assert await where_named(tx, [*WORDS, REF]) == {}
     assert (await house.case_notices.describe(marked.case)).state == "resolved"
     assert await house.case_notices.remind(marked.case, CaseState.ROUTED) is False
 
