@@ -334,6 +334,7 @@ HOLDINGS: tuple[Holding, ...] = (
             "facts": NOTHING_LEFT,
             "topics_off": literal([], JSONB),
             "complained": literal([], JSONB),
+            "erased_at": WHEN_ERASED,
         },
         harmless=_names("id", "brand_id", "kind", "locale", "timezone", "country"),
     ),

@@ -15,6 +15,7 @@ from tellal.domain.messages import OutcomeState
 from tellal.domain.outbox import OutboxKind
 from tellal.persistence.columns import table
 from tellal.persistence.metadata import metadata
+from tellal.persistence.people import page_of_customers
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.services.consent_proof import verify_consents
@@ -120,6 +121,8 @@ async def test_nothing_personal_is_left_anywhere(
         assert await where_named(tx, [*WORDS, MAIL, REF]) == {}
         others = await tx.execute(text("SELECT count(*) FROM customers WHERE ref = 'ali'"))
         assert others.scalar_one() == 1
+        everybody = await page_of_customers(tx, brand.id, after="", limit=10)
+        assert [one.ref for one in everybody] == ["ali"]
     assert len(before) >= 15
     assert done.counts["customer"] == 1
     assert done.counts["consents"] == 2

@@ -13,7 +13,8 @@ from tellal.persistence.columns import EMPTY, FALSE, NOBODY, NOTHING, Instant
 class CustomerRow(SQLModel, table=True):
     """A customer of one brand. `ref` is the caller's name for him, `facts` what rules may read.
 
-    `complained` repeats the topics of his standing complaints, so that a decision reads one row.
+    `complained` repeats the topics of his standing complaints, so that a decision reads one row. Of
+    who was erased the row stays, names nobody, and is in no population.
     """
 
     __tablename__ = "customers"
@@ -33,6 +34,7 @@ class CustomerRow(SQLModel, table=True):
     complained: list[str] = Field(default_factory=list, sa_type=JSONB, sa_column_kwargs=NOTHING)
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
+    erased_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class ContactPointRow(SQLModel, table=True):

@@ -145,6 +145,7 @@ def upgrade() -> None:
         *_at("at"),
     )
     op.create_index("purges_of_brand", "purges", ["brand_id", "id"])
+    op.add_column("customers", sa.Column("erased_at", _INSTANT))
     for name in _OF_COMPLAINTS:
         column = sa.Column(name, _INSTANT) if name.endswith("_at") else _empty(name)
         op.add_column("complaints", column)
@@ -176,6 +177,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("complaints_to_answer", table_name="complaints")
+    op.drop_column("customers", "erased_at")
     for name in reversed(_OF_COMPLAINTS):
         op.drop_column("complaints", name)
     for table in (
