@@ -1,7 +1,7 @@
 """The API process: the one place of it that knows every implementation."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -75,6 +75,7 @@ from templates.pages import Pages
 STATUS_CALLBACK = "/v1/hooks/twilio/status"
 INBOUND = "/v1/hooks/twilio/inbound"
 
+_LEAVE_S = 5.0
 _ABOUT = """Tellal decides, per person and with a reason, whether to speak, how, and when to stop.
 
 Send `Authorization: Bearer tlk_…` with every request; a key belongs to one brand and sees only
@@ -191,7 +192,7 @@ async def _open(
     held.push_async_callback(database.dispose)
     sessions = make_sessions(database)
     key_uses = KeyUses(sessions, clock)
-    held.push_async_callback(_cut_off, asyncio.create_task(key_uses.run()))
+    held.push_async_callback(_end, asyncio.create_task(key_uses.run()), key_uses.stop)
     engine = RuleEngine(deadline_s=settings.engine_deadline_s)
     await engine.start()
     held.push_async_callback(engine.close)
@@ -213,10 +214,10 @@ async def _open(
         speed=settings.rehearsal_speed,
         book_of=shelf.book_of,
     )
-    rereading = asyncio.create_task(reread(books, shelf, asyncio.Event()))
-    held.push_async_callback(_cut_off, rereading)
+    stop = asyncio.Event()
+    held.push_async_callback(_end, asyncio.create_task(reread(books, shelf, stop)), stop.set)
     board = StatusBoard(sessions, clock, house.incidents, settings)
-    held.push_async_callback(_cut_off, asyncio.create_task(board.run()))
+    held.push_async_callback(_end, asyncio.create_task(board.run(stop)), stop.set)
     return Desk(
         sessions=sessions,
         singles=make_singles(sessions),
@@ -264,6 +265,12 @@ async def _open(
     )
 
 
-async def _cut_off(task: asyncio.Task[None]) -> None:
+async def _end(task: asyncio.Task[None], ask: Callable[[], None]) -> None:
+    """Ask a task to end, and cut it off if it does not.
+
+    Cut off while it connects, it would leave the database with half a connection for a minute.
+    """
+    ask()
+    await asyncio.wait({task}, timeout=_LEAVE_S)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
