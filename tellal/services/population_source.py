@@ -80,7 +80,7 @@ _messages = table(MessageRow).c
 _events = table(EventRow).c
 _outcomes = table(OutcomeRow).c
 
-_LAPSED = "lapsed"
+_LAPSED, _BITS = "lapsed", "bits"
 _ELSEWHERE = "??"
 """A country that no route names."""
 _PUSH_TOKEN = "customer.app.push_token"  # noqa: S105 - the path of a fact
@@ -245,23 +245,22 @@ class _Gathering:
             else blocks.c.address.is_(None)
             for kind in MessageClass
         }
-        ways = sorted(self.needs.ways)
-        columns: list[Column] = []
-        for channel in sorted({channel for channel, _ in ways} | {Channel.PUSH}):
-            mine = _points.channel == channel.value
-            columns.append(func.bool_or(mine).label(f"good_{channel}"))
-        for way in ways:
+        bits = self._bits()
+        of_channels = []
+        for channel in self._channels():
+            said: Column = literal(bits[_good(channel)])
+            for way in self._ways():
+                if way[0] is channel:
+                    said = said + case((free[way[1]], bits[open_column(*way)]), else_=0)
+            of_channels.append((_points.channel == channel.value, said))
+        # One for all of them: every aggregate more is counted over every address.
+        columns: list[Column] = [func.bit_or(case(*of_channels, else_=0)).label(_BITS)]
+        for way in self._ways():
             if self.reach[way].everywhere is None:
                 mine = _points.channel == way[0].value
                 carried = and_(mine, self._carries(_points.address, way))
                 columns.append(func.max(_points.id).filter(mine).label(_newest(way)))
                 columns.append(func.max(_points.id).filter(carried).label(_carried_id(way)))
-        columns += [
-            func.bool_or(and_(_points.channel == channel.value, free[kind])).label(
-                open_column(channel, kind)
-            )
-            for channel, kind in ways
-        ]
         points = _points.id.table.outerjoin(blocks, blocks.c.address == as_blocked)
         return (
             select(_points.customer_id, *columns)
@@ -274,11 +273,27 @@ class _Gathering:
             .group_by(_points.customer_id)
         )
 
+    def _ways(self) -> list[Way]:
+        return sorted(self.needs.ways)
+
+    def _channels(self) -> list[Channel]:
+        return sorted({channel for channel, _ in self.needs.ways} | {Channel.PUSH})
+
+    def _bits(self) -> dict[str, int]:
+        """Number what addresses say: which channels there are, and which ways nothing blocks."""
+        names = [_good(channel) for channel in self._channels()]
+        names += [open_column(*way) for way in self._ways()]
+        return {name: 1 << place for place, name in enumerate(names)}
+
     def _reached(self, part: FromClause) -> list[Column]:
-        columns: list[Column] = [part.c[f"good_{Channel.PUSH}"].is_(true()).label("has_app")]
-        for way in self.needs.ways:
-            good = part.c[f"good_{way[0]}"].is_(true())
-            free = part.c[open_column(*way)].is_(true())
+        bits = self._bits()
+
+        def says(name: str) -> Column:
+            return func.coalesce(part.c[_BITS], 0).op("&")(bits[name]) != 0
+
+        columns: list[Column] = [says(_good(Channel.PUSH)).label("has_app")]
+        for way in self._ways():
+            good, free = says(_good(way[0])), says(open_column(*way))
             carried = self.reach[way].everywhere
             stuck = (
                 part.c[_newest(way)].is_distinct_from(part.c[_carried_id(way)])
@@ -302,22 +317,19 @@ class _Gathering:
         )
 
     def _of_consents(self) -> Select[Any] | None:
-        """Gather when each channel was granted last, refused, and granted for a time now over."""
+        """Gather when each channel was granted last and refused, and whether a grant is over."""
         if not self.needs.consents:
             return None
-        when = {
-            **{state.value: _consents.state == state.value for state in ConsentState},
-            _LAPSED: and_(_consents.state == ConsentState.GRANTED.value, self._is_over()),
-        }
         columns = [
             func.max(_consents.given_at)
-            .filter(_consents.channel == channel.value, such)
-            .label(f"{name}_{channel}")
+            .filter(_consents.channel == channel.value, _consents.state == state.value)
+            .label(f"{state}_{channel}")
             for channel in sorted(self.needs.consents)
-            for name, such in when.items()
+            for state in ConsentState
         ]
+        over = func.bool_or(_consents.valid_until <= _instant(self.at))
         return (
-            select(_consents.customer_id, *columns)
+            select(_consents.customer_id, over.label(_LAPSED), *columns)
             .where(
                 _consents.brand_id == self.brand_id,
                 _consents.whole,
@@ -326,15 +338,11 @@ class _Gathering:
             .group_by(_consents.customer_id)
         )
 
-    def _is_over(self) -> Column:
-        return _consents.valid_until <= _instant(self.at)
-
     def _agreed(self, part: FromClause) -> list[Column]:
         columns: list[Column] = []
         for channel in sorted(self.needs.consents):
             yes = part.c[f"{ConsentState.GRANTED}_{channel}"]
             no = part.c[f"{ConsentState.REFUSED}_{channel}"]
-            over = part.c[f"{_LAPSED}_{channel}"]
             # Several at one instant: the later id is in force, and a grant that has lapsed says
             # nothing. It is so rare that a look-up may cost.
             newest = func.newest_consent(
@@ -342,7 +350,7 @@ class _Gathering:
             )
             agreed = case(
                 (and_(yes.is_(None), no.is_(None)), null()),
-                (over == yes, newest),
+                (part.c[_LAPSED], newest),
                 (or_(no.is_(None), yes > no), true()),
                 (or_(yes.is_(None), no > yes), false()),
                 else_=newest,
@@ -507,6 +515,10 @@ class _Gathering:
             return and_(since, _events.type.in_(sorted(count.types)))
         meant = and_(since, _messages.topic.in_(sorted(count.topics)))
         return meant if count.channel is None else and_(meant, _messages.channel == count.channel)
+
+
+def _good(channel: Channel) -> str:
+    return f"good_{channel}"
 
 
 def _newest(way: Way) -> str:
