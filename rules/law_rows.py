@@ -16,7 +16,7 @@ from typing import TypedDict
 
 from rules.definitions import FactRule, Law, Requirement, Rule, Section, active_law
 from rules.entries import Entry, entries_of
-from rules.ir import ALWAYS, FactTest, Ir, Op, Test, every, leaves, negate
+from rules.ir import ALWAYS, FactTest, Ir, Op, Test, every, fields_of, leaves, negate
 from rules.language import Conditions
 from rules.law_packs import LawPack, packs_of
 from rules.names import (
@@ -98,11 +98,13 @@ class Collecting:
 class ConsentLaw:
     """The law of all countries: its rules, and the words that senders and topics may use of it.
 
-    `collecting` is by country; None stands for those that no pack names.
+    `sober` are the bases that nothing may claim that promotes. `collecting` is by country; None
+    stands for those that no pack names.
     """
 
     rules: tuple[Rule, ...] = ()
     bases: frozenset[str] = frozenset()
+    sober: frozenset[str] = frozenset()
     contents: frozenset[str] = frozenset()
     exemptions: frozenset[str] = frozenset()
     licences: frozenset[str] = frozenset()
@@ -186,6 +188,7 @@ def _joined(readers: Sequence["_Reader"]) -> ConsentLaw:
     return ConsentLaw(
         rules=tuple(rules),
         bases=_named(tests, BASIS),
+        sober=_named(tests, BASIS) - _promoting(rules),
         contents=_named(tests, CONTENT),
         exemptions=_named(tests, EXEMPTION),
         licences=_named(tests, LICENCE),
@@ -399,6 +402,13 @@ class _Reader:
             begins=entry.day("from"),
             ends=entry.day("until"),
         )
+
+
+def _promoting(rules: Iterable[Rule]) -> set[str]:
+    """Return the bases that some law lets a promotion claim."""
+    exempt = [rule for rule in rules if isinstance(rule, FactRule)]
+    free = [rule for rule in exempt if PROMOTES not in fields_of(rule.when)]
+    return {basis for rule in free for basis in _bases_of(rule)}
 
 
 def _bases_of(rule: Rule) -> Collection[str]:
