@@ -48,7 +48,9 @@ def trace(
     near = 0
     for asked in order:
         if asked.fired.rule not in fired:
-            if near == NEAR_MISSES or not _nearly(asked.parts, document, facts):
+            if near == NEAR_MISSES or _elsewhere(asked.rule, document):
+                continue
+            if not _nearly(asked.parts, document, facts):
                 continue
             near += 1
         tests, rule = asked.explain(document, facts), asked.fired
@@ -74,6 +76,11 @@ def read(
         if seen[path] is not None:
             seen[path] = MASK
     return seen
+
+
+def _elsewhere(rule: Rule, document: Document) -> bool:
+    """Say whether it is the law of another country or day, which is not nearly his."""
+    return bool(rule.only_in or rule.not_in) and rule.active not in document
 
 
 def _nearly(parts: Sequence[Check], document: Document, facts: Facts) -> bool:

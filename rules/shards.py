@@ -19,7 +19,17 @@ from rules.definitions import (
 from rules.explain import Explained, explained
 from rules.ir import ALWAYS, NEVER, Ir, facts_of, fields_of, given
 from rules.measures import measure_of
-from rules.names import CLASS, CONSENT, COUNT, LAST, TOPIC
+from rules.names import (
+    BASIS,
+    CLASS,
+    CONSENT,
+    CONTENT,
+    COUNT,
+    LAST,
+    PRODUCT,
+    PROMOTES,
+    TOPIC,
+)
 from rules.reference import Asked, Check, Strata, compiled
 from rules.situations import Derivable, derivable
 from rules.vocabulary import PythonType, Vocabulary
@@ -64,7 +74,9 @@ def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> S
     personal = frozenset(path for path, field in known.items() if field.pii)
     personal |= _measured((path for rule in rules for path in fields_of(rule.when)), personal)
     constants = {TOPIC: topic.id, CLASS: topic.message_class.value}
-    fit = [asked for rule in rules if (asked := _asked(rule, constants, personal)) is not None]
+    known_of_it = {**constants, **_law_reads(topic)}
+    spoken = [rule.for_topic(topic) if isinstance(rule, Law) else rule for rule in rules]
+    fit = [asked for rule in spoken if (asked := _asked(rule, known_of_it, personal)) is not None]
     fit = [asked for asked in fit if _concerns(asked.rule, topic)]
     stop = () if topic.stop_when is None else (_stop(topic, constants, personal),)
     others = [*stop, *(asked for asked in fit if not isinstance(asked.rule, FactRule))]
@@ -96,7 +108,7 @@ def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> S
         order=order,
         derivable=derivable(frozenset(fields)),
         checks=tuple((asked.rule.id, asked.check) for asked in others),
-        dated=tuple(asked.rule for asked in order if asked.rule.begins or asked.rule.ends),
+        dated=tuple(asked.rule for asked in order if asked.rule.bounded),
     )
 
 
@@ -164,8 +176,18 @@ def _readings(rules: Sequence[Asked[FactRule]]) -> dict[str, set[str]]:
     return readings
 
 
+def _law_reads(topic: Topic) -> Mapping[str, str | None]:
+    """Return what the law, and no other rule, may ask of a topic."""
+    return {
+        BASIS: topic.basis or None,
+        CONTENT: topic.content or None,
+        PRODUCT: topic.product or None,
+        PROMOTES: "yes" if topic.promotes else "no",
+    }
+
+
 def _asked(
-    rule: Rule, constants: Mapping[str, str], personal: frozenset[str]
+    rule: Rule, constants: Mapping[str, str | None], personal: frozenset[str]
 ) -> Explained[Rule] | None:
     left = given(rule.when, constants)
     return None if left == NEVER else explained(rule, left, personal)

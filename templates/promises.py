@@ -8,7 +8,9 @@ consent. A commercial one says who sends it (article 8).
 from collections.abc import Collection, Iterator, Mapping
 
 from tellal.domain.channels import Channel, MessageClass
+from tellal.domain.errors import InvalidInputError
 from tellal.ports import Rendered
+from templates.environment import JinjaRenderer
 
 PROMOTIONAL = (
     "kampanya", "indirim", "fırsat", "hediye", "ücretsiz indir", "hemen indir", "tanıtım",
@@ -26,6 +28,30 @@ def folded(text: str) -> str:
     return text.replace("İ", "i").casefold()
 
 
+def promotes(renderer: JinjaRenderer, topic: str) -> bool:
+    """Say whether a text of a topic, filled in with its example, promotes something."""
+    for name in renderer.list_templates():
+        if name.topic != topic:
+            continue
+        try:
+            rendered = renderer.render(
+                topic=topic,
+                channel=name.channel,
+                language=name.language,
+                variables=renderer.example(topic),
+            )
+        except InvalidInputError:  # a text that cannot be filled in reaches nobody
+            continue
+        if _promotional(rendered):
+            return True
+    return False
+
+
+def _promotional(rendered: Rendered) -> list[str]:
+    said = folded(f"{rendered.subject} {rendered.text} {rendered.html}")
+    return [word for word in PROMOTIONAL if word in said]
+
+
 def broken_promises(
     rendered: Rendered,
     channel: Channel,
@@ -34,8 +60,7 @@ def broken_promises(
 ) -> Iterator[tuple[str, str]]:
     """Say what a text may not say, or leaves out, and how to mend it."""
     if MessageClass.COMMERCIAL not in classes:
-        said = folded(f"{rendered.subject} {rendered.text} {rendered.html}")
-        for word in (word for word in PROMOTIONAL if word in said):
+        for word in _promotional(rendered):
             kind = " and ".join(sorted(classes))
             message = f"a {kind} text promotes nothing, and this one says '{word}'"
             yield message, "take it out, or make the topic commercial"

@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from rules.decide import over_at, rank
-from rules.definitions import ChannelPlan, OnReach, QuietAction, Rule, WaitFor
+from rules.definitions import ChannelPlan, OnReach, QuietAction, Requirement, Rule, WaitFor
 from rules.population import codes
 from rules.population.columns import Fields
 from rules.population.conditions import condition
@@ -263,14 +263,17 @@ class Phases:
         ]
         for n, asked in enumerate(self._shard.law):
             law = asked.rule
-            if channel not in law.channels:
+            if channel not in law.channels or law.requires is Requirement.NOTHING:
                 continue
-            agreed = self._layers[consent_column(channel)]
-            binds = [self._held(law), agreed.is_not(true())]
+            agreed = self._layers[consent_column(channel, self._shard.topic.purposes)]
+            offends = agreed.is_not(true()) if law.wants_consent else agreed.is_(false())
+            binds = [self._held(law), offends]
             if law.countries:
                 binds.append(self[f"law_{n}"])
             code = codes.LAW + 2 * n
-            offence = case((agreed.is_(null()), number(code + 1)), else_=number(code))
+            offence: Column = number(code)
+            if law.wants_consent:
+                offence = case((agreed.is_(null()), number(code + 1)), else_=offence)
             branches.append((and_(*binds), offence))
         unroutable = self._layers[unroutable_column(channel, kind)]
         branches.append((unroutable, number(codes.UNROUTABLE)))

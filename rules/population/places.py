@@ -127,7 +127,9 @@ class Gazetteer:
         """Add what the rules of a shard need."""
         for place, zone, row in zip(self._places, self._zones, self._rows, strict=True):
             for n, rule in enumerate(shard.dated):
-                self._set(row, f"{prefix}active_{n}", Boolean(), self._in_force(rule, zone))
+                self._set(
+                    row, f"{prefix}active_{n}", Boolean(), self._in_force(rule, zone, place.country)
+                )
             for n, asked in enumerate(shard.law):
                 there = asked.rule.countries
                 bound = not there or place.country in there
@@ -179,11 +181,9 @@ class Gazetteer:
         self._kinds[name] = kind
         row[name] = value
 
-    def _in_force(self, rule: Rule, zone: ZoneInfo) -> bool | None:
-        """Say whether a dated rule is in force; null, as it is absent when it is not."""
-        today = self._at.astimezone(zone).date()
-        begun = rule.begins is None or rule.begins <= today
-        return (begun and (rule.ends is None or today <= rule.ends)) or None
+    def _in_force(self, rule: Rule, zone: ZoneInfo, country: str) -> bool | None:
+        """Say whether a bounded rule is in force; null, as it is absent when it is not."""
+        return rule.in_force(self._at.astimezone(zone).date(), country) or None
 
     def _periods(self, window: Period, zone: ZoneInfo) -> list[str]:
         begin, end = period_of(window, self._at, zone)

@@ -18,7 +18,9 @@ from tellal.domain.decisions import Decision, Value
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.routes import Load, RouteTable
 from tellal.services.components import channels_down
+from tellal.services.consent_standing import purposed_consents
 from tellal.services.history import Journey, ledger_views, tallies_of, uses_of_caps
+from tellal.services.sender_facts import sender_facts
 from tellal.services.slots import Slot
 
 _AT_A_STRETCH = 32
@@ -179,6 +181,9 @@ class Asking:
             brand_id: await channels_down(tx, brand_id, self._routes.needs, simulated=simulated)
             for brand_id in {customer.brand_id for customer, _ in people}
         }
+        brands = {customer.brand_id for customer, _ in people}
+        senders = {one: await sender_facts(tx, one, book, topic_id) for one in brands}
+        limited = await purposed_consents(tx, [one for one, _ in people], topic.purposes, at)
         kind = topic.message_class
         gathered = []
         for number, (customer, around) in enumerate(people, start=1):
@@ -186,10 +191,13 @@ class Asking:
                 topic=topic_id,
                 at=at,
                 timezone=customer.timezone,
-                document=document(customer, around.document),
+                document={
+                    **document(customer, around.document),
+                    **senders[customer.brand_id],
+                },
                 cap_uses=uses[customer.id].instants,
                 cap_holders=uses[customer.id].holders,
-                consents=agreed(customer, at),
+                consents=limited[customer.id] if topic.purposes else agreed(customer, at),
                 reachable=reachable(customer, kind, at, banner=around.banner),
                 blocked=customer.blocked(kind, at),
                 country=customer.country,

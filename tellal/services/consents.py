@@ -34,6 +34,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.consents import to_record
 from tellal.persistence.people import lock_customer, lock_customer_by_id
 from tellal.persistence.tables.customers import ConsentRow, CustomerRow
+from tellal.services.consent_ways import check_way
 
 _consents = table(ConsentRow)
 _customers = table(CustomerRow).c
@@ -95,6 +96,7 @@ class Consents:
             delegation=said.delegation,
             evidence=dict(said.evidence),
         )
+        check_way(claim, customer.timezone, customer.country or brand.country)
         check(claim, now=now)
         record = ConsentRecord(
             id=new_id(),

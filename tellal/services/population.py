@@ -43,7 +43,7 @@ from rules.population.statements import (
 )
 from rules.rulebook import Rulebook
 from tellal.domain.channels import Channel
-from tellal.domain.decisions import Reason, Verdict
+from tellal.domain.decisions import Reason, Value, Verdict
 from tellal.domain.routes import RouteTable
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import CustomerRow
@@ -51,6 +51,7 @@ from tellal.services.asking import NOTHING, Circumstances
 from tellal.services.components import channels_down
 from tellal.services.history import Journey
 from tellal.services.population_source import Reach, population_source, read_reach
+from tellal.services.sender_facts import sender_facts
 
 _customers = table(CustomerRow).c
 _classes = unmapped("pg_class", column("oid"), column("reltuples"))
@@ -196,8 +197,14 @@ class Deciding:
         await tx.execute(SETTINGS)
         whom, around = matter.whom, matter.around
         down = await channels_down(tx, whom.brand_id, self._routes.needs, simulated=whom.simulated)
+        sender: dict[str, Value] = {}
+        for book in books:
+            sender |= await sender_facts(tx, whom.brand_id, book, matter.topic)
         run = Run(
-            at=matter.at, document=around.document, banner=around.banner, down=frozenset(down)
+            at=matter.at,
+            document={**around.document, **sender},
+            banner=around.banner,
+            down=frozenset(down),
         )
         found = (await tx.execute(_places(whom))).all()
         places = [Place(timezone, country) for timezone, country in found]

@@ -8,6 +8,7 @@ found by the indexes.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +23,7 @@ from sqlalchemy import (
     and_,
     any_,
     case,
+    cast,
     column,
     false,
     func,
@@ -33,7 +35,7 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.definitions import Count, Counted
@@ -202,7 +204,7 @@ class _Gathering:
         columns += [wish.label(WISH), c.service_only.label(SERVICE_ONLY)]
         parts: list[tuple[Select[Any] | None, Callable[[FromClause], list[Column]]]] = [
             (self._of_points(), self._reached),
-            (self._of_consents(), self._agreed),
+            *((self._of_consents(of), partial(self._agreed, of)) for of in self._purposes()),
             (self._of_caps(), _others),
             (self._of_outcomes(), _others),
             *((query, _others) for query in self._of_counts()),
@@ -316,47 +318,101 @@ class _Gathering:
             and_(_begins_with(address, carried.shared), known),
         )
 
-    def _of_consents(self) -> Select[Any] | None:
+    def _purposes(self) -> list[tuple[str, ...]]:
+        """Return the sets of purposes that topics name; one of none where a topic names none."""
+        return sorted({purposes for _, purposes in self.needs.consents})
+
+    def _asked(self, purposes: tuple[str, ...]) -> list[Channel]:
+        return sorted(channel for channel, of in self.needs.consents if of == purposes)
+
+    def _of_consents(self, purposes: tuple[str, ...]) -> Select[Any]:
         """Gather when each channel was granted last and refused, and whether a grant is over."""
-        if not self.needs.consents:
-            return None
+        rows: FromClause = _consents.id.table
+        about: dict[int, Column] = {0: true()}
+        telling: Column = _consents.whole
+        if purposes:
+            # Whoever grants speaks in a role, and the customer's may have changed.
+            rows = rows.join(_customers, _customers.c.id == _consents.customer_id)
+            about = dict(enumerate(map(_speaks_of, purposes)))
+            telling = or_(*about.values())
         columns = [
             func.max(_consents.given_at)
-            .filter(_consents.channel == channel.value, _consents.state == state.value)
-            .label(f"{state}_{channel}")
-            for channel in sorted(self.needs.consents)
+            .filter(_consents.channel == channel.value, _consents.state == state.value, speaks)
+            .label(f"{state}_{channel}_{n}")
+            for channel in self._asked(purposes)
+            for n, speaks in about.items()
             for state in ConsentState
         ]
-        over = func.bool_or(_consents.valid_until <= _instant(self.at))
+        over = func.bool_or(self._is_over())
         return (
             select(_consents.customer_id, over.label(_LAPSED), *columns)
+            .select_from(rows)
             .where(
                 _consents.brand_id == self.brand_id,
-                _consents.whole,
+                telling,
                 *self._only(_consents.customer_id),
             )
             .group_by(_consents.customer_id)
         )
 
-    def _agreed(self, part: FromClause) -> list[Column]:
+    def _is_over(self) -> Column:
+        return _consents.valid_until <= _instant(self.at)
+
+    def _agreed(self, purposes: tuple[str, ...], part: FromClause) -> list[Column]:
         columns: list[Column] = []
-        for channel in sorted(self.needs.consents):
-            yes = part.c[f"{ConsentState.GRANTED}_{channel}"]
-            no = part.c[f"{ConsentState.REFUSED}_{channel}"]
-            # Several at one instant: the later id is in force, and a grant that has lapsed says
-            # nothing. It is so rare that a look-up may cost.
-            newest = func.newest_consent(
+        for channel in self._asked(purposes):
+            said = [
+                self._said(part, channel, n, purpose) for n, purpose in enumerate(purposes or ("",))
+            ]
+            agreed = said[0]
+            if len(said) > 1:
+                # Of several purposes each must be granted, and none refused.
+                agreed = case(
+                    (or_(*(one.is_(false()) for one in said)), false()),
+                    (and_(*(one.is_(true()) for one in said)), true()),
+                )
+            columns.append(agreed.label(consent_column(channel, purposes)))
+        return columns
+
+    def _said(self, part: FromClause, channel: Channel, n: int, purpose: str) -> Column:
+        yes = part.c[f"{ConsentState.GRANTED}_{channel}_{n}"]
+        no = part.c[f"{ConsentState.REFUSED}_{channel}_{n}"]
+        # Several at one instant: the later id is in force, and a grant that has lapsed says
+        # nothing. It is so rare that a look-up may cost.
+        newest = (
+            self._newest(channel, purpose)
+            if purpose
+            else func.newest_consent(
                 _customers.c.id, channel.value, _instant(self.at), type_=Boolean
             )
-            agreed = case(
-                (and_(yes.is_(None), no.is_(None)), null()),
-                (part.c[_LAPSED], newest),
-                (or_(no.is_(None), yes > no), true()),
-                (or_(yes.is_(None), no > yes), false()),
-                else_=newest,
+        )
+        return case(
+            (and_(yes.is_(None), no.is_(None)), null()),
+            (part.c[_LAPSED], newest),
+            (or_(no.is_(None), yes > no), true()),
+            (or_(yes.is_(None), no > yes), false()),
+            else_=newest,
+        )
+
+    def _newest(self, channel: Channel, purpose: str) -> Column:
+        """Look the record up that is in force for a purpose, as `newest_consent` does for any."""
+        said = case(
+            (_consents.state == ConsentState.REFUSED.value, false()),
+            (self._is_over(), null()),
+            else_=true(),
+        )
+        return (
+            select(said)
+            .where(
+                _consents.customer_id == _customers.c.id,
+                _consents.channel == channel.value,
+                _speaks_of(purpose),
             )
-            columns.append(agreed.label(consent_column(channel)))
-        return columns
+            .order_by(_consents.given_at.desc(), _consents.id.desc())
+            .limit(1)
+            .correlate(_customers)
+            .scalar_subquery()
+        )
 
     def _of_caps(self) -> Select[Any] | None:
         """Gather the slots that were taken lately, oldest first, as `cap_uses` does for one."""
@@ -515,6 +571,15 @@ class _Gathering:
             return and_(since, _events.type.in_(sorted(count.types)))
         meant = and_(since, _messages.topic.in_(sorted(count.topics)))
         return meant if count.channel is None else and_(meant, _messages.channel == count.channel)
+
+
+def _speaks_of(purpose: str) -> Column:
+    """Say whether a record settles a purpose, as `ConsentRecord.speaks_of` does."""
+    covers = or_(_consents.purposes == cast([], JSONB), _consents.purposes.has_key(purpose))
+    granted = and_(
+        _consents.recipient_type == _customers.c.kind, _consents.delegation == cast({}, JSONB)
+    )
+    return and_(covers, or_(_consents.state == ConsentState.REFUSED.value, granted))
 
 
 def _good(channel: Channel) -> str:
