@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rules import explain
-from rules.definitions import Requirement, Rule, Topic, WaitFor
+from rules.definitions import Requirement, Topic, WaitFor
 from rules.phases import (
     Course,
     begin_with,
@@ -134,7 +134,9 @@ def _prepare(book: Rulebook, question: Question) -> _Asking:
         and value != ()
         and (kind is not int or moderate(value))
     }
-    document.update(_in_force(shard.dated, question, zone))
+    if shard.bounds:
+        today = question.at.astimezone(zone).date()
+        document.update(shard.bounds.on(today, question.country))
     if shard.derivable:
         situation = Situation(
             at=question.at,
@@ -145,13 +147,6 @@ def _prepare(book: Rulebook, question: Question) -> _Asking:
         )
         document.update(shard.derivable.complete(stored, situation))
     return _Asking(book=book, shard=shard, question=question, zone=zone, document=document)
-
-
-def _in_force(dated: tuple[Rule, ...], question: Question, zone: ZoneInfo) -> dict[str, Value]:
-    if not dated:
-        return {}
-    today = question.at.astimezone(zone).date()
-    return {rule.active: True for rule in dated if rule.in_force(today, question.country)}
 
 
 def _reference(asking: _Asking) -> EngineAnswer:
@@ -185,7 +180,7 @@ def _conclude(asking: _Asking, answer: EngineAnswer, executor: str) -> Decision:
         delays=tuple(course.delays) if verdict is Verdict.DEFER else (),
         fired=tuple(rule.fired for rule in course.fired.values()),
         facts=tuple(sorted(answer.facts)),
-        read=explain.read(shard.fields, asking.document, shard.personal),
+        read=explain.read(shard.told, asking.document, shard.personal),
         removed=dict(course.removed),
         cap_uses=uses(shard, tuple(step.channel for step in steps)),
         passed=(*_passed(shard, question), *_overruled(shard, question, answer.fired, steps)),

@@ -6,7 +6,7 @@ name it), `free_` when caps let it go, `quiet_` which quiet hours it would have 
 goes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -119,8 +119,10 @@ class Phases:
         needs: Needs,
         run: Run,
         prefix: str,
+        idle: Collection[str] = (),
     ) -> None:
         self._layers, self._shard, self._fields = layers, shard, fields
+        self._idle = idle
         self._needs, self._run, self._prefix = needs, run, prefix
         self._channels = channels_of(shard)
         self._quiet = quiet_of(shard)
@@ -177,6 +179,7 @@ class Phases:
                         else_=number(0),
                     )
                     for bit, name in enumerate(names)
+                    if name not in self._idle
                 ]
                 columns[self.masks.name(mask)] = cast(_united(bits), BigInteger)
             self._layers.add(columns)
@@ -263,7 +266,9 @@ class Phases:
         ]
         for n, asked in enumerate(self._shard.law):
             law = asked.rule
-            if channel not in law.channels or law.requires is Requirement.NOTHING:
+            if law.id in self._idle or law.requires is Requirement.NOTHING:
+                continue
+            if channel not in law.channels:
                 continue
             agreed = self._layers[consent_column(channel, self._shard.topic.purposes)]
             offends = agreed.is_not(true()) if law.wants_consent else agreed.is_(false())

@@ -142,6 +142,15 @@ class Gazetteer:
                 self._keep_quiet(row, shard, place, zone, prefix)
         self._join_equal()
 
+    def idle(self, shard: Shard) -> frozenset[str]:
+        """Name the rules that are in force in none of the places: nobody lives under them."""
+        where = list(zip(self._places, self._zones, strict=True))
+        return frozenset(
+            rule.id
+            for rule in shard.dated
+            if not any(self._in_force(rule, zone, place.country) for place, zone in where)
+        )
+
     def table(self) -> FromClause:
         """Return the table; it is one parameter of the statement, a JSON document."""
         document = cast(bindparam("places", json.dumps(self._rows), type_=Text), JSONB)
