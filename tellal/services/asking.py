@@ -20,6 +20,7 @@ from tellal.domain.routes import Load, RouteTable
 from tellal.services.components import channels_down
 from tellal.services.history import Journey, ledger_views, tallies_of, uses_of_caps
 from tellal.services.slots import Slot
+from tellal.services.wording import lacks
 
 _AT_A_STRETCH = 32
 """How many questions are answered before others may go on: a few milliseconds."""
@@ -180,6 +181,7 @@ class Asking:
             for brand_id in {customer.brand_id for customer, _ in people}
         }
         kind = topic.message_class
+        unnamed = await _unnamed(tx, people, kind, at)
         gathered = []
         for number, (customer, around) in enumerate(people, start=1):
             question = Question(
@@ -199,7 +201,7 @@ class Asking:
                 ledger=ledger[customer.id],
                 tallies=tallies[customer.id],
                 unplanned=around.unplanned,
-                withheld=around.withheld,
+                withheld=around.withheld or unnamed.get(customer.brand_id, ""),
                 until=around.until,
             )
             gathered.append((question, uses[customer.id].below))
@@ -211,6 +213,16 @@ class Asking:
     def book(self) -> Rulebook:
         """The rulebook in force."""
         return self.books.current
+
+
+async def _unnamed(
+    tx: AsyncSession, people: Sequence[Asked], kind: MessageClass, at: datetime
+) -> dict[str, str]:
+    """Return the brands that may promote nothing, because their messages could not say whose."""
+    if kind is not MessageClass.COMMERCIAL:
+        return {}
+    brands = {customer.brand_id for customer, _ in people}
+    return {one: "sender_incomplete" for one in brands if await lacks(tx, one, at)}
 
 
 def document(customer: Customer, around: Mapping[str, Value]) -> dict[str, Value]:

@@ -4,9 +4,11 @@ The files of an edition are kept by path: `rules/iscep.yaml`, `templates/iscep_p
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+from rules.law_texts import shipped_text_laws
 from rules.rulebook import Rulebook, compile_rulebook
 from rules.source import SourceFile, completed, read_folder, revision_of
 from rules.unsendable import unsendable
@@ -14,6 +16,7 @@ from tellal.domain.channels import Channel
 from tellal.domain.errors import Finding, InvalidInputError, RulebookError
 from tellal.domain.routes import RouteTable
 from templates.environment import SHIPPED, JinjaRenderer
+from templates.lawfulness import Law
 from templates.library import belongs, texts_in
 from templates.lint import Ways, check as check_texts
 
@@ -124,9 +127,9 @@ def read_texts(folder: Path) -> dict[str, str]:
 
 
 def check(
-    edition: Edition, table: RouteTable, providers: Collection[str] = ()
+    edition: Edition, table: RouteTable, providers: Collection[str] = (), *, day: date
 ) -> tuple[Finding, ...]:
-    """Check an edition as a whole, and return the warnings.
+    """Check an edition as a whole, by the law of a day, and return the warnings.
 
     Raises:
         RulebookError: There are mistakes; all are listed with their places.
@@ -136,6 +139,7 @@ def check(
         table=table,
         providers=providers,
         classes={topic.id: topic.message_class for topic in book.topics.values()},
+        law=Law(laws=shipped_text_laws().all, day=day),
     )
     findings = [
         *unsendable(book, table, providers),
