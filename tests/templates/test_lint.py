@@ -1,5 +1,6 @@
 """Texts are checked with their examples before anybody gets them."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rules.law_texts import load_text_laws
 from rules.routing import load_routes
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.routes import RouteTable
+from tellal.domain.senders import SenderProfile
 from templates.gaps import gaps
 from templates.lawfulness import Law
 from templates.lint import Checked, Ways, check
@@ -172,17 +174,22 @@ def test_a_commercial_text_that_hides_its_sender_is_a_mistake(tmp_path: Path) ->
     example = '{"brand": {"trade_name": "Deneme A.Ş."}}'
     (tmp_path / "note" / "example.json").write_text(example, encoding="utf-8")
     text = tmp_path / "note" / "sms.tr.j2"
-    ways = Ways(table=TABLE, providers=(), classes={"note": MessageClass.COMMERCIAL})
+    nobody = SenderProfile(trade_name="Deneme A.Ş.", email="a@deneme.example")
+    ways = Ways(
+        table=TABLE,
+        providers=(),
+        classes={"note": MessageClass.COMMERCIAL},
+        law=replace(EVERY_LAW, sender=nobody),
+    )
 
     text.write_text("Yeni kampanya!", encoding="utf-8")
     [hidden] = check(ways, tmp_path)
-    text.write_text("Yeni kampanya! {{ brand.trade_name }}", encoding="utf-8")
-    [named] = check(ways, tmp_path)
+    [named] = check(replace(ways, law=EVERY_LAW), tmp_path)
 
     assert [finding.message for finding in hidden.findings if not finding.warns] == [
-        "a commercial text says who sends it"
+        "sent by a company: the brand's profile has no MERSIS number"
     ]
-    assert [finding for finding in named.findings if not finding.warns] == []
+    assert named.findings == ()
 
 
 def test_a_text_that_is_missing_is_told_by_channel_and_language(tmp_path: Path) -> None:
