@@ -82,7 +82,10 @@ def a_setting(
     return Setting(law=TURKISH, sender=sender, channel=channel, language=language, day=TODAY)
 
 
-@pytest.mark.req("D41", "D42", "D45", "D47")
+@pytest.mark.req("D41")
+@pytest.mark.req("D42")
+@pytest.mark.req("D45")
+@pytest.mark.req("D47")
 @pytest.mark.parametrize("name", COMMERCIAL)
 def test_every_commercial_text_is_whole_for_every_kind_of_sender_under_every_law(
     name: TemplateName,
@@ -110,7 +113,8 @@ def test_every_commercial_text_is_whole_for_every_kind_of_sender_under_every_law
     assert list(offences(reading, law)) == []
 
 
-@pytest.mark.req("D41", "D42")
+@pytest.mark.req("D41")
+@pytest.mark.req("D42")
 def test_a_company_gives_its_mersis_number_and_a_trader_his_own() -> None:
     plain = Rendered(subject="", text="Kampanya: yeni tarife.")
 
@@ -141,7 +145,8 @@ def test_nothing_commercial_is_written_for_a_sender_who_lacks_something(
         footed(Rendered(subject="", text="Kampanya"), a_setting(sender, channel))
 
 
-@pytest.mark.req("D02", "D12")
+@pytest.mark.req("D02")
+@pytest.mark.req("D12")
 def test_a_text_message_ends_with_the_short_code_that_costs_nothing() -> None:
     shared = footed(Rendered(subject="", text="Kampanya"), a_setting()).text
     alone = replace(COMPANY, short_codes=(ShortCode(code="7890"),))
@@ -178,7 +183,8 @@ def test_nothing_is_said_twice() -> None:
     assert footed(own, a_setting()) == own
 
 
-@pytest.mark.req("D45", "D47")
+@pytest.mark.req("D45")
+@pytest.mark.req("D47")
 def test_a_mail_has_its_footer_in_words_and_in_html_which_is_escaped() -> None:
     sender = replace(COMPANY, trade_name="A & B <A.Ş.>")
     mail = Rendered(subject="Kampanya", text="Merhaba", html="<html><body><p>x</p></body></html>")
@@ -210,7 +216,9 @@ def test_an_approved_text_must_tell_of_refusal_itself() -> None:
     assert kinds == {DutyKind.IDENTITY, DutyKind.CONTACT, DutyKind.REFUSAL}
 
 
-@pytest.mark.req("A08", "A09", "D25")
+@pytest.mark.req("A08")
+@pytest.mark.req("A09")
+@pytest.mark.req("D25")
 def test_a_service_text_that_promotes_risks_the_fine_of_many_recipients(tmp_path: Path) -> None:
     [finding] = found(tmp_path, "Kaydınız alındı.\nBu ay İNDİRİM var!")
 
@@ -221,7 +229,8 @@ def test_a_service_text_that_promotes_risks_the_fine_of_many_recipients(tmp_path
     assert "[Law 6563" in str(finding)
 
 
-@pytest.mark.req("D25", "A09")
+@pytest.mark.req("D25")
+@pytest.mark.req("A09")
 def test_a_service_text_that_informs_is_in_order(tmp_path: Path) -> None:
     assert found(tmp_path, "Kaydınız alındı. Sonucu yazacağız.") == []
     assert found(tmp_path, "Faturanız: {{ brand.phone }}", kind=MessageClass.MANDATORY) == []
@@ -325,7 +334,8 @@ def test_a_text_holds_no_identity_number_and_reads_none(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.req("C09", "D41")
+@pytest.mark.req("C09")
+@pytest.mark.req("D41")
 def test_a_brand_that_lacks_its_identity_is_told_by_the_law_of_its_country(tmp_path: Path) -> None:
     nameless = replace(COMPANY, mersis="")
     kind = MessageClass.COMMERCIAL
