@@ -52,6 +52,7 @@ UNWANTED_WORDS: Mapping[str, str] = {
 WITHHELD_WORDS: Mapping[str, str] = {
     "told_already": "He was told of this already, on another occasion",
     "still_affected": "Something else still affects him",
+    "sender_incomplete": "The brand's profile lacks what a commercial message must say of it",
 }
 
 

@@ -22,6 +22,7 @@ from tellal.services.consent_standing import purposed_consents
 from tellal.services.history import Journey, ledger_views, tallies_of, uses_of_caps
 from tellal.services.sender_facts import sender_facts
 from tellal.services.slots import Slot
+from tellal.services.wording import lacks
 
 _AT_A_STRETCH = 32
 """How many questions are answered before others may go on: a few milliseconds."""
@@ -185,6 +186,7 @@ class Asking:
         senders = {one: await sender_facts(tx, one, book, topic_id) for one in brands}
         limited = await purposed_consents(tx, [one for one, _ in people], topic.purposes, at)
         kind = topic.message_class
+        unnamed = await _unnamed(tx, people, kind, at)
         gathered = []
         for number, (customer, around) in enumerate(people, start=1):
             question = Question(
@@ -207,7 +209,7 @@ class Asking:
                 ledger=ledger[customer.id],
                 tallies=tallies[customer.id],
                 unplanned=around.unplanned,
-                withheld=around.withheld,
+                withheld=around.withheld or unnamed.get(customer.brand_id, ""),
                 until=around.until,
             )
             gathered.append((question, uses[customer.id].below))
@@ -219,6 +221,16 @@ class Asking:
     def book(self) -> Rulebook:
         """The rulebook in force."""
         return self.books.current
+
+
+async def _unnamed(
+    tx: AsyncSession, people: Sequence[Asked], kind: MessageClass, at: datetime
+) -> dict[str, str]:
+    """Return the brands that may promote nothing, because their messages could not say whose."""
+    if kind is not MessageClass.COMMERCIAL:
+        return {}
+    brands = {customer.brand_id for customer, _ in people}
+    return {one: "sender_incomplete" for one in brands if await lacks(tx, one, at)}
 
 
 def document(customer: Customer, around: Mapping[str, Value]) -> dict[str, Value]:

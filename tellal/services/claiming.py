@@ -43,6 +43,7 @@ from tellal.services.moves import Move
 from tellal.services.progress import Progress
 from tellal.services.reserving import used_late
 from tellal.services.routes import Routes
+from tellal.services.wording import senders_of
 
 _messages = table(MessageRow)
 
@@ -142,8 +143,10 @@ class Claiming:
             rows = due.all()
             if not rows:
                 return Claimed()
+            brands = {b: await read_brand(tx, b) for b in sorted({r.brand_id for r in rows})}
+            promoting = {r.brand_id for r in rows if r.message_class == MessageClass.COMMERCIAL}
             batch = Batch(
-                brands={b: await read_brand(tx, b) for b in sorted({r.brand_id for r in rows})},
+                brands=brands,
                 customers=await read_customers(tx, {row.customer_id for row in rows}),
                 # Shares the table until the intents commit: a hold placed later waits for them.
                 holds=await in_force(tx, {row.brand_id for row in rows}),
@@ -152,6 +155,8 @@ class Claiming:
                 now=choice.now,
                 only=self._only,
                 affected=await _affected(tx, rows),
+                senders=await senders_of(tx, [brands[one] for one in sorted(promoting)]),
+                refusal_url=self._refusal_url,
             )
             found = [one async for one in self._examined(rows, batch)]
             await self._progress.move(tx, [one for one in found if isinstance(one, Move)])

@@ -4,10 +4,12 @@ The files of an edition are kept by path: `rules/iscep.yaml`, `templates/iscep_p
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
 from rules.law_rows import load_law
+from rules.law_texts import shipped_text_laws
 from rules.rulebook import Rulebook, compile_rulebook
 from rules.source import SourceFile, completed, law_texts, read_folder, revision_of
 from rules.unsendable import unsendable
@@ -15,9 +17,9 @@ from tellal.domain.channels import Channel
 from tellal.domain.errors import Finding, InvalidInputError, RulebookError
 from tellal.domain.routes import RouteTable
 from templates.environment import SHIPPED, JinjaRenderer
+from templates.lawfulness import Law, promotes
 from templates.library import belongs, texts_in
 from templates.lint import Ways, check as check_texts
-from templates.promises import promotes
 
 Files = Mapping[str, str]
 
@@ -56,7 +58,8 @@ class Edition:
         """
         book = compile_rulebook(self.rules, self.revision)
         claiming = [topic.id for topic in book.topics.values() if topic.basis or topic.content]
-        promoting = [topic for topic in claiming if promotes(self.renderer, topic)]
+        laws = shipped_text_laws().all
+        promoting = [topic for topic in claiming if promotes(self.renderer, topic, laws)]
         if not promoting:
             return book
         return compile_rulebook(self.rules, self.revision, promoting=promoting)
@@ -133,9 +136,9 @@ def read_texts(folder: Path) -> dict[str, str]:
 
 
 def check(
-    edition: Edition, table: RouteTable, providers: Collection[str] = ()
+    edition: Edition, table: RouteTable, providers: Collection[str] = (), *, day: date
 ) -> tuple[Finding, ...]:
-    """Check an edition as a whole, and return the warnings.
+    """Check an edition as a whole, by the law of a day, and return the warnings.
 
     Raises:
         RulebookError: There are mistakes; all are listed with their places.
@@ -145,6 +148,7 @@ def check(
         table=table,
         providers=providers,
         classes={topic.id: topic.message_class for topic in book.topics.values()},
+        law=Law(laws=shipped_text_laws().all, day=day),
     )
     findings = [
         *unsendable(book, table, providers),
