@@ -28,6 +28,7 @@ from api.routes import (
     health,
     holds,
     hooks,
+    inbound,
     keys,
     messages,
     metrics,
@@ -183,6 +184,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         reports,
         webhooks,
         hooks,
+        inbound,
     ):
         v1.include_router(module.router)
     v1.include_router(preference_pages.of_customers)

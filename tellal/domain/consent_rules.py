@@ -154,7 +154,7 @@ def _ask_statement(claim: Claim) -> None:
         return
     _must_say(claim, "text", "the words that he agreed to")
     if claim.source is Source.HS_MESAJ and claim.evidence.get("message"):
-        # He wrote himself, and a number knows no name: it must be the one that the consent is for.
+        # He wrote himself, and a number knows no name: it is the one that he agrees to.
         if not claim.address or claim.evidence.get("number") != claim.address:
             raise _wrong("evidence.number", "it is not the number that wrote", "as in address")
         return

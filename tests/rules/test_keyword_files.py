@@ -11,16 +11,16 @@ from tellal.domain.keywords import ReplyKind, fold
 
 BOOKS = keyword_books().books
 PROMOTES = (
-    "kampanya", "indirim", "firsat", "hediye", "kazan", "tekrar almak", "yeniden", "promo", "oferta",
-    "okazja", "rabat", "znizka", "offer", "discount", "deal", "gift", "win ", "angebot", "rabatt",
-    "http", "www",
+    "kampanya", "indirim", "firsat", "hediye", "kazan", "tekrar almak", "yeniden", "promo",
+    "oferta", "okazja", "rabat", "znizka", "offer", "discount", "deal", "gift", "win ", "angebot",
+    "rabatt", "http", "www",
 )  # fmt: skip
 """Words that have no place in an answer; none invites to come back, either."""
 
 TEXTS = [
     pytest.param(text, id=f"{name}-{kind}-{language}")
     for name, book in BOOKS.items()
-    for kind, texts in {**book.replies, **book.parts}.items()
+    for kind, texts in (*book.replies.items(), *book.parts.items())
     for language, text in texts.items()
 ]
 
