@@ -245,7 +245,7 @@ async def _open(
         receipts=Receipts(clock, house.progress),
         replies=Replies(house.signals, clock),
         keywords=KeywordDesk(keyword_books(), house.deciding, customers_, consents_, clock),
-        preferences=preferences(settings, books, customers_, consents_),
+        preferences=preferences(settings, books, customers_, consents_, clock),
         inbox=ReceiptInbox(sessions),
         one_click=one_click(settings, clock),
         pages=Pages(),

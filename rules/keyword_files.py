@@ -35,7 +35,8 @@ _NAMES: Mapping[str, frozenset[str]] = {
     ReplyKind.GRANTED: frozenset({"brand", "how"}),
     ReplyKind.WHICH: frozenset({"words"}),
     ReplyKind.HELP: frozenset({"brand", "contact", "how"}),
-    Part.BY_TEXT: frozenset({"code", "words"}),
+    Part.BY_TEXT: frozenset({"code", "keyword"}),
+    Part.AGREE: frozenset({"keyword"}),
     Part.BY_CONTACT: frozenset({"contact"}),
     Part.FIRST_SEND: frozenset({"how"}),
 }

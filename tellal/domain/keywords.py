@@ -35,9 +35,10 @@ class ReplyKind(StrEnum):
 
 
 class Part(StrEnum):
-    """A piece of a text: how one refuses, and what the first message adds."""
+    """A piece of a text: how one refuses or agrees, and what the first message adds."""
 
     BY_TEXT = "by_text"
+    AGREE = "agree"
     BY_CONTACT = "by_contact"
     FIRST_SEND = "first_send"
 
@@ -143,14 +144,15 @@ def hear(text: str, lexicon: Lexicon, keywords: Collection[str] = ()) -> Heard |
     if not folded or len(folded.split()) > MOST_WORDS:
         return None
     words = lexicon.spoken(folded)
-    said = "".join(words)
     by_length = sorted(keywords, key=lambda one: (-len(compact(one)), one))
-    bare = lexicon.find(said)
-    if bare is not None:
-        return Heard(does=bare.does, language=bare.language)
-    for keyword in by_length:
-        if (found := _with_keyword(said, keyword, lexicon)) is not None:
-            return found
+    # As it was written first: a blank within a word may cut off what looks like a polite one.
+    for said in dict.fromkeys(("".join(folded.split()), "".join(words))):
+        bare = lexicon.find(said)
+        if bare is not None:
+            return Heard(does=bare.does, language=bare.language)
+        for keyword in by_length:
+            if (found := _with_keyword(said, keyword, lexicon)) is not None:
+                return found
     return _misspelt(words, by_length, lexicon)
 
 
@@ -223,8 +225,13 @@ class KeywordBook:
         plain = (one.partition("-")[0].lower() for one in wanted)
         return next((one for one in plain if one in self.languages), self.languages[0])
 
-    def how_to_refuse(self, language: str, *, code: str, words: str, contact: str) -> str:
+    def how_to_refuse(self, language: str, *, code: str, keyword: str, contact: str) -> str:
         """Say how one refuses: by a text to a number, or else by an address of the brand's."""
-        if code:
-            return self.parts[Part.BY_TEXT][language].format(code=code, words=words)
-        return self.parts[Part.BY_CONTACT][language].format(contact=contact)
+        if not code:
+            return self.parts[Part.BY_CONTACT][language].format(contact=contact)
+        said = self.parts[Part.BY_TEXT][language].format(code=code, keyword=keyword)
+        return " ".join(said.split())  # without a keyword there is a blank too many
+
+    def how_to_agree(self, language: str, keyword: str) -> str:
+        """Say what one writes to agree on a number of many senders."""
+        return self.parts[Part.AGREE][language].format(keyword=keyword)

@@ -155,3 +155,11 @@ class Confirmations:
                 .where(posted, mine, left)
                 .values(state=CONFIRMED, settled_at=func.coalesce(_messages.c.handed_at, now))
             )
+            refused = func.newest_consent(
+                _confirmations.c.customer_id, _confirmations.c.channel, now
+            ).is_(False)
+            await tx.execute(
+                update(_confirmations)
+                .where(_confirmations.c.state.in_((DUE, POSTED)), refused)
+                .values(state=TAKEN_BACK, settled_at=now)
+            )

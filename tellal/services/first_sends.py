@@ -53,7 +53,7 @@ def first_send_notice(
     how = book.how_to_refuse(
         spoken,
         code=code,
-        words=f"{keyword} RET".strip(),
+        keyword=keyword,
         contact=brand.email or brand.phone,
     )
     return book.parts[Part.FIRST_SEND][spoken].format(how=how)

@@ -352,7 +352,7 @@ def _words(talk: _Talk, language: str, effects: Sequence[Effect]) -> str:
     how = book.how_to_refuse(
         language,
         code=said.recipient if _PLAIN_NUMBER.fullmatch(said.recipient) else "",
-        words=f"{_keyword_of(line, first.brand)} RET".strip(),
+        keyword=_keyword_of(line, first.brand),
         contact=first.brand.email or first.brand.phone,
     )
     match first.did:
@@ -362,7 +362,9 @@ def _words(talk: _Talk, language: str, effects: Sequence[Effect]) -> str:
             return book.replies[ReplyKind.GRANTED][language].format(brand=names, how=how)
         case _:
             if talk.heard.does is Meaning.GRANT:
-                yes = " / ".join(f"{name} ONAY" for name in _shown(line, first.brand))
+                yes = " / ".join(
+                    book.how_to_agree(language, name) for name in _shown(line, first.brand)
+                )
                 return book.replies[ReplyKind.WHICH][language].format(words=yes)
             contact = first.brand.phone or first.brand.email
             return book.replies[ReplyKind.HELP][language].format(

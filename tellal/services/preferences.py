@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.holder import RulebookHolder
+from tellal.clock import Clock
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.consents import ConsentChannel, Source
 from tellal.domain.customers import Brand, ConsentState, Customer
@@ -86,10 +87,13 @@ class Preferences:
         self,
         secret: str,
         public_url: str,
+        *,
         books: RulebookHolder,
         customers: Customers,
         consents: Consents,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._secret = secret.encode()
         self._public_url = public_url.rstrip("/")
         self._books = books
@@ -145,7 +149,9 @@ class Preferences:
             tx,
             brand=brand,
             ref=customer.ref,
-            service_only=chosen.service_only,
+            # Who wants service messages only, and saves without a channel, still does.
+            service_only=chosen.service_only
+            or (customer.wishes.service_only and not chosen.channels),
             topics_off=frozenset(kept | fresh),
         )
         return self._sheet(brand, changed)
@@ -171,7 +177,7 @@ class Preferences:
             brand=brand.trade_name or brand.name,
             language=customer.locale,
             channels=tuple(
-                ChannelChoice(channel=channel, agreed=_agreed(customer, channel))
+                ChannelChoice(channel=channel, agreed=self._agreed(customer, channel))
                 for channel in _CHANNELS
                 if customer.usable(channel) is not None
             ),
@@ -186,6 +192,11 @@ class Preferences:
             ),
             service_only=customer.wishes.service_only,
         )
+
+    def _agreed(self, customer: Customer, channel: Channel) -> bool:
+        """Say whether he has agreed; what has lapsed shows as an empty box."""
+        said = customer.consents.get(channel)
+        return said is not None and said.granted(self._clock.now()) is True
 
     def _may_be_off(self) -> list[str]:
         topics = self._books.current.topics
@@ -208,16 +219,22 @@ class Preferences:
 
 
 def preferences(
-    settings: Settings, books: RulebookHolder, customers: Customers, consents: Consents
+    settings: Settings,
+    books: RulebookHolder,
+    customers: Customers,
+    consents: Consents,
+    clock: Clock,
 ) -> Preferences:
     """Return the preference pages of an installation."""
     secret = settings.unsubscribe_secret.get_secret_value()
-    return Preferences(secret, settings.public_url, books, customers, consents)
-
-
-def _agreed(customer: Customer, channel: Channel) -> bool:
-    said = customer.consents.get(channel)
-    return said is not None and said.state is ConsentState.GRANTED
+    return Preferences(
+        secret,
+        settings.public_url,
+        books=books,
+        customers=customers,
+        consents=consents,
+        clock=clock,
+    )
 
 
 def _said(channel: str, chosen: Chosen, *, granted: bool) -> ConsentInput:

@@ -308,6 +308,18 @@ async def test_onay_alone_on_a_shared_number_changes_nothing_and_says_what_to_wr
     assert (item["did"], item["consent"]) == ("asked", None)
 
 
+@pytest.mark.parametrize("keyword", ["RET", "stop", "Onay", "YARDIM"])
+async def test_no_brand_may_be_called_as_what_people_write(
+    bank: Tenant, code: str, keyword: str
+) -> None:
+    said = {**COMPANY, "short_codes": [{"code": code, "keyword": keyword}]}
+
+    answer = await bank.client.put("/v1/sender", json=said)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "short_codes"
+
+
 async def test_ret_alone_from_somebody_to_whom_nobody_wrote_refuses_nobody(
     bank: Tenant, served: Served, phone: Phone, code: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,30 @@ async def test_one_button_leaves_service_messages_only(
         ("email", "refused", "preferences"),
     ]
     assert "checked" not in re.findall(r'name="channel"[^>]*', page)[0]
+
+
+async def test_whoever_wants_service_messages_only_still_does_after_saving(
+    bank: Tenant, served: Served, path: str
+) -> None:
+    await choose(served, path, service_only="yes")
+    await choose(served, path, topic="tariff_change")
+    kept = await wishes(bank)
+    await choose(served, path, topic="tariff_change", channel="sms")
+
+    assert kept == (True, [])
+    assert await wishes(bank) == (False, [])
+
+
+async def test_what_has_lapsed_is_an_empty_box(bank: Tenant, served: Served, path: str) -> None:
+    ends = (served.clock.now() + timedelta(hours=1)).isoformat()
+    grant = {"channel": "email", "state": "granted", "source": "branch", "valid_until": ends}
+    await bank.client.post("/v1/customers/ayse/consents", json=grant)
+
+    before = await show(served, path)
+    served.clock.pass_by(timedelta(hours=2))
+
+    assert 'value="email" checked' in before
+    assert 'value="email">' in await show(served, path)
 
 
 @pytest.mark.req("D48")

@@ -190,6 +190,19 @@ async def test_whoever_cannot_be_reached_stays_due_and_is_not_asked_about_again(
     assert await late(house) == 1.0
 
 
+async def test_what_is_refused_before_it_has_left_needs_no_confirmation(
+    house: House, brand: Brand
+) -> None:
+    await says(house, brand)
+    worker = Confirmations(house.sessions, house.deciding)
+    await worker.work()
+
+    await says(house, brand, state="refused", source="agent")
+    await worker.work()
+
+    assert await states(house) == ["taken_back"]
+
+
 async def test_consent_to_push_is_confirmed_by_a_text(house: House, brand: Brand) -> None:
     await says(house, brand, channel="push", source="app")
 
