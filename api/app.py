@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from activities.assembly import SendersOnDemand
 from activities.providers.netgsm.reports import receipt_of, secret_is_valid
-from activities.providers.twilio.callbacks import parse_status, signature_is_valid
+from activities.providers.twilio.callbacks import inbound_of, parse_status, signature_is_valid
 from api import problems
 from api.key_uses import KeyUses
 from api.measuring import Measuring
@@ -28,10 +28,12 @@ from api.routes import (
     health,
     holds,
     hooks,
+    inbound,
     keys,
     messages,
     metrics,
     outages,
+    preferences as preference_pages,
     reports,
     revisions,
     rulebook,
@@ -46,8 +48,10 @@ from rules.decide import Decider
 from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
 from rules.incident_files import load_incidents
+from rules.keyword_files import keyword_books
 from rules.routing import load_routes
 from tellal.clock import Clock, SystemClock
+from tellal.domain.keywords import Inbound
 from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.allow_list import AllowList
@@ -59,7 +63,9 @@ from tellal.services.differences import Differences, PopulationImpact
 from tellal.services.editions import read_edition
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
+from tellal.services.keywords import KeywordDesk
 from tellal.services.one_click import one_click
+from tellal.services.preferences import preferences
 from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
@@ -106,6 +112,10 @@ class TwilioCallbacks:
         url = f"{self.public_url}{path}" + (f"?{query}" if query else "")
         token = self.settings.auth_token.get_secret_value()
         return bool(token) and signature_is_valid(token, url, form, signature)
+
+    def inbound(self, form: Mapping[str, str]) -> Inbound:
+        """Read what a person has written, with what Twilio says that it has done about it."""
+        return inbound_of(form, answers=self.settings.answers_keywords)
 
     def receipt(self, form: Mapping[str, str], message_id: str, received_at: datetime) -> Receipt:
         """Read a callback."""
@@ -175,11 +185,14 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         reports,
         webhooks,
         hooks,
+        inbound,
     ):
         v1.include_router(module.router)
+    v1.include_router(preference_pages.of_customers)
     app.include_router(v1)
     app.include_router(health.router)
     app.include_router(unsubscribe.router)
+    app.include_router(preference_pages.router)
     app.include_router(status.router)
     app.include_router(metrics.router)
     return app
@@ -218,6 +231,7 @@ async def _open(
     held.push_async_callback(_end, asyncio.create_task(reread(books, shelf, stop)), stop.set)
     board = StatusBoard(sessions, clock, house.incidents, settings)
     held.push_async_callback(_end, asyncio.create_task(board.run(stop)), stop.set)
+    customers_, consents_ = Customers(books, clock), Consents(clock)
     return Desk(
         sessions=sessions,
         singles=make_singles(sessions),
@@ -227,10 +241,12 @@ async def _open(
         routes=routes,
         providers=settings.providers,
         house=house,
-        customers=Customers(books, clock),
-        consents=Consents(clock),
+        customers=customers_,
+        consents=consents_,
         receipts=Receipts(clock, house.progress),
         replies=Replies(house.signals, clock),
+        keywords=KeywordDesk(keyword_books(), house.deciding, customers_, consents_, clock),
+        preferences=preferences(settings, books, customers_, consents_, clock),
         inbox=ReceiptInbox(sessions),
         one_click=one_click(settings, clock),
         pages=Pages(),

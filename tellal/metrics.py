@@ -159,6 +159,11 @@ SWEEPER_LAG = Gauge(
     "For how long the next outcome without a workflow has been due.",
     registry=LEDGER,
 )
+CONFIRMATIONS_LATE = Gauge(
+    "tellal_consent_confirmations_late",
+    "Electronic consents that were not confirmed to the person in time; counted up to 10000.",
+    registry=LEDGER,
+)
 LEDGER_READ = Gauge(
     "tellal_ledger_read_timestamp_seconds",
     "When this worker last read these gauges from the ledger, in seconds since 1970.",

@@ -16,12 +16,16 @@ class _Part(BaseModel):
 
 
 class TwilioSettings(_Part):
-    """Twilio, or anything that speaks as it does. `base_url` replaces api.twilio.com."""
+    """Twilio, or anything that speaks as it does. `base_url` replaces api.twilio.com.
+
+    `answers_keywords` says that it answers STOP and its like itself, so that we do not.
+    """
 
     account_sid: str = ""
     auth_token: SecretStr = SecretStr("")
     base_url: str = ""
     timeout_s: float = 10.0
+    answers_keywords: bool = False
 
 
 class DkimSettings(_Part):

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime
 from api.problems import documented
 from api.requests import Reading, may_read
 from tellal.services.annoyance import Annoyance, annoyance
+from tellal.services.inbound_reports import InboundReport, inbound_report
 from tellal.services.keys import Scope
 from tellal.services.outage_reports import OutageReport, outage_report
 
@@ -37,3 +38,14 @@ async def report_outages(
     """Say how fast outages were told: first signal, first public and first direct notice."""
     async with read.session() as tx:
         return await outage_report(tx, read.brand.id, begins, ends)
+
+
+@router.get("/inbound", responses=documented(422))
+async def report_inbound(
+    read: Reader,
+    begins: Annotated[AwareDatetime, Query(alias="from", examples=["2026-03-01T00:00:00Z"])],
+    ends: Annotated[AwareDatetime, Query(alias="until", examples=["2026-04-01T00:00:00Z"])],
+) -> InboundReport:
+    """List every ONAY, RET and their like of a period, and what came of each."""
+    async with read.session() as tx:
+        return await inbound_report(tx, read.brand.id, begins, ends)

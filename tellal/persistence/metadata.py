@@ -10,10 +10,11 @@ from tellal.persistence.tables import (
     ledger,
     operations,
     outages,
+    refusing,
     rulebook,
 )
 
-TABLE_MODULES = (brands, customers, delivery, ledger, operations, outages, rulebook)
+TABLE_MODULES = (brands, customers, delivery, ledger, operations, outages, refusing, rulebook)
 
 
 def metadata() -> MetaData:

@@ -38,6 +38,7 @@ from tellal.services.affected import affected_among
 from tellal.services.allow_list import AllowList
 from tellal.services.claim_statements import COMMIT, DUE, PROMOTE
 from tellal.services.examining import Batch, Held, Wish, examine
+from tellal.services.first_sends import FirstSends
 from tellal.services.holds import in_force
 from tellal.services.moves import Move
 from tellal.services.progress import Progress
@@ -92,6 +93,7 @@ class Claiming:
         self._routes = routes
         self._lease = lease
         self._refusal_url = refusal_url
+        self._first_sends = FirstSends()
         self._dry: dict[Lane, tuple[frozenset[Channel], float]] = {}
 
     async def promote(self, lane: Lane) -> int:
@@ -163,6 +165,8 @@ class Claiming:
             await _keep_back(tx, [one for one in found if isinstance(one, Held)])
             wishes = [one for one in found if isinstance(one, Wish)]
             chosen, dry = await self._choose(tx, wishes, choice)
+            told = await self._first_sends.told(tx, [w for w, _ in chosen], batch, choice.now)
+            chosen = [(wish, route) for wish, (_, route) in zip(told, chosen, strict=True)]
             intents = [self._intent(wish, route, batch) for wish, route in chosen]
             await self._commit(tx, intents, choice.now)
             await used_late(tx, [wish.row for wish, _ in chosen], choice.now)

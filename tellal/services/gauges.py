@@ -93,6 +93,13 @@ OUTCOMES = text("""
 SELECT check_at FROM outcomes WHERE state = 'open' AND check_at <= :now ORDER BY check_at LIMIT 1
 """)
 
+CONFIRMATIONS = text("""
+SELECT count(*) FROM (
+    SELECT 1 FROM consent_confirmations
+    WHERE state IN ('due', 'posted') AND confirm_by <= :now ORDER BY confirm_by LIMIT :most
+) AS late
+""")
+
 
 class Gauges:
     """Sets the gauges to what the ledger says."""
@@ -118,6 +125,8 @@ class Gauges:
             expired = await tx.execute(LEASES, {"now": now, "most": MOST})
             metrics.LEASES_EXPIRED.set(expired.scalar_one())
             await self._outbox(tx, now)
+            late = await tx.execute(CONFIRMATIONS, {"now": now, "most": MOST})
+            metrics.CONFIRMATIONS_LATE.set(late.scalar_one())
             due = (await tx.execute(OUTCOMES, {"now": now})).scalar_one_or_none()
             metrics.SWEEPER_LAG.set(_since(due, now))
         metrics.LEDGER_READ.set(now.timestamp())

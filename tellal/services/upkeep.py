@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from tellal.persistence.bell import Bell
+from tellal.services.confirmations import Confirmations
 from tellal.services.consent_sealing import Sealer
 from tellal.services.dispatching import Deliver, Dispatcher
 from tellal.services.gauges import Gauges
@@ -40,6 +41,7 @@ def upkeep(
         "rulebook": partial(reread, house.books, shelf, stop),
         "retention": partial(Retention(house.sessions, house.clock, keep).run, stop),
         "consents": partial(Sealer(house.sessions, house.clock).run, stop),
+        "confirmations": partial(Confirmations(house.sessions, house.deciding).run, stop),
         "gauges": partial(Gauges(house.sessions, house.clock).run, stop),
     }
 

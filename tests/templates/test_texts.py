@@ -378,6 +378,7 @@ SEGMENTS_AT_MOST = {
     "consent_confirmation": 4,
     "debt_reminder": 3,
     "iscep_promo": 3,
+    "keyword_reply": 3,
     "outage_compensation": 2,
     "outage_notice": 3,
     "outage_over": 2,
