@@ -10,10 +10,11 @@ from tellal.persistence.tables import (
     ledger,
     operations,
     outages,
+    registry,
     rulebook,
 )
 
-TABLE_MODULES = (brands, customers, delivery, ledger, operations, outages, rulebook)
+TABLE_MODULES = (brands, customers, delivery, ledger, operations, outages, registry, rulebook)
 
 
 def metadata() -> MetaData:

@@ -71,15 +71,24 @@ class Consents:
         self._clock = clock
 
     async def record(
-        self, tx: AsyncSession, *, brand: Brand, ref: str, said: ConsentInput, by: str = ""
+        self,
+        tx: AsyncSession,
+        *,
+        brand: Brand,
+        ref: str,
+        said: ConsentInput,
+        by: str = "",
+        heard: bool = False,
     ) -> ConsentRecord:
         """Take down a grant or a refusal; the latest of a channel, by `given_at`, is in force.
+
+        `heard` is what reached Tellal itself, of which it also knows by which way (İYS' own).
 
         Raises:
             NotFoundError: The brand has no such customer.
             InvalidInputError: It cannot be so, or does not prove what the law asks for.
         """
-        source = _named_by_caller(said.source)
+        source = source_named(said.source) if heard else _named_by_caller(said.source)
         customer = await lock_customer(tx, brand.id, ref)
         now = self._clock.now()
         address = consent_address(said.channel, said.address, region=brand.country)
