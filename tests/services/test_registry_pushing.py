@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from tellal import metrics
 from tellal.domain.channels import Channel
 from tellal.domain.consents import ConsentChannel
 from tellal.persistence.session import Sessions
@@ -222,3 +223,19 @@ async def test_history_is_told_when_the_account_is_opened(
             )
 
     assert number == 1
+
+
+async def test_the_gauges_say_how_it_stands(there: AtRegistry) -> None:
+    await there.says("ayse", "granted")
+    await there.says("ayse", "granted", channel=ConsentChannel.EMAIL, source="import")
+    there.carrier.fault("503_html", {"text": "POST /sps"})
+
+    await there.sync.work()
+    there.pass_by(days=3, hours=13)
+    await there.sync.work()
+
+    def shown(state: str) -> float | None:
+        return metrics.LEDGER.get_sample_value("tellal_registry_records", {"state": state})
+
+    assert [shown(one) for one in ("waiting", "soon", "late", "refused")] == [0, 0, 2, 2]
+    assert metrics.LEDGER.get_sample_value("tellal_registry_pull_age_seconds") == 0

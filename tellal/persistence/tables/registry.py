@@ -35,7 +35,7 @@ class RegistryPushRow(SQLModel, table=True):
     `due_at` is when the law wants it there, `warn_at` when somebody is warned; both are set when
     the row is first looked at. `batch` is İYS' request and `part` its name for the record, `code`
     what it (or we) refused it with, `consent_date` the date that it was told, `transaction` its
-    name for the movement.
+    name for the movement. No foreign key leads to `consents`, as none does from their chain.
     """
 
     __tablename__ = "registry_pushes"
@@ -44,7 +44,7 @@ class RegistryPushRow(SQLModel, table=True):
         Index("registry_pushes_batch", "batch", postgresql_where=text("state = 'sent'")),
     )
 
-    consent_id: str = Field(primary_key=True, foreign_key="consents.id")
+    consent_id: str = Field(primary_key=True)
     brand_id: str = Field(foreign_key="brands.id")
     state: str
     next_at: datetime = Field(sa_type=Instant)

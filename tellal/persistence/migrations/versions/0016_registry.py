@@ -51,7 +51,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "registry_pushes",
-        sa.Column("consent_id", sa.String(), sa.ForeignKey("consents.id"), primary_key=True),
+        sa.Column("consent_id", sa.String(), primary_key=True),
         _brand(),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("next_at", _INSTANT, nullable=False),
