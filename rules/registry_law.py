@@ -9,7 +9,7 @@ from rules.law_packs import load_packs
 from rules.source import Report, parse, place_of_node, read_file
 from tellal.domain.consents import TAKEN_BY_SENDER, WRITTEN_BY_TELLAL, Source
 from tellal.domain.errors import RulebookError
-from tellal.domain.registry import Naming, RegistryLaw
+from tellal.domain.registry_answers import Naming, RegistryLaw
 
 FILE = "registry.yaml"
 

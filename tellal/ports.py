@@ -7,17 +7,8 @@ from typing import Protocol, runtime_checkable
 
 from tellal.domain.channels import Channel, Receipts
 from tellal.domain.messages import HandOver, OutgoingMessage
-from tellal.domain.registry import (
-    Account,
-    Batch,
-    Change,
-    Changes,
-    Known,
-    RegistryKey,
-    RegistryRecord,
-    Side,
-    Told,
-)
+from tellal.domain.registry import Known, RegistryKey, RegistryRecord
+from tellal.domain.registry_answers import Account, Batch, Change, Changes, Side, Told
 
 
 class Sender(Protocol):
@@ -130,7 +121,7 @@ class Registry(Protocol):
     """A registry of consents that is told of them, and tells what was said there (İYS).
 
     One call makes at most one request of its kind (a new token besides). Whatever is no answer to
-    it is a `tellal.domain.registry.RegistryError`.
+    it is a `RegistryError` of `tellal.domain.registry_answers`.
     """
 
     async def add(self, account: Account, record: RegistryRecord, /) -> Told:

@@ -11,6 +11,7 @@ from tellal.carrier.callbacks import Callbacks
 from tellal.carrier.control import Control
 from tellal.carrier.faults import Faults
 from tellal.carrier.fcm_routes import FcmCounter
+from tellal.carrier.iys_control import IysControl
 from tellal.carrier.iys_routes import (
     IysCounter,
     IysMisbehaviourError,
@@ -85,7 +86,7 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
     app.add_exception_handler(NetgsmRefusalError, refused_by_netgsm)
     app.add_exception_handler(IysRefusalError, refused_by_iys)
     app.add_exception_handler(IysMisbehaviourError, refused_by_iys)
-    for part in (twilio, netgsm, fcm, iys, control):
+    for part in (twilio, netgsm, fcm, iys, IysControl(store=iys.store), control):
         app.include_router(part.router())
     return app
 

@@ -1,4 +1,4 @@
-"""İYS' API as documented (dev.iys.org.tr), and under `/_carrier/iys` what happens there besides."""
+"""İYS' API as documented (dev.iys.org.tr), as one brand's sender sees it."""
 
 import csv
 import io
@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import AwareDatetime
 
 from tellal.carrier.connection import hold, tear
 from tellal.carrier.faults import AFTER_ACCEPT, HELD, TORN, Fault, FaultKind, Faults
@@ -67,13 +66,6 @@ class IysCounter:
         router.add_api_route(
             f"{brand}/changes/{{day}}/recipients/{{role}}", self.summary, methods=["GET"]
         )
-        control = "/_carrier/iys"
-        router.add_api_route(f"{control}/citizen/{{brand}}", self.citizen, methods=["POST"])
-        router.add_api_route(f"{control}/records/{{brand}}", self.records, methods=["GET"])
-        router.add_api_route(f"{control}/activation/{{brand}}", self.activation, methods=["POST"])
-        router.add_api_route(f"{control}/clock", self.clock, methods=["POST"])
-        router.add_api_route(f"{control}/tokens", self.forget_tokens, methods=["DELETE"])
-        router.add_api_route(f"{control}/tokens", self.tokens, methods=["GET"])
         return router
 
     async def token(self, document: Body_) -> Response:
@@ -209,33 +201,6 @@ class IysCounter:
                 ]
             }
         )
-
-    async def citizen(self, brand: int, document: Body_) -> dict[str, object]:
-        """Let a citizen say something at İYS: recipient, recipientType, type, status, source."""
-        return self.store.say(brand, document).as_json()
-
-    async def records(self, brand: int) -> dict[str, object]:
-        """Return everything that stands for a brand."""
-        return {"records": self.store.records(brand)}
-
-    async def activation(self, brand: int, active: Annotated[bool, Body(embed=True)]) -> None:
-        """Say whether a brand is past its activation, after which history is refused."""
-        if active:
-            self.store.before_activation.discard(brand)
-        else:
-            self.store.before_activation.add(brand)
-
-    async def clock(self, at: Annotated[AwareDatetime | None, Body(embed=True)] = None) -> None:
-        """Set the time at İYS; without one it is the real one."""
-        self.store.set_clock(at)
-
-    async def forget_tokens(self) -> None:
-        """Know no token any more."""
-        self.store.forget_tokens()
-
-    async def tokens(self) -> dict[str, int]:
-        """Count how often somebody came in by his password, and how often by renewing a token."""
-        return {"logins": self.store.logins, "refreshes": self.store.refreshes}
 
     def _let_in(self, request: Request, iys_code: int) -> Fault | None:
         """Check who asks and how often; return the fault that hits the request, if any."""

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from tellal.domain.registry import Account
+    from tellal.domain.registry_answers import Account
     from tellal.services.registry_reconciling import Reconciliation
 
 registry = typer.Typer(help="İYS: what it must know of a brand's consents.", no_args_is_help=True)
@@ -57,7 +57,7 @@ def retry(name: BrandName) -> None:
     from tellal.cli.transaction import in_transaction
     from tellal.clock import SystemClock
     from tellal.services.brands import find_brand
-    from tellal.services.registry_ledger import look_again
+    from tellal.services.registry_marks import look_again
     from tellal.settings import Settings
 
     async def work(tx: "AsyncSession") -> int:
@@ -76,7 +76,7 @@ def dismiss(
     from tellal.cli.transaction import in_transaction
     from tellal.clock import SystemClock
     from tellal.services.brands import find_brand
-    from tellal.services.registry_ledger import dismiss as leave
+    from tellal.services.registry_marks import dismiss as leave
     from tellal.settings import Settings
 
     async def work(tx: "AsyncSession") -> None:
@@ -136,7 +136,7 @@ def _reconciled(account: "Account", days: int) -> "Reconciliation":
 
     from activities.assembly import registry_of
     from tellal.clock import SystemClock
-    from tellal.domain.registry import RegistryError
+    from tellal.domain.registry_answers import RegistryError
     from tellal.persistence.session import make_engine, make_sessions
     from tellal.services.registry_clock import registry_clock
     from tellal.services.registry_reconciling import reconcile

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tellal.domain.consent_rules import LAW_IN_FORCE, REGISTRY_TIME
 from tellal.domain.customers import Brand
 from tellal.domain.errors import InvalidInputError, NotFoundError
-from tellal.domain.registry import Account
+from tellal.domain.registry_answers import Account
 from tellal.persistence.columns import table
 from tellal.persistence.tables.registry import RegistryAccountRow
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from rules.calendars import working_in
 from rules.registry_law import load_registry_law
 from tellal.domain.business_days import WorkingDay, deadline, oldest
-from tellal.domain.registry import Account, RegistryLaw
+from tellal.domain.registry_answers import Account, RegistryLaw
 
 _TURKEY = ZoneInfo("Europe/Istanbul")
 _DAY = timedelta(days=1)

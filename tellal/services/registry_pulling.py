@@ -16,16 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tellal.clock import Clock
 from tellal.domain.consents import SAID_TO_REGISTRY, TAKEN_BY_SENDER
 from tellal.domain.errors import InvalidInputError
-from tellal.domain.registry import (
-    CHANNELS,
-    ROLES,
-    STATES,
-    Account,
-    Change,
-    RegistryError,
-    Side,
-    Status,
-)
+from tellal.domain.registry import CHANNELS, ROLES, STATES, Status
+from tellal.domain.registry_answers import Account, Change, RegistryError, Side
 from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand
 from tellal.persistence.session import Sessions
@@ -65,8 +57,8 @@ LIMIT 1
 """
 )
 _OURS = text(
-    "SELECT 1 FROM registry_pushes WHERE brand_id = :brand AND transaction = :transaction "
-    "AND transaction <> '' LIMIT 1"
+    "SELECT transaction FROM registry_pushes WHERE brand_id = :brand "
+    "AND transaction = ANY(:moved) AND transaction <> ''"
 )
 _KNOWN = text(
     "UPDATE registry_pushes SET state = 'known', transaction = :transaction, "
@@ -125,11 +117,21 @@ class Pulling:
         return new
 
     async def _work_in(self, account: Account, side: Side, changes: Sequence[Change]) -> int:
+        """Work a page in; what we had told İYS ourselves is left out in one look."""
         new = 0
+        ours = await self._ours(account, changes) if side is Side.SENDER else frozenset()
         for change in changes:
+            if change.transaction in ours:
+                continue
             async with self._sessions() as tx, tx.begin():
                 new += await self._take(tx, account, side, change)
         return new
+
+    async def _ours(self, account: Account, changes: Sequence[Change]) -> frozenset[str]:
+        """Return which movements come from what we have told."""
+        said = {"brand": account.brand_id, "moved": [one.transaction for one in changes]}
+        async with self._sessions() as tx:
+            return frozenset((await tx.execute(_OURS, said)).scalars().all())
 
     async def _take(self, tx: AsyncSession, account: Account, side: Side, change: Change) -> int:
         """Work a movement in, once; return how many records it made."""
@@ -154,9 +156,6 @@ class Pulling:
         self, tx: AsyncSession, account: Account, side: Side, change: Change
     ) -> tuple[str, int]:
         record, brand_id = change.record, account.brand_id
-        said = {"brand": brand_id, "transaction": change.transaction}
-        if side is Side.SENDER and (await tx.execute(_OURS, said)).first() is not None:
-            return "ours", 0
         channel = CHANNELS[record.key.kind].value
         asked = {
             "brand": brand_id,

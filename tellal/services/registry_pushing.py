@@ -12,24 +12,19 @@ from datetime import datetime, timedelta
 from tellal.clock import Clock
 from tellal.domain.registry import (
     NEEDLESS,
-    Account,
     Circumstances,
     Known,
     Party,
-    RegistryError,
     RegistryRecord,
     Status,
-    Taken,
-    Told,
-    Trouble,
     broken_by,
     first_twin,
     in_registry_time,
-    pause_after,
 )
+from tellal.domain.registry_answers import Account, RegistryError, Taken, Told, Trouble, pause_after
 from tellal.persistence.session import Sessions
 from tellal.ports import Registry
-from tellal.services import registry_ledger as ledger
+from tellal.services import registry_ledger as ledger, registry_marks as marks
 from tellal.services.registry_clock import RegistryClock
 from tellal.services.registry_ledger import PushState, Waiting
 
@@ -70,7 +65,7 @@ class Pushing:
     async def recover(self, account: Account) -> None:
         """Take back what nobody knows of: only its dead holder was at it."""
         async with self._sessions() as tx, tx.begin():
-            await ledger.take_back_unanswered(tx, account.brand_id, self._clock.now())
+            await marks.take_back_unanswered(tx, account.brand_id, self._clock.now())
 
     async def push(self, account: Account) -> int:
         """Tell İYS the next batch; return how many records were looked at."""
@@ -125,7 +120,7 @@ class Pushing:
         if given_at > now:
             # Within the second: a moment later it lies in the past.
             async with self._sessions() as tx, tx.begin():
-                await ledger.try_again(tx, [waiting.id], given_at, "")
+                await marks.try_again(tx, [waiting.id], given_at, "")
             return None
         around = Circumstances(now=now, known=there, oldest=self._business.oldest(now, account))
         broken = broken_by(record, around)
@@ -156,13 +151,13 @@ class Pushing:
             # One bad record spoils the batch: which one it is, they tell one by one.
             async with self._sessions() as tx, tx.begin():
                 ids = [one.id for one in waiting]
-                await ledger.try_again(tx, ids, self._clock.now(), ",".join(error.codes))
+                await marks.try_again(tx, ids, self._clock.now(), ",".join(error.codes))
             for one in ready:
                 await self._tell_one(account, one)
             return
         parts = {one.id: part for one, part in zip(waiting, batch.parts, strict=True)}
         async with self._sessions() as tx, tx.begin():
-            await ledger.mark_sent(tx, parts, batch.request, self._clock.now() + _ASK_AFTER)
+            await marks.mark_sent(tx, parts, batch.request, self._clock.now() + _ASK_AFTER)
 
     async def _tell_one(self, account: Account, one: _Ready) -> None:
         for marked in await self._marked([one]):
@@ -177,7 +172,7 @@ class Pushing:
         """Write down that these are about to be told; leave out what somebody else has taken."""
         async with self._sessions() as tx, tx.begin():
             records = {one.waiting.id: one.record for one in ready}
-            taken = set(await ledger.mark_sending(tx, records, self._clock.now()))
+            taken = set(await marks.mark_sending(tx, records, self._clock.now()))
         return [one for one in ready if one.waiting.id in taken]
 
     async def _work_in(self, account: Account, batch: str, told: Mapping[str, Told]) -> None:
@@ -187,7 +182,7 @@ class Pushing:
             said = told.get(part, Told(taken=Taken.WAITS))
             await self._take(account, consent_id, said, None)
         async with self._sessions() as tx, tx.begin():
-            await ledger.ask_later(tx, batch, self._clock.now() + _ASK_AFTER)
+            await marks.ask_later(tx, batch, self._clock.now() + _ASK_AFTER)
 
     async def _take(
         self, account: Account, consent_id: str, told: Told, record: RegistryRecord | None
@@ -200,7 +195,7 @@ class Pushing:
         if told.taken is Taken.AGAIN:
             pause = pause_after(Trouble.LIMITED, 1)
             async with self._sessions() as tx, tx.begin():
-                await ledger.try_again(tx, [consent_id], self._clock.now() + pause, told.code)
+                await marks.try_again(tx, [consent_id], self._clock.now() + pause, told.code)
             return
         await self._settle(consent_id, _STATES[told.taken], told)
 
@@ -227,10 +222,10 @@ class Pushing:
         async with self._sessions() as tx, tx.begin():
             if error.trouble is Trouble.REFUSED and _GONE & set(error.codes):
                 parts = await ledger.parts_of(tx, batch)
-                await ledger.try_again(tx, list(parts.values()), now, "unanswered")
+                await marks.try_again(tx, list(parts.values()), now, "unanswered")
                 return
             pause = pause_after(error.trouble, attempts, error.retry_after_s)
-            await ledger.ask_later(tx, batch, now + pause)
+            await marks.ask_later(tx, batch, now + pause)
         _tell_trouble(error)
 
     async def _again(self, waiting: Sequence[Waiting], error: RegistryError) -> None:
@@ -240,13 +235,13 @@ class Pushing:
             for one in waiting:
                 pause = pause_after(error.trouble, one.attempts + 1, error.retry_after_s)
                 code = ",".join(error.codes) or error.trouble.value
-                await ledger.try_again(tx, [one.id], now + pause, code)
+                await marks.try_again(tx, [one.id], now + pause, code)
         _tell_trouble(error)
 
     async def _settle(self, consent_id: str, state: PushState, told: Told) -> None:
         now: datetime = self._clock.now()
         async with self._sessions() as tx, tx.begin():
-            await ledger.settle(tx, consent_id, state, told, now)
+            await marks.settle(tx, consent_id, state, told, now)
 
 
 def _tell_trouble(error: RegistryError) -> None:

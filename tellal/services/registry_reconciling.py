@@ -9,16 +9,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.consent_rules import REGISTRY_TIME
-from tellal.domain.registry import (
-    CHANNELS,
-    ROLES,
-    STATES,
-    Account,
-    Change,
-    Known,
-    RegistryKey,
-    RegistryLaw,
-)
+from tellal.domain.registry import CHANNELS, ROLES, STATES, Known, RegistryKey
+from tellal.domain.registry_answers import Account, Change, RegistryLaw
 from tellal.persistence.session import Sessions
 from tellal.ports import Registry
 from tellal.services import registry_ledger as ledger

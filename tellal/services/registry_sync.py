@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from tellal.clock import Clock
-from tellal.domain.registry import Account
+from tellal.domain.registry_answers import Account
 from tellal.ids import new_id
 from tellal.persistence.session import Sessions
 from tellal.ports import Registry

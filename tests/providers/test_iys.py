@@ -1,5 +1,6 @@
 """İYS' client against the simulator: tokens, answers, and what every failure means."""
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,20 +14,15 @@ from activities.providers.iys.client import IysRegistry
 from activities.providers.iys.codes import CODES
 from tellal.domain.consent_rules import LAW_IN_FORCE, REGISTRY_TIME
 from tellal.domain.registry import (
-    Account,
     Kind,
     Known,
     Party,
-    RegistryError,
     RegistryKey,
     RegistryRecord,
-    Side,
     Status,
-    Taken,
-    Told,
-    Trouble,
     in_registry_time,
 )
+from tellal.domain.registry_answers import Account, RegistryError, Side, Taken, Told, Trouble
 from tests.support.answering import Answering
 from tests.support.carrier import CarrierProbe
 from tests.support.ledger import SetClock
@@ -312,3 +308,18 @@ async def test_a_movement_that_cannot_be_read_hides_none_behind_it(
     assert [one.transaction for one in page.changes] == ["t"]
     assert "unreadable" in caplog.text
     assert NUMBER not in caplog.text
+
+
+async def test_nothing_of_a_person_is_logged(
+    registry: IysRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    await registry.add(ACCOUNT, GRANT)
+    await registry.add(ACCOUNT, GRANT)
+    await registry.known(ACCOUNT, KEY)
+    await registry.changes_of(ACCOUNT, MONDAY.date())
+
+    said = [record.getMessage() for record in caplog.records]
+    assert said
+    assert [line for line in said if NUMBER in line or NUMBER.removeprefix("+90") in line] == []

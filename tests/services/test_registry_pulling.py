@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.domain.consents import ConsentChannel
-from tellal.domain.registry import Kind, Party, RegistryKey, RegistryRecord, Side, Status
+from tellal.domain.registry import Kind, Party, RegistryKey, RegistryRecord, Status
+from tellal.domain.registry_answers import Side
 from tellal.persistence.session import Sessions
 from tellal.services.consents import Consents
 from tests.support.builders import a_customer

@@ -11,7 +11,7 @@ from sqlalchemy import Row, select
 from activities.providers.iys.client import IysRegistry
 from tellal.domain.consents import ConsentChannel, ConsentRecord
 from tellal.domain.customers import Brand, ConsentState
-from tellal.domain.registry import Account
+from tellal.domain.registry_answers import Account
 from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.customers import ConsentRow

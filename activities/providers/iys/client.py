@@ -14,22 +14,24 @@ from activities.providers.iys.codes import CODES, UNLISTED
 from activities.providers.iys.transport import Transport, mapping_in
 from tellal.clock import Clock
 from tellal.domain.registry import (
+    Kind,
+    Known,
+    Party,
+    RegistryKey,
+    RegistryRecord,
+    Status,
+    read_moment,
+)
+from tellal.domain.registry_answers import (
     Account,
     Batch,
     Change,
     Changes,
-    Kind,
-    Known,
-    Party,
     RegistryError,
-    RegistryKey,
-    RegistryRecord,
     Side,
-    Status,
     Taken,
     Told,
     Trouble,
-    read_moment,
 )
 from tellal.settings import IysSettings
 

@@ -7,7 +7,7 @@ what stands in both has the same number there.
 
 from collections.abc import Mapping
 
-from tellal.domain.registry import Taken
+from tellal.domain.registry_answers import Taken
 
 CODES: Mapping[str, Taken] = {
     # What was told stands there already: a second hand-over of ours, or somebody was faster.

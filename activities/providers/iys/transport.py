@@ -10,7 +10,7 @@ import httpx
 
 from activities.retry_after import pause_of
 from tellal.clock import Clock, SystemClock
-from tellal.domain.registry import RegistryError, Trouble
+from tellal.domain.registry_answers import RegistryError, Trouble
 from tellal.settings import IysSettings
 
 _TOKEN = "/oauth2/token"  # noqa: S105 (an address)

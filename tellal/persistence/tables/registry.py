@@ -40,7 +40,15 @@ class RegistryPushRow(SQLModel, table=True):
 
     __tablename__ = "registry_pushes"
     __table_args__ = (
-        Index("registry_pushes_open", "brand_id", "state", "next_at", postgresql_where=_OPEN),
+        Index(
+            "registry_pushes_open",
+            "brand_id",
+            "state",
+            "due_at",
+            "consent_id",
+            postgresql_where=_OPEN,
+        ),
+        Index("registry_pushes_moved", "transaction", postgresql_where=text("transaction <> ''")),
         Index("registry_pushes_batch", "batch", postgresql_where=text("state = 'sent'")),
     )
 

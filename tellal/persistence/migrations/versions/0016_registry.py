@@ -66,7 +66,7 @@ def upgrade() -> None:
     op.create_index(
         "registry_pushes_open",
         "registry_pushes",
-        ["brand_id", "state", "next_at"],
+        ["brand_id", "state", "due_at", "consent_id"],
         postgresql_where=sa.text(_OPEN),
     )
     op.create_index(
@@ -74,6 +74,12 @@ def upgrade() -> None:
         "registry_pushes",
         ["batch"],
         postgresql_where=sa.text("state = 'sent'"),
+    )
+    op.create_index(
+        "registry_pushes_moved",
+        "registry_pushes",
+        ["transaction"],
+        postgresql_where=sa.text("transaction <> ''"),
     )
     op.create_table(
         "registry_changes",
