@@ -67,7 +67,6 @@ LIMIT :most
 )
 _DATE = text("UPDATE registry_pushes SET warn_at = :warn, due_at = :due WHERE consent_id = :id")
 
-# Of one key only the oldest that is under way, so that İYS hears things in their order.
 _NEXT = text(
     """
 SELECT push.consent_id AS id, push.attempts, consent.channel, consent.state,
@@ -76,19 +75,22 @@ SELECT push.consent_id AS id, push.attempts, consent.channel, consent.state,
 FROM registry_pushes AS push JOIN consents AS consent ON consent.id = push.consent_id
 WHERE push.brand_id = :brand AND push.state = 'waiting' AND push.due_at IS NOT NULL
   AND push.next_at <= :now
-  AND NOT EXISTS (
-      SELECT FROM consents AS earlier
-      JOIN registry_pushes AS other ON other.consent_id = earlier.id
-      WHERE consent.address <> '' AND earlier.brand_id = consent.brand_id
-        AND earlier.address = consent.address AND earlier.channel = consent.channel
-        AND earlier.recipient_type = consent.recipient_type
-        AND other.state IN ('waiting', 'sending', 'sent')
-        AND (earlier.given_at, earlier.id) < (consent.given_at, consent.id)
-  )
 ORDER BY push.due_at, push.consent_id
 LIMIT :most
 """
 )
+_FIRST = text(
+    """
+SELECT DISTINCT ON (consent.address, consent.channel, consent.recipient_type) consent.id
+FROM consents AS consent JOIN registry_pushes AS push ON push.consent_id = consent.id
+WHERE consent.brand_id = :brand AND consent.address = ANY(:addresses)
+  AND push.state IN ('waiting', 'sending', 'sent')
+ORDER BY consent.address, consent.channel, consent.recipient_type, consent.given_at, consent.id
+"""
+)
+"""Of each key the oldest that is under way. It is a question of its own: within the other one the
+planner goes astray while its statistics lag behind an import (20 s for a batch)."""
+
 _KNOWN = text(
     """
 SELECT DISTINCT ON (consent.address, consent.channel, consent.recipient_type)
@@ -151,7 +153,11 @@ async def next_of(
 ) -> list[Waiting]:
     """Return what is to be told next, the most urgent first and of each key the oldest alone."""
     said = {"brand": account.brand_id, "now": now, "most": most}
-    return [_waiting(row, law) for row in await tx.execute(_NEXT, said)]
+    rows = (await tx.execute(_NEXT, said)).all()
+    addresses = sorted({row.address for row in rows if row.address})
+    asked = {"brand": account.brand_id, "addresses": addresses}
+    first = set((await tx.execute(_FIRST, asked)).scalars()) if addresses else set()
+    return [_waiting(row, law) for row in rows if row.id in first or not row.address]
 
 
 async def known_of(
