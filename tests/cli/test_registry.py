@@ -18,7 +18,7 @@ from tests.support.carrier import CarrierProbe
 from tests.support.registry import BRAND_CODE, NUMBER, AtRegistry, at_registry
 from tests.support.terminal import run
 
-pytestmark = pytest.mark.req("C08")
+pytestmark = pytest.mark.req("C07")
 
 NAME = "anadolu-bank"
 

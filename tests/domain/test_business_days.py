@@ -8,8 +8,6 @@ import pytest
 from rules.calendars import working_in
 from tellal.domain.business_days import Working, deadline, oldest
 
-pytestmark = pytest.mark.req("C08")
-
 TURKEY = ZoneInfo("Europe/Istanbul")
 ONE = time(13)
 

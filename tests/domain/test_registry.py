@@ -36,8 +36,6 @@ from tellal.domain.registry import (
 )
 from tellal.domain.registry_answers import LONGEST_PAUSE, PAUSES, Trouble, pause_after
 
-pytestmark = pytest.mark.req("C08")
-
 NOW = datetime(2026, 3, 5, 12, tzinfo=REGISTRY_TIME)
 BEFORE = NOW - timedelta(hours=1)
 SECOND = timedelta(seconds=1)
@@ -87,6 +85,7 @@ def test_5_nothing_lies_in_the_future() -> None:
     assert not not_in_the_future(replace(GRANT, given_at=NOW + SECOND), NOTHING)
 
 
+@pytest.mark.req("D51")
 def test_6_who_was_a_customer_before_the_law_agreed_on_its_first_day() -> None:
     deemed = replace(GRANT, source="HS_2015", given_at=LAW_IN_FORCE)
 
@@ -201,3 +200,20 @@ def test_pauses_grow_and_end_within_an_hour(trouble: Trouble) -> None:
     assert pauses[-1] <= LONGEST_PAUSE
     assert pause_after(trouble, 1, 1800.0) == timedelta(minutes=30)
     assert pause_after(trouble, 1, 10**6) == LONGEST_PAUSE
+
+
+@pytest.mark.req("D38")
+def test_a_dealer_is_named_by_his_number_at_iys() -> None:
+    assert replace(GRANT, retailer="11223344").as_document()["retailerCode"] == 11223344
+    assert "retailerCode" not in replace(GRANT, retailer="dealer-7").as_document()
+
+
+def test_a_record_is_written_as_iys_documents_it() -> None:
+    assert GRANT.as_document() == {
+        "recipient": "+905813334455",
+        "recipientType": "BIREYSEL",
+        "type": "MESAJ",
+        "status": "ONAY",
+        "source": "HS_WEB",
+        "consentDate": "2026-03-05 11:00:00",
+    }

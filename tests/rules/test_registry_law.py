@@ -11,8 +11,6 @@ from tellal.domain.consents import SAID_TO_REGISTRY, TAKEN_BY_SENDER, Source
 from tellal.domain.errors import RulebookError
 from tellal.domain.registry import Status
 
-pytestmark = pytest.mark.req("C08")
-
 SHIPPED = load_packs().packs["tr"].file(FILE).read_text(encoding="utf-8")
 
 

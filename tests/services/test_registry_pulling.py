@@ -19,7 +19,7 @@ from tests.support.desk import a_desk
 from tests.support.ledger import a_message, message
 from tests.support.registry import BRAND_CODE, NUMBER, AtRegistry, at_registry
 
-pytestmark = pytest.mark.req("C08")
+pytestmark = pytest.mark.req("C06")
 MAIL = "Ayse@example.com"
 
 

@@ -18,7 +18,7 @@ from tests.support.carrier import CarrierProbe
 from tests.support.registry import BRAND_CODE, MONDAY, NUMBER, AtRegistry, at_registry
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.req("C08")
+pytestmark = pytest.mark.req("C07")
 MAIL = "ayse@example.com"
 
 
