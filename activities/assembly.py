@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from activities.providers.fcm_push import FcmPush
+from activities.providers.iys.client import IysRegistry
 from activities.providers.netgsm.sms import NetgsmSms
 from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
 from activities.providers.twilio.whatsapp import TwilioWhatsApp
+from tellal.clock import Clock
 from tellal.plugins import third_parties
-from tellal.ports import Recalling, Sender
+from tellal.ports import Recalling, Registry, Sender
 from tellal.settings import Settings
 
 
@@ -55,3 +57,8 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
 def recalling_of(senders: Mapping[str, Sender]) -> dict[str, Recalling]:
     """Return those whose providers may give back what they have taken, by their names."""
     return {name: sender for name, sender in senders.items() if isinstance(sender, Recalling)}
+
+
+def registry_of(settings: Settings, clock: Clock) -> Registry | None:
+    """Return the registry of consents, None if there is no user for it."""
+    return IysRegistry(settings.iys, clock) if settings.iys.username else None

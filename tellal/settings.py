@@ -57,6 +57,18 @@ class NetgsmSettings(_Part):
     callback_secret: SecretStr = SecretStr("")
 
 
+class IysSettings(_Part):
+    """The API user at İYS, for all brands; which numbers a brand has there is in the ledger.
+
+    `https://api.sandbox.iys.org.tr` is its sandbox.
+    """
+
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    base_url: str = "https://api.iys.org.tr"
+    timeout_s: float = 20.0
+
+
 class SmtpSettings(_Part):
     """The relay for e-mail. `tls`: `none`, `starttls` or `implicit`.
 
@@ -127,6 +139,7 @@ class Settings(BaseSettings):
 
     twilio: TwilioSettings = TwilioSettings()
     netgsm: NetgsmSettings = NetgsmSettings()
+    iys: IysSettings = IysSettings()
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
 

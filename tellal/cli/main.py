@@ -12,6 +12,7 @@ from tellal.cli import (
     measure,
     outages,
     publishing,
+    registry,
     rehearse,
     reports,
     serve,
@@ -54,4 +55,6 @@ app.add_typer(holds.hold, name="hold")
 app.add_typer(outages.outage, name="outage")
 app.add_typer(imports.imports, name="import")
 app.add_typer(exports.exports, name="export")
+app.add_typer(registry.registry, name="registry")
+reports.report.command("registry")(registry.report_registry)
 app.add_typer(reports.report, name="report")

@@ -11,10 +11,21 @@ from tellal.persistence.tables import (
     operations,
     outages,
     refusing,
+    registry,
     rulebook,
 )
 
-TABLE_MODULES = (brands, customers, delivery, ledger, operations, outages, refusing, rulebook)
+TABLE_MODULES = (
+    brands,
+    customers,
+    delivery,
+    ledger,
+    operations,
+    outages,
+    refusing,
+    registry,
+    rulebook,
+)
 
 
 def metadata() -> MetaData:

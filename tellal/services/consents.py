@@ -76,18 +76,26 @@ class Consents:
         self._progress = Progress(clock)
 
     async def record(
-        self, tx: AsyncSession, *, brand: Brand, ref: str, said: ConsentInput, by: str = ""
+        self,
+        tx: AsyncSession,
+        *,
+        brand: Brand,
+        ref: str,
+        said: ConsentInput,
+        by: str = "",
+        heard: bool = False,
     ) -> ConsentRecord:
         """Take down a grant or a refusal; the latest of a channel, by `given_at`, is in force.
 
         What a refusal is about and has not left is cancelled in the same transaction. A grant by
         electronic means is noted to be confirmed.
+        `heard` is what reached Tellal itself, of which it also knows by which way (İYS' own).
 
         Raises:
             NotFoundError: The brand has no such customer.
             InvalidInputError: It cannot be so, or does not prove what the law asks for.
         """
-        source = _named_by_caller(said.source)
+        source = source_named(said.source) if heard else _named_by_caller(said.source)
         customer = await lock_customer(tx, brand.id, ref)
         now = self._clock.now()
         address = consent_address(said.channel, said.address, region=brand.country)
