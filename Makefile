@@ -8,6 +8,7 @@ SHELL := /bin/sh
 VENV := .venv
 READY := $(VENV)/.installed
 BENCHES ?= decide journeys broadcast callbacks flood
+TESTS ?= -n 2 --dist loadfile
 CHAOS ?= --messages 5000 --kills 20 --json
 SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -34,14 +35,14 @@ dev: $(READY) ## Keep the whole stack up and print its addresses
 	@tellal dev
 
 test: $(READY) ## Run the tests
-	@pytest
+	@pytest $(TESTS)
 
 check: $(READY) ## Format, lint, types, import contracts, tests
 	@ruff format --check
 	@ruff check
 	@mypy
 	@lint-imports
-	@pytest
+	@pytest $(TESTS)
 
 bench: $(READY) ## Measure beside bare baselines (BENCHES="decide flood")
 	@for name in $(BENCHES); do tellal bench $$name --json || exit 1; done

@@ -10,7 +10,7 @@ from functools import partial
 
 import uvloop
 
-from activities.assembly import forgetting_of, recalling_of, senders_of
+from activities.assembly import forgetting_of, recalling_of, registry_of, senders_of
 from activities.providers.netgsm.reports import NetgsmReports
 from activities.providers.simulated import Simulated
 from rules.decide import Decider
@@ -35,6 +35,7 @@ from tellal.services.posting import LANE_CHANNEL
 from tellal.services.provider_copies import ProviderCopies
 from tellal.services.recalls import Recalls
 from tellal.services.receipt_inbox import ReceiptInbox
+from tellal.services.registry_sync import RegistrySync
 from tellal.services.report_polling import ReportPolling
 from tellal.services.shelf import Shelf
 from tellal.services.status_folder import StatusFolder
@@ -112,6 +113,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         parts = Serving(client, queue).parts(waiting, calling, stop)
         kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep, periods=periods)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
+        kept |= _kept_in_step(held, settings, house, stop)
         back = _called_back(senders, house, stop)
         gone = _forgotten_there(senders, house, stop)
         seen = _seen_from_outside(settings, stop)
@@ -136,6 +138,18 @@ def _asked_for_reports(
         leases=Leases(house.sessions, house.clock),
     )
     return {"netgsm_reports": partial(until_stopped, polling.run, stop)}
+
+
+def _kept_in_step(
+    held: AsyncExitStack, settings: Settings, house: House, stop: asyncio.Event
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return what tells İYS of consents and learns from it, if it is set up."""
+    registry = registry_of(settings, house.clock)
+    if registry is None:
+        return {}
+    held.push_async_callback(registry.close)
+    sync = RegistrySync(registry, sessions=house.sessions, clock=house.clock)
+    return {"registry": partial(sync.run, stop)}
 
 
 def _called_back(

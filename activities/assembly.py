@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from activities.providers.fcm_push import FcmPush
+from activities.providers.iys.client import IysRegistry
 from activities.providers.netgsm.sms import NetgsmSms
 from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.sms import TwilioSms
 from activities.providers.twilio.whatsapp import TwilioWhatsApp
+from tellal.clock import Clock
 from tellal.plugins import third_parties
-from tellal.ports import Forgetting, Recalling, Sender
+from tellal.ports import Forgetting, Recalling, Registry, Sender
 from tellal.settings import Settings
 
 
@@ -60,3 +62,8 @@ def recalling_of(senders: Mapping[str, Sender]) -> dict[str, Recalling]:
 def forgetting_of(senders: Mapping[str, Sender]) -> dict[str, Forgetting]:
     """Return those whose providers delete their copies of messages, by their names."""
     return {name: sender for name, sender in senders.items() if isinstance(sender, Forgetting)}
+
+
+def registry_of(settings: Settings, clock: Clock) -> Registry | None:
+    """Return the registry of consents, None if there is no user for it."""
+    return IysRegistry(settings.iys, clock) if settings.iys.username else None

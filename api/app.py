@@ -1,7 +1,7 @@
 """The API process: the one place of it that knows every implementation."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from activities.assembly import SendersOnDemand
 from activities.providers.netgsm.reports import receipt_of, secret_is_valid
-from activities.providers.twilio.callbacks import parse_status, signature_is_valid
+from activities.providers.twilio.callbacks import inbound_of, parse_status, signature_is_valid
 from api import problems
 from api.key_uses import KeyUses
 from api.measuring import Measuring
@@ -28,12 +28,14 @@ from api.routes import (
     health,
     holds,
     hooks,
+    inbound,
     keys,
     messages,
     metrics,
     notices,
     outages,
     persons,
+    preferences as preference_pages,
     reports,
     revisions,
     rulebook,
@@ -48,8 +50,10 @@ from rules.decide import Decider
 from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
 from rules.incident_files import load_incidents
+from rules.keyword_files import keyword_books
 from rules.routing import load_routes
 from tellal.clock import Clock, SystemClock
+from tellal.domain.keywords import Inbound
 from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.allow_list import AllowList
@@ -63,8 +67,10 @@ from tellal.services.editions import read_edition
 from tellal.services.explicit_consents import ExplicitConsents
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
+from tellal.services.keywords import KeywordDesk
 from tellal.services.one_click import one_click
 from tellal.services.person_erasure import Persons
+from tellal.services.preferences import preferences
 from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
@@ -81,6 +87,7 @@ from templates.pages import Pages
 STATUS_CALLBACK = "/v1/hooks/twilio/status"
 INBOUND = "/v1/hooks/twilio/inbound"
 
+_LEAVE_S = 5.0
 _ABOUT = """Tellal decides, per person and with a reason, whether to speak, how, and when to stop.
 
 Send `Authorization: Bearer tlk_…` with every request; a key belongs to one brand and sees only
@@ -111,6 +118,10 @@ class TwilioCallbacks:
         url = f"{self.public_url}{path}" + (f"?{query}" if query else "")
         token = self.settings.auth_token.get_secret_value()
         return bool(token) and signature_is_valid(token, url, form, signature)
+
+    def inbound(self, form: Mapping[str, str]) -> Inbound:
+        """Read what a person has written, with what Twilio says that it has done about it."""
+        return inbound_of(form, answers=self.settings.answers_keywords)
 
     def receipt(self, form: Mapping[str, str], message_id: str, received_at: datetime) -> Receipt:
         """Read a callback."""
@@ -182,11 +193,14 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         reports,
         webhooks,
         hooks,
+        inbound,
     ):
         v1.include_router(module.router)
+    v1.include_router(preference_pages.of_customers)
     app.include_router(v1)
     app.include_router(health.router)
     app.include_router(unsubscribe.router)
+    app.include_router(preference_pages.router)
     app.include_router(status.router)
     app.include_router(metrics.router)
     return app
@@ -199,7 +213,7 @@ async def _open(
     held.push_async_callback(database.dispose)
     sessions = make_sessions(database)
     key_uses = KeyUses(sessions, clock)
-    held.push_async_callback(_cut_off, asyncio.create_task(key_uses.run()))
+    held.push_async_callback(_end, asyncio.create_task(key_uses.run()), key_uses.stop)
     engine = RuleEngine(deadline_s=settings.engine_deadline_s)
     await engine.start()
     held.push_async_callback(engine.close)
@@ -221,10 +235,11 @@ async def _open(
         speed=settings.rehearsal_speed,
         book_of=shelf.book_of,
     )
-    rereading = asyncio.create_task(reread(books, shelf, asyncio.Event()))
-    held.push_async_callback(_cut_off, rereading)
+    stop = asyncio.Event()
+    held.push_async_callback(_end, asyncio.create_task(reread(books, shelf, stop)), stop.set)
     board = StatusBoard(sessions, clock, house.incidents, settings)
-    held.push_async_callback(_cut_off, asyncio.create_task(board.run()))
+    held.push_async_callback(_end, asyncio.create_task(board.run(stop)), stop.set)
+    customers_, consents_ = Customers(books, clock), Consents(clock)
     return Desk(
         sessions=sessions,
         singles=make_singles(sessions),
@@ -234,10 +249,12 @@ async def _open(
         routes=routes,
         providers=settings.providers,
         house=house,
-        customers=Customers(books, clock),
-        consents=Consents(clock),
+        customers=customers_,
+        consents=consents_,
         receipts=Receipts(clock, house.progress),
         replies=Replies(house.signals, clock),
+        keywords=KeywordDesk(keyword_books(), house.deciding, customers_, consents_, clock),
+        preferences=preferences(settings, books, customers_, consents_, clock),
         inbox=ReceiptInbox(sessions),
         one_click=one_click(settings, clock),
         pages=Pages(),
@@ -276,6 +293,12 @@ async def _open(
     )
 
 
-async def _cut_off(task: asyncio.Task[None]) -> None:
+async def _end(task: asyncio.Task[None], ask: Callable[[], None]) -> None:
+    """Ask a task to end, and cut it off if it does not.
+
+    Cut off while it connects, it would leave the database with half a connection for a minute.
+    """
+    ask()
+    await asyncio.wait({task}, timeout=_LEAVE_S)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

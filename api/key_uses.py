@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +20,7 @@ class KeyUses:
         self._sessions = sessions
         self._clock = clock
         self._noted: dict[str, datetime] = {}
-        self._notes: asyncio.Queue[tuple[str, datetime]] = asyncio.Queue()
+        self._notes: asyncio.Queue[tuple[str, datetime] | None] = asyncio.Queue()
 
     def note(self, key: ApiKey) -> None:
         """Note that a key is used now, unless that was noted less than a minute ago."""
@@ -33,14 +32,13 @@ class KeyUses:
         self._notes.put_nowait((key.id, now))
 
     async def run(self) -> None:
-        """Write notes until cancelled; notes that were still waiting then are written, too."""
-        try:
-            while True:
-                await self._write(*await self._notes.get())
-        finally:
-            with suppress(asyncio.QueueEmpty):
-                while True:
-                    await self._write(*self._notes.get_nowait())
+        """Write notes until told to stop; what was noted before that is written, too."""
+        while (note := await self._notes.get()) is not None:
+            await self._write(*note)
+
+    def stop(self) -> None:
+        """Have `run` end when it has written what is noted."""
+        self._notes.put_nowait(None)
 
     async def _write(self, key_id: str, at: datetime) -> None:
         try:

@@ -44,6 +44,10 @@ class FindingProblem(BaseModel):
     column: int
     message: str
     hint: str = ""
+    severity: str = "error"
+    source: str = Field(default="", description="Where the law says so, if it does.")
+    fine: str = Field(default="", description="What it may cost, with the year of the amount.")
+    gravity: str = Field(default="", description="Of a breach of law: minor, serious or grave.")
 
 
 class Problem(BaseModel):
@@ -176,6 +180,10 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
                     column=one.column,
                     message=one.message,
                     hint=one.hint,
+                    severity=one.severity,
+                    source=one.source,
+                    fine=one.fine,
+                    gravity=one.gravity,
                 )
                 for one in error.findings
             ],

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from api.key_uses import KeyUses
 from rules.holder import RulebookHolder
 from tellal.clock import Clock
+from tellal.domain.keywords import Inbound
 from tellal.domain.messages import Receipt
 from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
@@ -22,8 +23,10 @@ from tellal.services.differences import Differences
 from tellal.services.explicit_consents import ExplicitConsents
 from tellal.services.holds import Holds
 from tellal.services.house import House
+from tellal.services.keywords import KeywordDesk
 from tellal.services.one_click import OneClick
 from tellal.services.person_erasure import Persons
+from tellal.services.preferences import Preferences
 from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
@@ -44,6 +47,10 @@ class Callbacks(Protocol):
 
     def genuine_inbound(self, query: str, form: Mapping[str, str], signature: str) -> bool:
         """Say whether the carrier signed what it says a person has written."""
+        ...
+
+    def inbound(self, form: Mapping[str, str]) -> Inbound:
+        """Read what a person has written."""
         ...
 
     def receipt(self, form: Mapping[str, str], message_id: str, received_at: datetime) -> Receipt:
@@ -95,6 +102,8 @@ class Desk:
     consents: Consents
     receipts: Receipts
     replies: Replies
+    keywords: KeywordDesk
+    preferences: Preferences
     inbox: ReceiptInbox
     one_click: OneClick
     pages: Pages

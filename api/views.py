@@ -18,6 +18,10 @@ class FindingView(BaseModel):
     column: int
     message: str
     hint: str
+    severity: str = Field(examples=["warning"])
+    source: str = Field(default="", examples=["Law 6563, art. 8"])
+    fine: str = Field(default="", examples=["up to 42930 TRY (2026)"])
+    gravity: str = Field(default="", examples=["grave"])
 
     @classmethod
     def of(cls, found: Finding) -> "FindingView":
@@ -28,6 +32,10 @@ class FindingView(BaseModel):
             column=found.column,
             message=found.message,
             hint=found.hint,
+            severity=found.severity,
+            source=found.source,
+            fine=found.fine,
+            gravity=found.gravity,
         )
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
+from tellal.domain.business_days import Working, WorkingDay
 from tellal.domain.decisions import Value
 
 CALENDAR = "calendar."
@@ -56,6 +57,18 @@ def calendar_facts(at: datetime, zone: ZoneInfo, country: str) -> dict[str, Valu
         "calendar.holiday": Day.HOLIDAY in kinds,
         "calendar.half_day": Day.HALF_DAY in kinds,
     }
+
+
+def working_in(country: str) -> WorkingDay:
+    """Return how long is worked in a country on a day: not on weekends and holidays."""
+
+    def working(day: date) -> Working:
+        kinds = kinds_of(day, country)
+        if kinds & {Day.SAT, Day.SUN, Day.HOLIDAY}:
+            return Working.NONE
+        return Working.HALF if Day.HALF_DAY in kinds else Working.FULL
+
+    return working
 
 
 @lru_cache(maxsize=2_000)

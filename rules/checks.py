@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from rules.definitions import ChannelPlan, Count, FactRule, Rule, Topic
 from rules.ir import ALWAYS, facts_of, fields_of
+from rules.law_rows import ConsentLaw
 from rules.names import TOPIC
 from rules.shards import Shard, as_asked, circles, counting_facts, reads_counts
 from rules.source import Place, Report
+from rules.vocabulary import did_you_mean
 
 
 def check_rules(
@@ -39,6 +41,19 @@ def check_counts(
                 place = Place(file=topic.file, line=topic.line)
                 message = f"'stop_when' of '{topic.id}' reads a count"
                 report.add(place, message, "let an event set a field, and read that")
+
+
+def check_claims(topics: Sequence[Topic], law: ConsentLaw, report: Report) -> None:
+    """Report what topics say of themselves in words that no country's law knows."""
+    for topic in topics:
+        for key, said, known in (
+            ("basis", topic.basis, law.bases),
+            ("content", topic.content, law.contents),
+        ):
+            if said and law.rules and said not in known:
+                place = Place(file=topic.file, line=topic.line)
+                near = did_you_mean(said, known) or f"one of {', '.join(sorted(known))}"
+                report.add(place, f"no law knows the {key} '{said}' of '{topic.id}'", near)
 
 
 def _check_doubles(topics: Sequence[Topic], rules: Sequence[Rule], report: Report) -> None:

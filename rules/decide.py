@@ -1,12 +1,12 @@
 """Decides one question: the engine and the reference answer, the phases draw the conclusion."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rules import explain
-from rules.definitions import Rule, Topic, WaitFor
+from rules.definitions import Requirement, Topic, WaitFor
 from rules.phases import (
     Course,
     begin_with,
@@ -52,6 +52,7 @@ UNWANTED_WORDS: Mapping[str, str] = {
 WITHHELD_WORDS: Mapping[str, str] = {
     "told_already": "He was told of this already, on another occasion",
     "still_affected": "Something else still affects him",
+    "sender_incomplete": "The brand's profile lacks what a commercial message must say of it",
 }
 
 
@@ -134,7 +135,9 @@ def _prepare(book: Rulebook, question: Question) -> _Asking:
         and value != ()
         and (kind is not int or moderate(value))
     }
-    document.update(_in_force(shard.dated, question.at, zone))
+    if shard.bounds:
+        today = question.at.astimezone(zone).date()
+        document.update(shard.bounds.on(today, question.country))
     if shard.derivable:
         situation = Situation(
             at=question.at,
@@ -145,18 +148,6 @@ def _prepare(book: Rulebook, question: Question) -> _Asking:
         )
         document.update(shard.derivable.complete(stored, situation))
     return _Asking(book=book, shard=shard, question=question, zone=zone, document=document)
-
-
-def _in_force(dated: tuple[Rule, ...], at: datetime, zone: ZoneInfo) -> dict[str, Value]:
-    if not dated:
-        return {}
-    today = at.astimezone(zone).date()
-    return {
-        f"active.{rule.id}": True
-        for rule in dated
-        if (rule.begins is None or rule.begins <= today)
-        and (rule.ends is None or today <= rule.ends)
-    }
 
 
 def _reference(asking: _Asking) -> EngineAnswer:
@@ -190,10 +181,10 @@ def _conclude(asking: _Asking, answer: EngineAnswer, executor: str) -> Decision:
         delays=tuple(course.delays) if verdict is Verdict.DEFER else (),
         fired=tuple(rule.fired for rule in course.fired.values()),
         facts=tuple(sorted(answer.facts)),
-        read=explain.read(shard.fields, asking.document, shard.personal),
+        read=explain.read(shard.told, asking.document, shard.personal),
         removed=dict(course.removed),
         cap_uses=uses(shard, tuple(step.channel for step in steps)),
-        passed=_passed(shard, question),
+        passed=(*_passed(shard, question), *_overruled(shard, question, answer.fired, steps)),
         shadow=tuple(rule.fired for rule in shard.shadow if rule.id in answer.fired),
         trace=explain.trace(shard.order, asking.document, answer.facts, answer.fired),
         revision=asking.book.revision,
@@ -264,6 +255,20 @@ def _passed(shard: Shard, question: Question) -> tuple[Reason, ...]:
     wish = question.wishes.about(topic.id, topic.message_class)
     text = f"{UNWANTED_WORDS[wish]}; the law orders it to be told" if wish else ""
     return (Reason(code=wish, text=text),) if wish else ()
+
+
+def _overruled(
+    shard: Shard, question: Question, fired: frozenset[str], steps: Sequence[PlanStep]
+) -> tuple[Reason, ...]:
+    """Say whose refusal does not bind, since a row of the law leaves nothing to oppose."""
+    refused = [step.channel for step in steps if question.consents.get(step.channel) is False]
+    rows = [asked.rule for asked in shard.law if asked.rule.requires is Requirement.NOTHING]
+    return tuple(
+        row.because("refused", f"The customer has refused {channel}; {row.text}")
+        for row in rows
+        if row.id in fired
+        for channel in refused
+    )
 
 
 def _choose(course: Course, shard: Shard, question: Question, fired: frozenset[str]) -> WaitFor:

@@ -1,16 +1,25 @@
 """What a rulebook is made of: topics, events and the rules of each section, ready to be asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
 from enum import StrEnum
 
 from rules.calendars import Day
 from rules.ir import Ir
-from rules.source import Place
+from rules.source import LAW, Place
 from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.domain.decisions import Fired, Reason, Value
 from tellal.domain.sms.folding import Folding
+
+ACTIVE = "active."
+"""Fields of this prefix say, at a decision, that a rule is in force on the day, in the country."""
+
+
+def active_law(pack: str, begins: date | None, ends: date | None) -> str:
+    """Return the path that says that rows of a pack with these days are in force."""
+    days = f":{begins or ''}..{ends or ''}" if begins or ends else ""
+    return f"{ACTIVE}{LAW}{pack}{days}"
 
 
 class Section(StrEnum):
@@ -39,6 +48,18 @@ class QuietAction(StrEnum):
     DEFER = "defer"
     NEXT_CHANNEL = "next_channel"
     SUPPRESS = "suppress"
+
+
+class Requirement(StrEnum):
+    """What a row of the law asks for, so that a channel may be used.
+
+    `consent`: a grant that is in force. `no_refusal`: that nobody has refused; no record is none.
+    `nothing_to_oppose`: nothing, and rows of the same pack after it ask for nothing either.
+    """
+
+    CONSENT = "consent"
+    NO_REFUSAL = "no_refusal"
+    NOTHING = "nothing_to_oppose"
 
 
 class WaitFor(StrEnum):
@@ -90,6 +111,10 @@ class Topic:
 
     `fold` says how far its text messages may be changed to save segments. Attempts of longer ago
     than `attempts_within` do not count; without it they count for ever.
+
+    What the law asks of it: `basis` is what its author claims to write on instead of consent,
+    `content` what it is about, `product` what of the customer's it belongs to, `purposes` those for
+    which consent must have been given, and `promotes` what its texts were found to do.
     """
 
     id: str
@@ -108,6 +133,11 @@ class Topic:
     line: int
     fold: Folding = Folding.NEVER
     attempts_within: timedelta | None = None
+    basis: str = ""
+    content: str = ""
+    product: str = ""
+    purposes: tuple[str, ...] = ()
+    promotes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +158,9 @@ class EventType:
 class Rule:
     """A condition with a name and a place; what follows from it depends on its section.
 
-    A `shadow` rule is asked and reported, and nothing follows from it.
+    A `shadow` rule is asked and reported, and nothing follows from it. One of the law names its
+    `source`; it is in force in the countries of `only_in` (any, if there are none) that are not in
+    `not_in`.
     """
 
     id: str
@@ -140,6 +172,32 @@ class Rule:
     begins: date | None = None
     ends: date | None = None
     shadow: bool = False
+    source: str = ""
+    only_in: frozenset[str] = frozenset()
+    not_in: frozenset[str] = frozenset()
+
+    @property
+    def of_pack(self) -> bool:
+        """Whether it is of a country's law, and no author's."""
+        return self.file.startswith(LAW)
+
+    @property
+    def active(self) -> str:
+        """The path that says, at a decision, that it is in force; rows of the law share some."""
+        if not self.of_pack:
+            return f"{ACTIVE}{self.id}"
+        return active_law(self.id.partition("/")[0], self.begins, self.ends)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it is in force on some days or in some countries only."""
+        return bool(self.begins or self.ends or self.only_in or self.not_in)
+
+    def in_force(self, day: date, country: str) -> bool:
+        """Say whether it is in force on a customer's day, where he lives."""
+        begun = self.begins is None or self.begins <= day
+        there = (not self.only_in or country in self.only_in) and country not in self.not_in
+        return begun and there and (self.ends is None or day <= self.ends)
 
     @property
     def fired(self) -> Fired:
@@ -150,11 +208,19 @@ class Rule:
             file=self.file,
             line=self.line,
             text=self.means,
+            source=self.source,
         )
 
     def because(self, code: str, text: str) -> Reason:
         """Give this rule as the reason of something."""
-        return Reason(code=code, text=text, rule=self.id, file=self.file, line=self.line)
+        return Reason(
+            code=code,
+            text=text,
+            rule=self.id,
+            file=self.file,
+            line=self.line,
+            source=self.source,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,12 +252,44 @@ class ChannelPlan(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Law(Rule):
-    """Takes channels away for want of consent; empty `countries` mean any."""
+    """Takes channels away for want of consent, or because of a refusal; no `countries` mean any.
+
+    `bases` are what its pack lets a message go on instead of consent, with when.
+    """
 
     channels: frozenset[Channel]
     countries: frozenset[str]
     reason: str
     text: str
+    requires: Requirement = Requirement.CONSENT
+    bases: Mapping[str, str] = field(default_factory=dict)
+
+    def for_topic(self, topic: Topic) -> "Law":
+        """Return the row as it speaks of a topic: it says what becomes of the basis it claims."""
+        if not topic.basis or not self.of_pack or not self.wants_consent:
+            return self
+        when = self.bases.get(topic.basis)
+        if when is None:
+            why = "of which this law does not know"
+        elif topic.promotes:
+            why = "which nothing may claim that promotes"
+        else:
+            why = f"which does not hold: {when}"
+        text = f"{self.text}. It claims '{topic.basis}', {why}"
+        return replace(self, text=text)
+
+    def offence(self, *, agreed: bool | None) -> Reason | None:
+        """Say why a channel may not be used; `agreed` is a grant, a refusal, or no record."""
+        if agreed or self.requires is Requirement.NOTHING:
+            return None
+        if agreed is False:
+            return self.because("refused", "The customer has refused this channel")
+        return self.because(self.reason, self.text) if self.wants_consent else None
+
+    @property
+    def wants_consent(self) -> bool:
+        """Whether no record is not enough."""
+        return self.requires is Requirement.CONSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

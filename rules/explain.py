@@ -20,14 +20,22 @@ Explain = Callable[[Document, Facts], Tree]
 
 @dataclass(frozen=True, slots=True)
 class Explained(Asked[SomeRule_co], Generic[SomeRule_co]):
-    """A rule that is asked, with the functions that say why it held or did not."""
+    """A rule that is asked, with the functions that say why it held or did not.
+
+    It is told that it failed by a single test if `near`, and where it has one, if the document has
+    the path `there`: the law of another country is not nearly the customer's.
+    """
 
     parts: tuple[Check, ...]
     explain: Explain
     fired: Fired
+    near: bool = True
+    there: str = ""
 
 
-def explained(rule: Kind, when: Ir, personal: frozenset[str]) -> Explained[Kind]:
+def explained(
+    rule: Kind, when: Ir, personal: frozenset[str], *, near: bool = True
+) -> Explained[Kind]:
     """Make a rule ready to be asked; values of personal fields are masked."""
     parts = when.of if isinstance(when, Every) else (when,)
     return Explained(
@@ -37,6 +45,8 @@ def explained(rule: Kind, when: Ir, personal: frozenset[str]) -> Explained[Kind]
         parts=tuple(compiled(part) for part in parts),
         explain=_explainer(when, personal),
         fired=rule.fired,
+        near=near,
+        there=rule.active if rule.only_in or rule.not_in else "",
     )
 
 
@@ -48,7 +58,11 @@ def trace(
     near = 0
     for asked in order:
         if asked.fired.rule not in fired:
-            if near == NEAR_MISSES or not _nearly(asked.parts, document, facts):
+            if near == NEAR_MISSES or not asked.near:
+                continue
+            if asked.there and asked.there not in document:
+                continue
+            if not _nearly(asked.parts, document, facts):
                 continue
             near += 1
         tests, rule = asked.explain(document, facts), asked.fired

@@ -152,16 +152,33 @@ def facts_of(ir: Ir) -> frozenset[str]:
     return frozenset(leaf.name for leaf in leaves(ir) if isinstance(leaf, FactTest))
 
 
-def given(ir: Ir, known: Mapping[str, str]) -> Ir:
-    """Return what is left of a condition once some text fields are known for good."""
+def given(ir: Ir, known: Mapping[str, str | None]) -> Ir:
+    """Return what is left of a condition once some text fields are known for good.
+
+    None is known to be absent.
+    """
     match ir:
         case Every(of=parts):
             return every(given(part, known) for part in parts)
         case Either(of=parts):
             return either(given(part, known) for part in parts)
         case Test(path=path) if path in known:
-            return ALWAYS if _answer(ir, known[path]) else NEVER
+            seen = known[path]
+            if seen is None:
+                return ALWAYS if ir.op is Op.MISSING else NEVER
+            if ir.other is not None:
+                return Test(_OF_ONE[ir.op], ir.other, seen)
+            return ALWAYS if _answer(ir, seen) else NEVER
     return ir
+
+
+_OF_ONE: Mapping[Op, Op] = {
+    Op.EQ_FIELD: Op.EQ,
+    Op.NE_FIELD: Op.NE,
+    Op.IN_FIELD: Op.HAS,
+    Op.NOT_IN_FIELD: Op.HAS_NOT,
+}
+"""How a test of two fields asks the second one, when the first is known."""
 
 
 def _answer(test: Test, seen: str) -> bool:

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rules.entries import entries_of
-from rules.source import Report, parse, place_of_node, read_file
+from rules.source import (
+    SHIPPED_LAW as SHIPPED,
+    Report,
+    SourceFile,
+    parse,
+    place_of_node,
+    read_file,
+)
 from tellal.addresses import is_country
 from tellal.domain.errors import RulebookError
-
-SHIPPED = Path(__file__).parent / "law"
 
 _VERSION = 1
 _SHAPE = "a list of packs is a mapping with 'version' and 'packs'"
@@ -62,9 +67,18 @@ def load_packs(folder: Path | None = None) -> LawPacks:
     chosen = folder or SHIPPED
     report = Report()
     file = read_file(chosen / "packs.yaml", "the list of law packs", report)
-    root = parse(file, report, _SHAPE) if file else None
-    if file is None or root is None:
+    packs = packs_of(file, chosen, report) if file else None
+    if packs is None:
         raise RulebookError(report.in_order())
+    return packs
+
+
+def packs_of(file: SourceFile, folder: Path, report: Report) -> LawPacks | None:
+    """Read a list of packs whose folders stand in a folder; mistakes give None."""
+    before = len(report.findings)
+    root = parse(file, report, _SHAPE)
+    if root is None:
+        return None
     packs: dict[str, LawPack] = {}
     taken: set[str] = set()
     for entry in entries_of(root, "packs", file.name, report):
@@ -85,13 +99,13 @@ def load_packs(folder: Path | None = None) -> LawPacks:
         packs[name] = LawPack(
             id=name,
             means=entry.text("means"),
-            folder=chosen / name,
+            folder=folder / name,
             base=packs.get(base),
             countries=tuple(countries),
         )
     if root.get("version") != _VERSION or not packs:
         message = f"a list of packs says 'version: {_VERSION}' and has one pack at least"
         report.add(place_of_node(root, file.name), message)
-    if report.findings:
-        raise RulebookError(report.in_order())
+    if len(report.findings) > before:
+        return None
     return LawPacks(packs=packs, first=next(iter(packs.values())))

@@ -19,6 +19,18 @@ CONSENT = "consent."
 COUNT = "count."
 LAST = "last."
 SEGMENT = "segment."
+BASIS, CONTENT, PRODUCT, PROMOTES = "basis", "content", "product", "promotes"
+"""What the law may ask of a topic."""
+SENDER = "sender."
+EXEMPTION, LICENCE, SECTOR = (f"{SENDER}{name}" for name in ("exemption", "licence", "sector"))
+
+OF_SENDERS = tuple(Field(path=path, type=FieldType.TEXT) for path in (EXEMPTION, LICENCE, SECTOR))
+OF_RECIPIENTS = (
+    Field(path="customer.kind", type=FieldType.TEXT),
+    Field(path="customer.relation", type=FieldType.LIST),
+    Field(path="customer.products", type=FieldType.LIST),
+)
+"""What the law asks of a person; a vocabulary that does not list them has them all the same."""
 
 Roots = Mapping[str, Mapping[object, object]]
 
@@ -59,7 +71,7 @@ def read_vocabulary(roots: Roots, report: Report) -> Vocabulary:
     return Vocabulary(fields=fields)
 
 
-def collect_names(roots: Roots, vocabulary: Vocabulary) -> Names:
+def collect_names(roots: Roots, vocabulary: Vocabulary, report: Report) -> Names:
     """Collect every name; what is wrong with a declaration is told where it is read in full."""
     silent = Report()
 
@@ -87,6 +99,7 @@ def collect_names(roots: Roots, vocabulary: Vocabulary) -> Names:
             Field(path=CLASS, type=FieldType.TEXT, values=tuple(c.value for c in MessageClass)),
             Field(path="event.type", type=FieldType.TEXT, values=tuple(sorted(events))),
             *_OWN_FIELDS,
+            *_for_the_law(vocabulary, report),
             *(
                 field
                 for entry in entries("counts")
@@ -97,6 +110,22 @@ def collect_names(roots: Roots, vocabulary: Vocabulary) -> Names:
             ),
         ),
     )
+
+
+def _for_the_law(vocabulary: Vocabulary, report: Report) -> list[Field]:
+    """Return the fields that the law reads besides; of another type it could not read them."""
+    missing = list(OF_SENDERS)
+    for field in OF_RECIPIENTS:
+        own = vocabulary.fields.get(field.path)
+        if own is None:
+            missing.append(field)
+        elif own.type is not field.type:
+            report.add(
+                Place(file=FIELDS),
+                f"the law reads '{field.path}' as {field.type}, not as {own.type}",
+                f"write {field.path}: {{type: {field.type}}}",
+            )
+    return missing
 
 
 _OWN_FIELDS = (

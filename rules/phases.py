@@ -210,12 +210,7 @@ def _who_holds(cap: Cap, question: Question, at: datetime, zone: ZoneInfo) -> tu
 def _offence(law: Law, channel: Channel, question: Question) -> Reason | None:
     if channel not in law.channels or (law.countries and question.country not in law.countries):
         return None
-    agreed = question.consents.get(channel)
-    if agreed:
-        return None
-    if agreed is False:
-        return law.because("refused", "The customer has refused this channel")
-    return law.because(law.reason, law.text)
+    return law.offence(agreed=question.consents.get(channel))
 
 
 def _no_way(channel: Channel, question: Question) -> Reason | None:

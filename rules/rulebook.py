@@ -1,15 +1,16 @@
 """A rulebook, compiled: every topic, every rule, and what may be asked of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rules.checks import check_counts, check_rules
+from rules.checks import check_claims, check_counts, check_rules
 from rules.definitions import Cap, Count, EventType, FactRule, Rule, Section, Topic
 from rules.entries import Entry
 from rules.fence import Program, check_hashes, program_of
 from rules.ir import fields_of
 from rules.language import FACT
+from rules.law_rows import ConsentLaw, read_law
 from rules.limits import check_size
 from rules.names import (
     CUSTOMER,
@@ -24,6 +25,7 @@ from rules.sections import SectionReader
 from rules.shards import Shard, as_asked, make_shard, stratify
 from rules.source import (
     FIELDS,
+    LAW,
     Place,
     Report,
     SourceFile,
@@ -135,21 +137,26 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
     return compile_rulebook(read_folder(folder))
 
 
-def compile_rulebook(files: Sequence[SourceFile], revision: str = "") -> Rulebook:
+def compile_rulebook(
+    files: Sequence[SourceFile], revision: str = "", *, promoting: Collection[str] = ()
+) -> Rulebook:
     """Compile rule files; `revision` names them where they are part of something larger.
+
+    `promoting` are the topics whose texts were found to promote something.
 
     Raises:
         RulebookError: Something is wrong; every mistake is listed.
     """
     report = Report()
     roots: dict[str, Mapping[object, object]] = {}
+    law = read_law([file for file in files if file.name.startswith(LAW)], report)
     for file in files:
-        root = parse(file, report)
+        root = None if file.name.startswith(LAW) else parse(file, report)
         if root is not None:
             expand_tables(root, file.name, report)
             roots[file.name] = root
     vocabulary = read_vocabulary(roots, report)
-    names = collect_names(roots, vocabulary)
+    names = collect_names(roots, vocabulary, report)
     _check_heads(roots, report)
     readers = [
         SectionReader(root, name, names, report) for name, root in roots.items() if name != FIELDS
@@ -158,7 +165,12 @@ def compile_rulebook(files: Sequence[SourceFile], revision: str = "") -> Ruleboo
         revision=revision or revision_of(files),
         names=names,
         events=read_events(roots, vocabulary, report),
-        topics=[topic for reader in readers for topic in reader.topics()],
+        topics=[
+            replace(topic, promotes=topic.id in promoting)
+            for reader in readers
+            for topic in reader.topics()
+        ],
+        law=law,
         rules=[rule for reader in readers for rule in reader.rules()],
         counts=[count for reader in readers for count in reader.counts()],
         report=report,
@@ -174,10 +186,16 @@ def _assemble(
     names: Names,
     events: Mapping[str, EventType],
     topics: Sequence[Topic],
+    law: ConsentLaw,
     rules: Sequence[Rule],
     counts: Sequence[Count],
     report: Report,
 ) -> Rulebook:
+    check_claims(topics, law, report)
+    own = rules
+    # The law's reason comes first where an author's row says the same.
+    exempt = [rule for rule in law.rules if isinstance(rule, FactRule)]
+    rules = [*(rule for rule in law.rules if not isinstance(rule, FactRule)), *own, *exempt]
     shards = {topic.id: make_shard(topic, rules, names.vocabulary) for topic in topics}
     check_rules(topics, rules, shards, report)
     check_counts(topics, counts, shards, report)
@@ -200,9 +218,9 @@ def _assemble(
         events=events,
         rules=tuple(rules),
         counts={count.id: count for count in counts},
-        strata=stratify(as_asked(rule for rule in rules if isinstance(rule, FactRule))),
+        strata=stratify(as_asked(rule for rule in own if isinstance(rule, FactRule))),
         fact_fields=frozenset(
-            path for rule in rules if isinstance(rule, FactRule) for path in fields_of(rule.when)
+            path for rule in own if isinstance(rule, FactRule) for path in fields_of(rule.when)
         ),
         shards=shards,
         programs={topic: program_of(shard, report) for topic, shard in shards.items()},

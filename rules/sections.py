@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 
 from rules.calendars import Day
 from rules.definitions import (
+    ACTIVE,
     Cap,
     ChannelPlan,
     Count,
@@ -18,6 +19,7 @@ from rules.definitions import (
     Period,
     QuietAction,
     QuietHours,
+    Requirement,
     Rule,
     Section,
     Suppression,
@@ -32,9 +34,6 @@ from rules.source import Report
 from rules.vocabulary import did_you_mean
 from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.domain.sms.folding import Folding
-
-ACTIVE = "active."
-"""Fields of this prefix say, at a decision, that a dated rule is in force on the customer's day."""
 
 _PATIENCE = timedelta(hours=1)
 _ABOUT = frozenset({"id", "means", "when", "owner", "ticket"})
@@ -53,6 +52,10 @@ _TOPIC = _ABOUT - {"when", "ticket"} | {
     "lane",
     "priority",
     "fold",
+    "basis",
+    "content",
+    "product",
+    "purposes",
 }
 
 
@@ -137,10 +140,16 @@ class SectionReader:
         if once and "content_version" not in entry.raw:
             entry.wrong("once", "'once' needs 'content_version', a number that the author raises")
         stop_when = entry.raw.get("stop_when")
+        message_class = entry.choice("class", MessageClass, MessageClass.COMMERCIAL)
+        if "basis" in entry.raw and message_class is MessageClass.MANDATORY:
+            entry.wrong("basis", "a mandatory message claims no basis", "the law orders it anyway")
+        purposes = dict.fromkeys(text for _, text in entry.texts("purposes"))
+        if "purposes" in entry.raw and not all(purposes) | bool(not purposes):
+            entry.wrong("purposes", "'purposes' names at least one, or is left out")
         return Topic(
             id=entry.id(),
             means=entry.text("means"),
-            message_class=entry.choice("class", MessageClass, MessageClass.COMMERCIAL),
+            message_class=message_class,
             lane=entry.choice("lane", Lane, Lane.JOURNEYS),
             priority=entry.number("priority", 50, least=0, most=100),
             on=self._events(entry),
@@ -158,6 +167,10 @@ class SectionReader:
             attempts_within=entry.duration("attempts_within", timedelta())
             if "attempts_within" in entry.raw
             else None,
+            basis=entry.code("basis", ""),
+            content=entry.code("content", ""),
+            product=entry.text("product"),
+            purposes=tuple(sorted(purposes)),
         )
 
     def _events(self, entry: Entry) -> tuple[str, ...]:
@@ -262,14 +275,17 @@ class SectionReader:
             _ABOUT | _DATES | {"channels", "requires", "countries", "source"} | {"reason", "text"},
             required=("id", "channels", "requires", "reason", "text"),
         )
-        if entry.raw.get("requires", "consent") != "consent":
-            entry.wrong("requires", "'requires' is consent")
+        requires = entry.choice("requires", Requirement, Requirement.CONSENT)
+        if requires is Requirement.NOTHING:
+            entry.wrong("requires", "a rulebook takes nothing back that the law asks for")
         return Law(
             **self._common(entry, Section.LAW),
             channels=frozenset(entry.choices("channels", Channel)),
             countries=frozenset(text for _, text in entry.texts("countries")),
             reason=entry.code("reason", "law"),
             text=entry.text("text"),
+            requires=requires,
+            source=entry.text("source"),
         )
 
     def _cap(self, entry: Entry) -> Cap:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeVar
 
 from rules.calendars import CALENDAR
 from rules.definitions import (
+    ACTIVE,
     Cap,
     ChannelPlan,
     FactRule,
@@ -19,15 +21,51 @@ from rules.definitions import (
 from rules.explain import Explained, explained
 from rules.ir import ALWAYS, NEVER, Ir, facts_of, fields_of, given
 from rules.measures import measure_of
-from rules.names import CLASS, CONSENT, COUNT, LAST, TOPIC
+from rules.names import (
+    BASIS,
+    CLASS,
+    CONSENT,
+    CONTENT,
+    COUNT,
+    LAST,
+    PRODUCT,
+    PROMOTES,
+    TOPIC,
+)
 from rules.reference import Asked, Check, Strata, compiled
 from rules.situations import Derivable, derivable
+from rules.source import LAW
 from rules.vocabulary import PythonType, Vocabulary
 from tellal.domain.channels import MessageClass
 
 Kind = TypeVar("Kind", bound=Rule)
 
+_REMEMBERED = 1_000
 _COMPUTED = (CONSENT, COUNT, LAST, CALENDAR)
+
+
+class Bounds:
+    """Says which of some rules are in force; of one day and country that is worked out once."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = {rule.active: rule for rule in rules}
+        self._known: dict[tuple[date, str], Mapping[str, bool]] = {}
+
+    def __bool__(self) -> bool:
+        """Say whether there are any."""
+        return bool(self._rules)
+
+    def on(self, day: date, country: str) -> Mapping[str, bool]:
+        """Return what a document says of them on a customer's day, where he lives."""
+        found = self._known.get((day, country))
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = {
+                path: True for path, rule in self._rules.items() if rule.in_force(day, country)
+            }
+            self._known[day, country] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +73,8 @@ class Shard:
     """Everything that is asked about one topic, in the order of the phases.
 
     `order` has every rule of the shard, facts first; `fields` is all that they read, `readable`
-    those of them that a document may hold, with their types, `derivable` those that are computed;
+    those of them that a document may hold, with their types, `derivable` those that are computed,
+    `told` those that a decision shows; `bounds` says which of `dated` are in force;
     `checks` are the rules that derive no fact; `shadow` has no effect.
     """
 
@@ -56,6 +95,8 @@ class Shard:
     derivable: Derivable
     checks: tuple[tuple[str, Check], ...]
     dated: tuple[Rule, ...]
+    bounds: Bounds
+    told: tuple[str, ...]
 
 
 def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> Shard:
@@ -64,7 +105,10 @@ def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> S
     personal = frozenset(path for path, field in known.items() if field.pii)
     personal |= _measured((path for rule in rules for path in fields_of(rule.when)), personal)
     constants = {TOPIC: topic.id, CLASS: topic.message_class.value}
-    fit = [asked for rule in rules if (asked := _asked(rule, constants, personal)) is not None]
+    known_of_it = {**constants, **_law_reads(topic)}
+    spoken = [rule.for_topic(topic) if isinstance(rule, Law) else rule for rule in rules]
+    asked_of = (_asked(rule, known_of_it, personal) for rule in spoken)
+    fit = [asked for asked in asked_of if asked is not None]
     fit = [asked for asked in fit if _concerns(asked.rule, topic)]
     stop = () if topic.stop_when is None else (_stop(topic, constants, personal),)
     others = [*stop, *(asked for asked in fit if not isinstance(asked.rule, FactRule))]
@@ -75,6 +119,7 @@ def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> S
     facts = {asked.rule.id: asked for asked in fit if isinstance(asked.rule, FactRule)}
     order = (*(facts[name] for name in needed), *others)
     fields = sorted({path for asked in order for path in fields_of(asked.when)})
+    dated = tuple(asked.rule for asked in order if asked.rule.bounded)
     return Shard(
         topic=topic,
         constants=constants,
@@ -96,7 +141,9 @@ def make_shard(topic: Topic, rules: Sequence[Rule], vocabulary: Vocabulary) -> S
         order=order,
         derivable=derivable(frozenset(fields)),
         checks=tuple((asked.rule.id, asked.check) for asked in others),
-        dated=tuple(asked.rule for asked in order if asked.rule.begins or asked.rule.ends),
+        dated=dated,
+        bounds=Bounds(dated),
+        told=tuple(path for path in fields if not path.startswith(f"{ACTIVE}{LAW}")),
     )
 
 
@@ -164,11 +211,25 @@ def _readings(rules: Sequence[Asked[FactRule]]) -> dict[str, set[str]]:
     return readings
 
 
+def _law_reads(topic: Topic) -> Mapping[str, str | None]:
+    """Return what the law, and no other rule, may ask of a topic."""
+    return {
+        BASIS: topic.basis or None,
+        CONTENT: topic.content or None,
+        PRODUCT: topic.product or None,
+        PROMOTES: "yes" if topic.promotes else "no",
+    }
+
+
 def _asked(
-    rule: Rule, constants: Mapping[str, str], personal: frozenset[str]
+    rule: Rule, known: Mapping[str, str | None], personal: frozenset[str]
 ) -> Explained[Rule] | None:
-    left = given(rule.when, constants)
-    return None if left == NEVER else explained(rule, left, personal)
+    left = given(rule.when, known)
+    if left == NEVER:
+        return None
+    # Who claims a basis wants to know what it failed by; else nobody asks why he is no merchant.
+    near = not rule.of_pack or known[BASIS] is not None
+    return explained(rule, left, personal, near=near)
 
 
 def _measured(fields: Iterable[str], personal: frozenset[str]) -> frozenset[str]:

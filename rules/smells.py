@@ -27,7 +27,7 @@ def smells(book: Rulebook) -> tuple[Finding, ...]:
 
 def _impossible(book: Rulebook, closed: Closed) -> Iterator[Finding]:
     for rule in book.rules:
-        if not can_hold(rule.when, closed):
+        if not rule.of_pack and not can_hold(rule.when, closed):
             hint = "its tests contradict each other"
             yield _warning(rule, f"'{rule.id}' can never hold", hint)
 

@@ -13,8 +13,12 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 from tellal.domain.errors import Finding
 
 SHIPPED = Path(__file__).parent / "book"
+SHIPPED_LAW = Path(__file__).parent / "law"
 FIELDS = "fields.yaml"
-LAW = "law.yaml"
+LAW = "law/"
+"""How the names of files begin that hold the law; no author writes them."""
+PACKS = f"{LAW}packs.yaml"
+CONSENT = "consent.yaml"
 TESTS = "_test.yaml"
 """How the names of files end that test the rules beside them."""
 
@@ -62,8 +66,8 @@ class SourceFile:
 def read_folder(folder: Path | None) -> tuple[SourceFile, ...]:
     """Read the files of a rulebook, by name.
 
-    The vocabulary and the law that ship with Tellal stand in where a folder has none of its own:
-    nobody should lose the law by writing a promotion.
+    The vocabulary that ships with Tellal stands in where a folder has none of its own. The law that
+    ships is always a part of it: nobody should lose the law by writing a promotion.
     """
     return completed(
         {
@@ -75,10 +79,16 @@ def read_folder(folder: Path | None) -> tuple[SourceFile, ...]:
 
 
 def completed(texts: Mapping[str, str]) -> tuple[SourceFile, ...]:
-    """Make a whole rulebook of files by name, with what ships where none stands in for it."""
-    missing = {name: _text(SHIPPED / name) for name in (FIELDS, LAW) if name not in texts}
-    whole = {**texts, **missing}
+    """Make a whole rulebook of files by name: with the vocabulary, if it has none, and the law."""
+    whole = {FIELDS: _text(SHIPPED / FIELDS), **texts, **law_texts()}
     return tuple(SourceFile(name=name, text=whole[name]) for name in sorted(whole))
+
+
+def law_texts(folder: Path | None = None) -> dict[str, str]:
+    """Read what a folder of law packs says of consent, by the name in a rulebook."""
+    chosen = folder or SHIPPED_LAW
+    paths = [chosen / PACKS.removeprefix(LAW), *chosen.glob(f"*/{CONSENT}")]
+    return {f"{LAW}{path.relative_to(chosen).as_posix()}": _text(path) for path in paths}
 
 
 def _text(path: Path) -> str:

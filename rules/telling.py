@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from rules.definitions import Section
 from rules.rulebook import Rulebook
-from tellal.domain.decisions import Decision
+from tellal.domain.decisions import Decision, Reason
 from tellal.domain.errors import InvalidInputError
 
 _POLICY: Mapping[Section, str] = {
@@ -37,7 +37,10 @@ def outline(book: Rulebook, topic: str) -> tuple[str, ...]:
         rules = [asked.rule for asked in shard.order if asked.rule.section is section]
         if rules:
             lines.append(f"{section.replace('_', ' ')}: {policy}")
-        lines += [f"  {rule.id} ({rule.file}:{rule.line}) {rule.means}" for rule in rules]
+        lines += [
+            f"  {rule.id} ({rule.source or f'{rule.file}:{rule.line}'}) {rule.means}"
+            for rule in rules
+        ]
     return tuple(lines)
 
 
@@ -54,18 +57,25 @@ def _explained(decision: Decision) -> Iterator[str]:
     for step in decision.steps:
         yield f"  over {step.channel} from {step.not_before:%Y-%m-%d %H:%M} UTC"
     for reason in decision.reasons:
-        place = f" ({reason.rule}, {reason.file}:{reason.line})" if reason.rule else ""
-        yield f"  because {reason.code}: {reason.text}{place}"
+        yield f"  because {reason.code}: {reason.text}{_cited(reason)}"
     for reason in decision.passed:
-        yield f"  in spite of {reason.code}: {reason.text}"
+        yield f"  in spite of {reason.code}: {reason.text}{_cited(reason)}"
     for channel, reason in decision.removed.items():
         yield f"  not over {channel}: {reason.text}"
     for fired in decision.fired:
-        yield f"  {fired.rule} ({fired.file}:{fired.line}) held: {fired.text}"
+        source = f" [{fired.source}]" if fired.source else ""
+        yield f"  {fired.rule} ({fired.file}:{fired.line}) held: {fired.text}{source}"
     for entry in decision.trace:
         if not entry["ok"]:
             yield f"  {entry['rule']} ({entry['file']}:{entry['line']}) nearly held:"
             yield from _failed(entry["tests"])
+
+
+def _cited(reason: Reason) -> str:
+    """Name the rule behind a reason: of the law by its article, else by where it stands."""
+    if reason.source:
+        return f" (law: {reason.rule}, {reason.source})"
+    return f" ({reason.rule}, {reason.file}:{reason.line})" if reason.rule else ""
 
 
 def _failed(tests: object) -> Iterator[str]:

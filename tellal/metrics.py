@@ -165,6 +165,23 @@ SWEEPER_LAG = Gauge(
     "For how long the next outcome without a workflow has been due.",
     registry=LEDGER,
 )
+CONFIRMATIONS_LATE = Gauge(
+    "tellal_consent_confirmations_late",
+    "Electronic consents that were not confirmed to the person in time; counted up to 10000.",
+    registry=LEDGER,
+)
+REGISTRY_RECORDS = Gauge(
+    "tellal_registry_records",
+    "Consents that İYS must know of and does not: `waiting` in time, `soon` due, `late`; "
+    "`refused` ones, late or not, somebody must look at.",
+    ["state"],
+    registry=LEDGER,
+)
+REGISTRY_PULL_AGE = Gauge(
+    "tellal_registry_pull_age_seconds",
+    "How long ago the movements of the brand that was asked for least lately were read from İYS.",
+    registry=LEDGER,
+)
 LEDGER_READ = Gauge(
     "tellal_ledger_read_timestamp_seconds",
     "When this worker last read these gauges from the ledger, in seconds since 1970.",

@@ -1,13 +1,15 @@
 """What activities ask of the world, as Protocols; only composition roots know who answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from tellal.domain.channels import Channel, Receipts
 from tellal.domain.messages import HandOver, OutgoingMessage
+from tellal.domain.registry import Known, RegistryKey, RegistryRecord
+from tellal.domain.registry_answers import Account, Batch, Change, Changes, Side, Told
 
 
 class Sender(Protocol):
@@ -136,4 +138,40 @@ class ExampleRenderer(Renderer, Protocol):
 
     def example(self, topic: str) -> Mapping[str, object]:
         """Return variables with which every text of the topic can be filled in."""
+        ...
+
+
+class Registry(Protocol):
+    """A registry of consents that is told of them, and tells what was said there (İYS).
+
+    One call makes at most one request of its kind (a new token besides). Whatever is no answer to
+    it is a `RegistryError` of `tellal.domain.registry_answers`.
+    """
+
+    async def add(self, account: Account, record: RegistryRecord, /) -> Told:
+        """Tell it one record, and hear at once what comes of it."""
+        ...
+
+    async def add_batch(self, account: Account, records: Sequence[RegistryRecord], /) -> Batch:
+        """Tell it many records, of which it says later what came of them."""
+        ...
+
+    async def told_of(self, account: Account, batch: str, /) -> Mapping[str, Told]:
+        """Return what came of each part of a batch, by its name for the part."""
+        ...
+
+    async def known(self, account: Account, key: RegistryKey, /) -> Known | None:
+        """Return what it has for a key, None if nothing."""
+        ...
+
+    async def changes(self, account: Account, side: Side, after: str, /) -> Changes:
+        """Return the movements of a side after a place; without one, those of the last week."""
+        ...
+
+    async def changes_of(self, account: Account, day: date, /) -> tuple[Change, ...]:
+        """Return all movements of one of the last days."""
+        ...
+
+    async def close(self) -> None:
+        """Give connections back."""
         ...

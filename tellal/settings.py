@@ -16,12 +16,16 @@ class _Part(BaseModel):
 
 
 class TwilioSettings(_Part):
-    """Twilio, or anything that speaks as it does. `base_url` replaces api.twilio.com."""
+    """Twilio, or anything that speaks as it does. `base_url` replaces api.twilio.com.
+
+    `answers_keywords` says that it answers STOP and its like itself, so that we do not.
+    """
 
     account_sid: str = ""
     auth_token: SecretStr = SecretStr("")
     base_url: str = ""
     timeout_s: float = 10.0
+    answers_keywords: bool = False
 
 
 class DkimSettings(_Part):
@@ -51,6 +55,18 @@ class NetgsmSettings(_Part):
     base_url: str = "https://api.netgsm.com.tr"
     timeout_s: float = 10.0
     callback_secret: SecretStr = SecretStr("")
+
+
+class IysSettings(_Part):
+    """The API user at İYS, for all brands; which numbers a brand has there is in the ledger.
+
+    `https://api.sandbox.iys.org.tr` is its sandbox.
+    """
+
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    base_url: str = "https://api.iys.org.tr"
+    timeout_s: float = 20.0
 
 
 class SmtpSettings(_Part):
@@ -123,6 +139,7 @@ class Settings(BaseSettings):
 
     twilio: TwilioSettings = TwilioSettings()
     netgsm: NetgsmSettings = NetgsmSettings()
+    iys: IysSettings = IysSettings()
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
 

@@ -150,6 +150,16 @@ class JinjaRenderer:
         compiled = self._compile(self.library.find(topic=topic, channel=channel, language=language))
         return tuple(".".join(path) for path in compiled.required)
 
+    def variables_of(
+        self, *, topic: str, channel: Channel, language: str
+    ) -> tuple[VariablePath, ...]:
+        """Name everything that the text reads on any way through it, sorted."""
+        compiled = self._compile(self.library.find(topic=topic, channel=channel, language=language))
+        needs = compiled.needs
+        read = needs.always | needs.sometimes | needs.optional
+        filled = compiled.approved.variables.values() if compiled.approved else ()
+        return tuple(sorted({*read, *filled}))
+
     def list_templates(self) -> tuple[TemplateName, ...]:
         """Return every text there is, sorted by topic, channel and language."""
         return self.library.names

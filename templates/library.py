@@ -4,8 +4,8 @@ It is a folder, or what was published of one.
 
 `<topic>/<channel>.<language>.j2` holds a text; the HTML of an e-mail lies beside it as
 `email.<language>.html.j2`. `topic.json` names the topic's languages, the one to fall back on first
-(without it: English), and the texts that WhatsApp has approved; `example.json` holds variables with
-which every text can be filled in.
+(without it: English), the texts that WhatsApp has approved, and why its author disputes that it
+promotes anything; `example.json` holds variables with which every text can be filled in.
 """
 
 import json
@@ -18,6 +18,8 @@ from templates.approved import Approved, read_approved
 from templates.naming import TemplateName, did_you_mean, fallbacks, parse_path
 
 DEFAULT_LANGUAGE = "en"
+_A_REASON = 3
+"""Words at least: less is no reason that somebody else could judge."""
 
 
 class Folder(Mapping[str, str]):
@@ -70,6 +72,7 @@ class Library:
         topics = dict.fromkeys(name.topic for name in self.names)
         self._languages = {topic: self._declared(topic) for topic in topics}
         self._approved = {topic: self._approved_of(topic) for topic in topics}
+        self._disputed = {topic: self._disputed_of(topic) for topic in topics}
 
     def find(self, *, topic: str, channel: Channel, language: str) -> TemplateName:
         """Return the text that speaks for a language: its own, or its fallback.
@@ -117,6 +120,10 @@ class Library:
             return None
         return self._approved[name.topic].get(name.language)
 
+    def disputed(self, topic: str) -> str:
+        """Return why a topic's author disputes that its texts promote; empty if he does not."""
+        return self._disputed.get(topic, "")
+
     def source(self, path: str) -> str | None:
         """Return the content of a file; None if there is no such file."""
         return self._files.get(path)
@@ -143,6 +150,20 @@ class Library:
             if name.topic == topic and name.channel is Channel.WHATSAPP
         )
         return read_approved(declared, file=path, texts=texts, example=self.example(topic))
+
+    def _disputed_of(self, topic: str) -> str:
+        path = _topic_file(topic)
+        said = self._read_json(path).get("promotion") if path in self._paths else None
+        if said is None:
+            return ""
+        reason = said.get("disputed") if isinstance(said, dict) and len(said) == 1 else None
+        if not isinstance(reason, str) or len(reason.split()) < _A_REASON:
+            raise InvalidInputError(
+                f"{path}: promotion: it gives no reason",
+                field=path,
+                hint='write {"disputed": "why these words promote nothing here"}',
+            )
+        return " ".join(reason.split())
 
     def _read_json(self, path: str) -> dict[str, object]:
         source = self.source(path)

@@ -1,6 +1,10 @@
-"""Checks texts before anybody depends on them: each is filled in with its topic's example."""
+"""Checks texts before anybody depends on them: each is filled in with its topic's example.
+
+What a commercial text takes on the air is counted with the footer that the engine writes.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +14,11 @@ from tellal.domain.routes import Load, RouteTable, has_link
 from tellal.domain.sms.alphabets import Alphabet
 from tellal.domain.sms.cost import costly_characters
 from tellal.domain.sms.segments import segmented
+from tellal.domain.text_law import folded
 from tellal.ports import Rendered
 from templates.environment import JinjaRenderer
+from templates.lawfulness import Law, Reading, as_it_leaves, offences, senders
 from templates.naming import TemplateName
-from templates.promises import broken_promises
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +34,14 @@ class Checked:
 class Ways:
     """Where texts go: every route of the table, the providers at hand, the class of each topic.
 
-    If no provider is named, all are at hand; a topic without a class may be of any.
+    If no provider is named, all are at hand; a topic without a class may be of any. `law` is what
+    binds who sends them.
     """
 
     table: RouteTable
     providers: Collection[str]
     classes: Mapping[str, MessageClass]
+    law: Law
 
     @property
     def at_hand(self) -> RouteTable:
@@ -79,11 +86,20 @@ def _check(renderer: JinjaRenderer, name: TemplateName, ways: Ways) -> Checked:
         line = _line_of(source, error.field)
         finding = _finding(name.path, str(error), line=line, hint=error.hint)
         return Checked(path=name.path, findings=(finding,))
-    findings = (*_links(name, source, rendered, ways), *_promises(renderer, name, rendered, ways))
+    reading = Reading(
+        renderer=renderer,
+        name=name,
+        classes=ways.classes_of(name.topic),
+        routes=ways.at_hand,
+        example=renderer.example(name.topic),
+    )
+    unlawful = tuple(_unlawful(reading, source, ways.law))
+    findings = (*_links(name, source, rendered, ways), *unlawful)
     if name.channel is not Channel.SMS:
         return Checked(path=name.path, findings=findings)
     try:
-        note = _note(rendered.text, ways.at_hand, ways.classes_of(name.topic))
+        text = _on_the_air(reading, rendered, ways.law)
+        note = _note(text, ways.at_hand, ways.classes_of(name.topic))
     except InvalidInputError as error:
         findings += (_finding(name.path, str(error), hint=error.hint),)
         note = ""
@@ -118,14 +134,35 @@ def _links(name: TemplateName, source: str, rendered: Rendered, ways: Ways) -> I
             yield _finding(name.path, message, line=line, warns=True)
 
 
-def _promises(
-    renderer: JinjaRenderer, name: TemplateName, rendered: Rendered, ways: Ways
-) -> Iterator[Finding]:
+def _unlawful(reading: Reading, source: str, law: Law) -> Iterator[Finding]:
     """Yield what a text of its class may not say, or must."""
-    example = renderer.example(name.topic)
-    classes = ways.classes_of(name.topic)
-    for message, hint in broken_promises(rendered, name.channel, classes, example):
-        yield _finding(name.path, message, hint=hint)
+    for one in offences(reading, law):
+        lines = enumerate(source.splitlines(), 1)
+        line = next((n for n, words in lines if one.word and one.word in folded(words)), 1)
+        yield Finding(
+            file=reading.name.path,
+            line=line,
+            column=1,
+            message=one.message,
+            hint=one.mend,
+            warns=one.warns,
+            source=one.source,
+            fine=one.fine,
+            gravity=one.gravity,
+        )
+
+
+def _on_the_air(reading: Reading, rendered: Rendered, law: Law) -> str:
+    """Return the longest words that a text may leave with, in anybody's name under any law."""
+    if not reading.is_commercial:
+        return rendered.text
+    texts = [rendered.text]
+    for sender in senders(reading, law):
+        for one in law.laws:
+            # Who cannot send it has been found already.
+            with suppress(InvalidInputError):
+                texts.append(as_it_leaves(reading, one, sender, law.day).text)
+    return max(texts, key=len)
 
 
 def _note(text: str, routes: RouteTable, classes: Collection[MessageClass]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.problems import documented
 from api.requests import Limit, Page, Reading, may_read, page_of
@@ -27,6 +27,7 @@ class FiredView(BaseModel):
     file: str
     line: int
     text: str
+    source: str = Field(default="", description="The article, if it is of the law")
 
 
 class ReasonView(BaseModel):
@@ -37,6 +38,7 @@ class ReasonView(BaseModel):
     rule: str
     file: str
     line: int
+    source: str = Field(default="", description="The article, if it is of the law")
 
 
 class DecisionView(BaseModel):

@@ -33,17 +33,17 @@ async def twilio_inbound(
     desk: TheDesk,
     signature: Annotated[str, Header(alias="X-Twilio-Signature", max_length=200)] = "",
 ) -> Response:
-    """Take what a person wrote back; who is still without after an all-clear is heard."""
+    """Take what a person wrote: ONAY, RET and their like, or that he is still without supply."""
     form = await _form_of(request)
     if not desk.twilio.genuine_inbound(request.url.query, form, signature):
         raise ForbiddenError("the signature is not Twilio's")
+    said = desk.twilio.inbound(form)
     async with desk.sessions() as tx, tx.begin():
-        await desk.replies.take(
-            tx,
-            sender=form.get("From", "")[:100],
-            text=form.get("Body", "")[:1600],
-            reference=form.get("MessageSid", "")[:100],
+        heard = await desk.replies.take(
+            tx, sender=said.sender, text=said.text, reference=said.reference
         )
+        if not heard:
+            await desk.keywords.take(tx, said)
     return Response(status_code=204)
 
 

@@ -9,6 +9,7 @@ from api.problems import documented
 from api.requests import Reading, may_read
 from tellal.services.annoyance import Annoyance, annoyance
 from tellal.services.complaint_watch import Awaited, awaited
+from tellal.services.inbound_reports import InboundReport, inbound_report
 from tellal.services.keys import Scope
 from tellal.services.outage_reports import OutageReport, outage_report
 from tellal.services.purging import Purge, purges
@@ -60,3 +61,14 @@ async def report_complaints(
     """Say which complaints are to be answered by when: `open`, `close` to their day, or `late`."""
     async with read.session() as tx:
         return await awaited(tx, read.brand.id, read.desk.clock.now(), limit=most)
+
+
+@router.get("/inbound", responses=documented(422))
+async def report_inbound(
+    read: Reader,
+    begins: Annotated[AwareDatetime, Query(alias="from", examples=["2026-03-01T00:00:00Z"])],
+    ends: Annotated[AwareDatetime, Query(alias="until", examples=["2026-04-01T00:00:00Z"])],
+) -> InboundReport:
+    """List every ONAY, RET and their like of a period, and what came of each."""
+    async with read.session() as tx:
+        return await inbound_report(tx, read.brand.id, begins, ends)

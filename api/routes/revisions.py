@@ -35,7 +35,7 @@ _TEXTS = {"iscep_promo/sms.tr.j2": "İşCep'i deneyin: {{ brand.phone }}"}
 class NewRevision(BaseModel):
     """Rule files by name, texts by path; `templates` left out are those in force.
 
-    The vocabulary (`fields.yaml`) and the law (`law.yaml`) that ship with Tellal become part of the
+    The vocabulary (`fields.yaml`) and the law (`law/…`) that ship with Tellal become part of the
     revision where it has none of its own.
     """
 

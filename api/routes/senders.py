@@ -49,6 +49,14 @@ class SenderBody(BaseModel):
     phone: str = Field(default="", max_length=40, examples=["0850 000 00 01"])
     email: str = Field(default="", max_length=254, examples=["iletisim@anadolu.example"])
     short_number: str = Field(default="", max_length=8)
+    exemption: str = Field(
+        default="",
+        max_length=80,
+        description="What frees you of asking for consent, where the law does",
+        examples=["telecom_operator"],
+    )
+    licence: str = Field(default="", max_length=80, examples=["capital_market_intermediary"])
+    sector: str = Field(default="", max_length=80, examples=["banking"])
     short_codes: list[ShortCodeBody] = Field(default=[], max_length=50)
 
 
@@ -69,6 +77,9 @@ def sender_view(profile: SenderProfile) -> SenderView:
         phone=profile.phone,
         email=profile.email,
         short_number=profile.short_number,
+        exemption=profile.exemption,
+        licence=profile.licence,
+        sector=profile.sector,
         short_codes=[ShortCodeBody(code=c.code, keyword=c.keyword) for c in profile.short_codes],
         doubts=list(doubts_of(profile)),
     )
@@ -93,6 +104,9 @@ async def put_sender(body: SenderBody, write: Writer) -> Response:
         phone=body.phone,
         email=body.email,
         short_number=body.short_number,
+        exemption=body.exemption,
+        licence=body.licence,
+        sector=body.sector,
         short_codes=tuple(ShortCode(code=c.code, keyword=c.keyword) for c in body.short_codes),
     )
 

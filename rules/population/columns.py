@@ -128,6 +128,7 @@ class Fields:
     ) -> None:
         self._layers = layers
         self._kinds = dict(shard.readable)
+        self._purposes = shard.topic.purposes
         self._measures = {measure.path: measure for measure in shard.derivable.measures}
         self._derivable = frozenset(
             (
@@ -137,7 +138,7 @@ class Fields:
                 *shard.derivable.calendar,
             )
         )
-        self._active = {f"active.{rule.id}": n for n, rule in enumerate(shard.dated)}
+        self._active = {rule.active: n for n, rule in enumerate(shard.dated)}
         self._counts, self._needs, self._run = counts, needs, run
         self._stored, self._moments, self._prefix = stored, moments, prefix
 
@@ -158,7 +159,7 @@ class Fields:
         if path.startswith(CALENDAR):
             return layers[calendar_column(path)]
         if path.startswith(CONSENT):
-            agreed = layers[consent_column(Channel(name))]
+            agreed = layers[consent_column(Channel(name), self._purposes)]
             return case((agreed, "granted"), (agreed.is_(false()), "refused"))
         count = self._counts[name]
         if path.startswith(COUNT):

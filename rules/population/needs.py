@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from sqlalchemy import FromClause
 
-from rules.definitions import Count
+from rules.definitions import Count, Requirement
 from rules.rulebook import Rulebook
 from rules.shards import Shard
 from tellal.domain.channels import Channel, MessageClass
@@ -43,6 +44,10 @@ CapSeen = tuple[str, int]
 """A cap as a topic of some priority sees it: lower messages that have not left are not there."""
 
 
+Agreement = tuple[Channel, tuple[str, ...]]
+"""What a consent is asked for: a channel, and purposes if the topic names some."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What has to be read of a customer.
@@ -53,7 +58,7 @@ class Needs:
     """
 
     ways: frozenset[tuple[Channel, MessageClass]]
-    consents: frozenset[Channel]
+    consents: frozenset[Agreement]
     caps: Mapping[CapSeen, timedelta]
     counts: tuple[Count, ...]
     ledger: bool
@@ -108,9 +113,14 @@ def attempts_column(within: timedelta | None) -> str:
     return f"attempts_{'ever' if within is None else int(within.total_seconds())}"
 
 
-def consent_column(channel: Channel) -> str:
-    """Name the column of a consent: true for granted, false for refused, null without a record."""
-    return f"consent_{channel}"
+def consent_column(channel: Channel, purposes: tuple[str, ...] = ()) -> str:
+    """Name the column of a consent: true for granted, false for refused, null without a record.
+
+    With purposes it is one that covers all of them.
+    """
+    if not purposes:
+        return f"consent_{channel}"
+    return f"consent_{channel}_{sha256(repr(purposes).encode()).hexdigest()[:12]}"
 
 
 def open_column(channel: Channel, message_class: MessageClass) -> str:
@@ -132,10 +142,13 @@ def needs_of(book: Rulebook, topic: str) -> Needs:
     """Return what a topic's rules need to know."""
     shard = book.shards[topic]
     channels = channels_of(shard)
-    asked = {channel for law in shard.law for channel in law.rule.channels} & set(channels)
+    rows = [asked.rule for asked in shard.law if asked.rule.requires is not Requirement.NOTHING]
+    asked = {channel for row in rows for channel in row.channels} & set(channels)
     return Needs(
         ways=frozenset((channel, shard.topic.message_class) for channel in channels),
-        consents=frozenset(asked | set(shard.derivable.consents)),
+        consents=frozenset(
+            (channel, shard.topic.purposes) for channel in asked | set(shard.derivable.consents)
+        ),
         caps={(one.rule.id, shard.topic.priority): one.rule.reach for one in shard.caps},
         counts=book.counts_of(topic),
         ledger=bool(shard.topic.on),

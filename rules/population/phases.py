@@ -6,7 +6,7 @@ name it), `free_` when caps let it go, `quiet_` which quiet hours it would have 
 goes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from rules.decide import over_at, rank
-from rules.definitions import ChannelPlan, OnReach, QuietAction, Rule, WaitFor
+from rules.definitions import ChannelPlan, OnReach, QuietAction, Requirement, Rule, WaitFor
 from rules.population import codes
 from rules.population.columns import Fields
 from rules.population.conditions import condition
@@ -119,8 +119,10 @@ class Phases:
         needs: Needs,
         run: Run,
         prefix: str,
+        idle: Collection[str] = (),
     ) -> None:
         self._layers, self._shard, self._fields = layers, shard, fields
+        self._idle = idle
         self._needs, self._run, self._prefix = needs, run, prefix
         self._channels = channels_of(shard)
         self._quiet = quiet_of(shard)
@@ -177,6 +179,7 @@ class Phases:
                         else_=number(0),
                     )
                     for bit, name in enumerate(names)
+                    if name not in self._idle
                 ]
                 columns[self.masks.name(mask)] = cast(_united(bits), BigInteger)
             self._layers.add(columns)
@@ -263,14 +266,19 @@ class Phases:
         ]
         for n, asked in enumerate(self._shard.law):
             law = asked.rule
+            if law.id in self._idle or law.requires is Requirement.NOTHING:
+                continue
             if channel not in law.channels:
                 continue
-            agreed = self._layers[consent_column(channel)]
-            binds = [self._held(law), agreed.is_not(true())]
+            agreed = self._layers[consent_column(channel, self._shard.topic.purposes)]
+            offends = agreed.is_not(true()) if law.wants_consent else agreed.is_(false())
+            binds = [self._held(law), offends]
             if law.countries:
                 binds.append(self[f"law_{n}"])
             code = codes.LAW + 2 * n
-            offence = case((agreed.is_(null()), number(code + 1)), else_=number(code))
+            offence: Column = number(code)
+            if law.wants_consent:
+                offence = case((agreed.is_(null()), number(code + 1)), else_=offence)
             branches.append((and_(*binds), offence))
         unroutable = self._layers[unroutable_column(channel, kind)]
         branches.append((unroutable, number(codes.UNROUTABLE)))

@@ -127,7 +127,9 @@ class Gazetteer:
         """Add what the rules of a shard need."""
         for place, zone, row in zip(self._places, self._zones, self._rows, strict=True):
             for n, rule in enumerate(shard.dated):
-                self._set(row, f"{prefix}active_{n}", Boolean(), self._in_force(rule, zone))
+                self._set(
+                    row, f"{prefix}active_{n}", Boolean(), self._in_force(rule, zone, place.country)
+                )
             for n, asked in enumerate(shard.law):
                 there = asked.rule.countries
                 bound = not there or place.country in there
@@ -139,6 +141,15 @@ class Gazetteer:
             if shard.quiet_hours:
                 self._keep_quiet(row, shard, place, zone, prefix)
         self._join_equal()
+
+    def idle(self, shard: Shard) -> frozenset[str]:
+        """Name the rules that are in force in none of the places: nobody lives under them."""
+        where = list(zip(self._places, self._zones, strict=True))
+        return frozenset(
+            rule.id
+            for rule in shard.dated
+            if not any(self._in_force(rule, zone, place.country) for place, zone in where)
+        )
 
     def table(self) -> FromClause:
         """Return the table; it is one parameter of the statement, a JSON document."""
@@ -179,11 +190,9 @@ class Gazetteer:
         self._kinds[name] = kind
         row[name] = value
 
-    def _in_force(self, rule: Rule, zone: ZoneInfo) -> bool | None:
-        """Say whether a dated rule is in force; null, as it is absent when it is not."""
-        today = self._at.astimezone(zone).date()
-        begun = rule.begins is None or rule.begins <= today
-        return (begun and (rule.ends is None or today <= rule.ends)) or None
+    def _in_force(self, rule: Rule, zone: ZoneInfo, country: str) -> bool | None:
+        """Say whether a bounded rule is in force; null, as it is absent when it is not."""
+        return rule.in_force(self._at.astimezone(zone).date(), country) or None
 
     def _periods(self, window: Period, zone: ZoneInfo) -> list[str]:
         begin, end = period_of(window, self._at, zone)

@@ -254,6 +254,7 @@ def _people(
             needs=needs,
             run=asked.run,
             prefix=prefix,
+            idle=gazetteer.idle(shard),
         )
         phases.add()
         found.append(phases)

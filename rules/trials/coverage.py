@@ -67,9 +67,9 @@ def cover(book: Rulebook, results: Iterable[Result]) -> Coverage:
 
 
 def every_rule(book: Rulebook) -> tuple[Rule, ...]:
-    """Return the rules of a book, and what ends its topics."""
+    """Return the rules that authors of a book wrote, and what ends its topics."""
     stops = [asked.rule for shard in book.shards.values() for asked in shard.stop]
-    return (*book.rules, *stops)
+    return (*(rule for rule in book.rules if not rule.of_pack), *stops)
 
 
 def _at_work(book: Rulebook, rule: Rule) -> bool:

@@ -40,6 +40,8 @@ class Mutant:
 def mutants(book: Rulebook) -> Iterator[Mutant]:
     """Make every mutant of a rulebook."""
     for index, rule in enumerate(book.rules):
+        if rule.of_pack:  # no author's rule, and no author's test
+            continue
         for number, leaf in enumerate(leaves(rule.when)):
             changed = replace(rule, when=turned(rule.when, number))
             rules = (*book.rules[:index], changed, *book.rules[index + 1 :])

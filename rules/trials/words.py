@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from rules.definitions import ACTIVE
 from rules.ir import FactTest, Op, Test
 from rules.language import SEGMENT
 from rules.measures import measure_of
-from rules.sections import ACTIVE
 
 _WORDS: Mapping[Op, str] = {
     Op.EQ: "is",

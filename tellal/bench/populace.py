@@ -159,11 +159,6 @@ channels:
   - {id: quick, when: {topic: card_offer, fact.rich: true}, send: [sms, email], wait_for: any}
   - {id: usual, when: {topic: card_offer}, send: USUAL}
   - {id: fund, when: {topic: fund_offer}, send: [sms]}
-law:
-  - {id: iys, when: {class: commercial}, channels: [sms, email], countries: [TR], requires: consent,
-     reason: no_consent, text: No consent}
-  - {id: rodo, when: {class: commercial}, channels: [sms, email, push], countries: [PL],
-     requires: consent, reason: no_consent, text: No consent}
 caps:
   - {id: daily, count: {class: commercial}, limit: 1, per: 24h, channel: sms,
      on_reach: next_channel, reason: enough, text: Enough}

@@ -11,6 +11,14 @@ from tellal.carrier.callbacks import Callbacks
 from tellal.carrier.control import Control
 from tellal.carrier.faults import Faults
 from tellal.carrier.fcm_routes import FcmCounter
+from tellal.carrier.iys_control import IysControl
+from tellal.carrier.iys_routes import (
+    IysCounter,
+    IysMisbehaviourError,
+    IysRefusalError,
+    refused as refused_by_iys,
+)
+from tellal.carrier.iys_store import IysStore
 from tellal.carrier.journal import Journal
 from tellal.carrier.netgsm_jobs import KIND as NETGSM, Delivery, Jobs, remembered as remembered_text
 from tellal.carrier.netgsm_requests import NetgsmRefusalError, Pace
@@ -61,12 +69,14 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
         reports=Pace(settings.netgsm_reports_a_minute),
     )
     fcm = FcmCounter(settings=settings, book=book, faults=faults)
+    iys = IysCounter(settings=settings, faults=faults, store=IysStore())
     control = Control(
         book=book,
         faults=faults,
         messages=messages,
         walk=walk,
         netgsm=netgsm,
+        iys=iys.store,
         delivery=delivery,
         callbacks=callbacks,
     )
@@ -74,7 +84,9 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
     app.add_api_route("/healthz", _healthz, methods=["GET"], tags=["Control"])
     app.add_exception_handler(RefusalError, refused)
     app.add_exception_handler(NetgsmRefusalError, refused_by_netgsm)
-    for part in (twilio, netgsm, fcm, control):
+    app.add_exception_handler(IysRefusalError, refused_by_iys)
+    app.add_exception_handler(IysMisbehaviourError, refused_by_iys)
+    for part in (twilio, netgsm, fcm, iys, IysControl(store=iys.store), control):
         app.include_router(part.router())
     return app
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from tellal.carrier.book import Book, Question
 from tellal.carrier.callbacks import Callbacks
 from tellal.carrier.faults import Fault, Faults
+from tellal.carrier.iys_store import IysStore
 from tellal.carrier.netgsm_jobs import Delivery
 from tellal.carrier.netgsm_routes import NetgsmCounter
 from tellal.carrier.twilio_messages import TextMessages, Walk
@@ -27,6 +28,7 @@ class Control:
     messages: TextMessages
     walk: Walk
     netgsm: NetgsmCounter
+    iys: IysStore
     delivery: Delivery
     callbacks: Callbacks
 
@@ -75,10 +77,11 @@ class Control:
         return JSONResponse({"messages": self.book.taken(least)})
 
     async def empty(self) -> None:
-        """Forget every message."""
+        """Forget every message, and what İYS was told."""
         self.book.clear()
         self.messages.clear()
         self.netgsm.clear()
+        self.iys.clear()
 
     async def way_back(self) -> dict[str, int]:
         """Count callbacks answered and lost, and messages that are still walking."""

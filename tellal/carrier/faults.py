@@ -42,7 +42,10 @@ TORN = frozenset({FaultKind.RESET, FaultKind.RESET_AFTER_ACCEPT})
 
 
 class Match(BaseModel):
-    """Whom a fault hits; what is not named hits everybody. `text` is a part of the text."""
+    """Whom a fault hits; what is not named hits everybody. `text` is a part of the text.
+
+    A request to İYS is none of a channel's; its text is method and path, as in `POST /sps/…`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,7 +54,7 @@ class Match(BaseModel):
     text: str = ""
     channel: Channel | None = None
 
-    def hits(self, *, channel: Channel, to: str, text: str) -> bool:
+    def hits(self, *, channel: Channel | None, to: str, text: str) -> bool:
         """Say whether a hand-over is hit."""
         return (
             (self.channel is None or self.channel is channel)
@@ -102,14 +105,14 @@ class Faults:
         self._faults.clear()
         self._chance = random.Random(self._seed)  # noqa: S311 (as above)
 
-    def of_request(self, *, channel: Channel, to: str, text: str) -> Fault | None:
+    def of_request(self, *, channel: Channel | None, to: str, text: str) -> Fault | None:
         """Return the first fault that hits this hand-over, and count it."""
         for fault in self._faults:
             if fault.fault not in CALLBACK_FAULTS and self._fires(fault, channel, to, text):
                 return fault
         return None
 
-    def of_callbacks(self, *, channel: Channel, to: str, text: str) -> frozenset[FaultKind]:
+    def of_callbacks(self, *, channel: Channel | None, to: str, text: str) -> frozenset[FaultKind]:
         """Return every fault of the way back that hits this message, and count each."""
         return frozenset(
             fault.fault
@@ -117,7 +120,7 @@ class Faults:
             if fault.fault in CALLBACK_FAULTS and self._fires(fault, channel, to, text)
         )
 
-    def _fires(self, fault: Fault, channel: Channel, to: str, text: str) -> bool:
+    def _fires(self, fault: Fault, channel: Channel | None, to: str, text: str) -> bool:
         spent = fault.times is not None and fault.fired >= fault.times
         if spent or not fault.match.hits(channel=channel, to=to, text=text):
             return False

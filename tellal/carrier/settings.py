@@ -25,6 +25,17 @@ class CarrierSettings:
     netgsm_reports_a_minute: int = 10
     netgsm_tasks_a_minute: int = 20
     """How many jobs NetGSM takes in a minute for the same number."""
+    iys_username: str = "rehearsal"
+    iys_password: str = field(default="rehearsal", repr=False)
+    iys_code: int = 100001
+    iys_token_s: float = 7200
+    iys_refresh_s: float = 14400
+    iys_requests_a_second: int = 100
+    iys_batch_after_s: float = 0.05
+    """For how long a batch at İYS is in its queue."""
+    iys_changes_lag_s: float = 3600
+    """How much of the latest movements İYS does not tell of."""
+    iys_changes_page: int = 100
     sending_after_s: float = 0.02
     sent_after_s: float = 0.03
     delivered_after_s: float = 0.05

@@ -76,6 +76,11 @@ def set_profile(
     phone: Annotated[str | None, typer.Option(help="The number to call.")] = None,
     email: Annotated[str | None, typer.Option(help="Where to write to.")] = None,
     short_number: Annotated[str | None, typer.Option(help="The short number to call.")] = None,
+    exemption: Annotated[
+        str | None, typer.Option(help="What frees it of asking, as in telecom_operator.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="As in capital_market_intermediary.")] = None,
+    sector: Annotated[str | None, typer.Option(help="As in banking.")] = None,
     short_code: Annotated[
         list[str] | None,
         typer.Option(help="CODE, or CODE:KEYWORD if it is shared; may be repeated. All of them."),
@@ -96,6 +101,9 @@ def set_profile(
         "phone": phone,
         "email": email,
         "short_number": short_number,
+        "exemption": exemption,
+        "licence": licence,
+        "sector": sector,
     }
     changes = {field: value for field, value in said.items() if value is not None}
 

@@ -13,6 +13,7 @@ from tellal.cli import (
     measure,
     outages,
     publishing,
+    registry,
     rehearse,
     reports,
     serve,
@@ -56,4 +57,6 @@ app.add_typer(outages.outage, name="outage")
 app.add_typer(imports.imports, name="import")
 app.add_typer(exports.exports, name="export")
 app.add_typer(erasing.erase, name="erase")
+app.add_typer(registry.registry, name="registry")
+reports.report.command("registry")(registry.report_registry)
 app.add_typer(reports.report, name="report")

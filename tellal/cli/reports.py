@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from tellal.services.annoyance import Annoyance, Share
     from tellal.services.complaint_watch import Awaited
+    from tellal.services.inbound_reports import InboundReport
     from tellal.services.outage_reports import OutageReport
     from tellal.services.person_erasure import Erasure
     from tellal.services.purging import Purge
@@ -164,6 +165,41 @@ def report_erasures(
             if copy.state != DELETED:
                 why = f" ({copy.code})" if copy.code else ""
                 typer.echo(f"  {copy.provider} {copy.reference}: {copy.state}{why}")
+
+
+@report.command("inbound")
+def report_inbound(
+    *,
+    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 30,
+    until: Annotated[
+        str, typer.Option(help="The end, as in 2026-03-02T12:00+03:00; without it, now.")
+    ] = "",
+) -> None:
+    """Show every ONAY, RET and their like that came, and what came of each."""
+    from tellal.cli.transaction import in_transaction
+    from tellal.clock import SystemClock
+    from tellal.services.brands import find_brand
+    from tellal.services.inbound_reports import inbound_report
+    from tellal.settings import Settings
+
+    ends = _moment(until) if until else SystemClock().now()
+
+    async def read(tx: "AsyncSession") -> "InboundReport":
+        found = await find_brand(tx, brand)
+        return await inbound_report(tx, found.id, ends - timedelta(days=days), ends)
+
+    said = in_transaction(Settings().database_url.get_secret_value(), read)
+    typer.echo(f"{len(said.items)} words, {said.begins:%Y-%m-%d} to {said.ends:%Y-%m-%d} (UTC)")
+    _table("what they did", said.did.items())
+    _table("by number", said.codes.items())
+    _table("answers", said.answers.items())
+    _table("stopped", [("messages", said.cancelled)])
+    for one in said.items:
+        words = f"{one.code} {one.keyword}".strip()
+        typer.echo(
+            f"{one.at:%Y-%m-%d %H:%M}  {one.did:<8} {one.channel:<8} {one.customer}  {words}"
+        )
 
 
 def _moment(text: str) -> datetime:

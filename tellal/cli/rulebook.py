@@ -98,7 +98,10 @@ def _incidents(book: "Rulebook", table: "RouteTable", folder: Path | None) -> "S
 
 def _texts(book: "Rulebook", table: "RouteTable", providers: "Collection[str]") -> "list[Finding]":
     """Find texts that are missing, and texts of the rules' topics that may not leave."""
+    from rules.law_texts import shipped_text_laws
+    from tellal.clock import SystemClock
     from templates.gaps import gaps
+    from templates.lawfulness import Law
     from templates.lint import Ways, check as lint
 
     classes = {topic.id: topic.message_class for topic in book.topics.values()}
@@ -106,7 +109,8 @@ def _texts(book: "Rulebook", table: "RouteTable", providers: "Collection[str]") 
         topic: {channel for plan in shard.channels for channel, _ in plan.rule.steps}
         for topic, shard in book.shards.items()
     }
-    checked = lint(Ways(table=table, providers=providers, classes=classes))
+    law = Law(laws=shipped_text_laws().all, day=SystemClock().now().date())
+    checked = lint(Ways(table=table, providers=providers, classes=classes, law=law))
     unlawful = [
         finding
         for one in checked

@@ -59,7 +59,7 @@ def carrier(
     port: Port = 8010,
     book: Annotated[Path | None, typer.Option(help="A file that keeps its book.")] = None,
 ) -> None:
-    """Simulate Twilio, NetGSM and Firebase, for rehearsals.
+    """Simulate Twilio, NetGSM, Firebase and İYS, for rehearsals.
 
     It knows the accounts, the token and the project that the settings name, and pushes NetGSM's
     reports to our hook if that has a secret. With --book it forgets nothing that it accepted, even
@@ -75,6 +75,8 @@ def carrier(
         netgsm_usercode=settings.netgsm.usercode or plain.netgsm_usercode,
         netgsm_password=settings.netgsm.password.get_secret_value() or plain.netgsm_password,
         netgsm_push_url=_push_url(settings),
+        iys_username=settings.iys.username or plain.iys_username,
+        iys_password=settings.iys.password.get_secret_value() or plain.iys_password,
         fcm_project=settings.fcm.project or plain.fcm_project,
         fcm_bearer=settings.fcm.bearer_token.get_secret_value() or plain.fcm_bearer,
         book_file=book,

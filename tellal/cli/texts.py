@@ -8,8 +8,12 @@ import typer
 from tellal.domain.channels import Channel
 
 if TYPE_CHECKING:
+    from tellal.ports import Rendered
     from tellal.services.trials import Trial, Wanted
+    from templates.environment import JinjaRenderer
+    from templates.lawfulness import Law
     from templates.lint import Ways
+    from templates.naming import TemplateName
 
 templates = typer.Typer(help="Texts.", no_args_is_help=True)
 
@@ -23,16 +27,24 @@ def lint(
     folder: Annotated[
         Path | None, typer.Argument(help="A folder of texts; else those that ship.")
     ] = None,
+    brand: Annotated[
+        str, typer.Option(help="Look at them as this brand's, by the law of its country.")
+    ] = "",
 ) -> None:
     """Fill every text in with its example; find what is missing, and links that nobody carries.
 
-    Of each SMS it is said how many segments it takes on each route, and which characters make it
-    cost more.
+    What is unlawful about a text is found, too: a commercial one that does not say who sends it or
+    how to refuse, a service one that promotes, a request for consent, more of a person than it
+    needs; by the law of every country, for a company and for a sole trader, unless a brand is
+    named. Of each SMS it is said how many segments it takes on each route, with the footer that the
+    engine adds, and which characters make it cost more.
     """
+    import asyncio
+
     from templates.lint import check
 
     _refuse_nowhere(folder)
-    checked = check(_ways(), folder)
+    checked = check(_ways(asyncio.run(_law_of(brand)) if brand else _every_law()), folder)
     findings = [finding for one in checked for finding in one.findings]
     for one in checked:
         for finding in one.findings:
@@ -51,13 +63,16 @@ def preview(
     language: Annotated[str, typer.Option(help="As in tr or pt-BR.")] = "",
     folder: Folder = None,
 ) -> None:
-    """Show a text as the example of its topic fills it in."""
+    """Show a text as the example of its topic fills it in.
+
+    A commercial one is shown with the footer of a company in Turkey.
+    """
     from templates.environment import JinjaRenderer
 
     _refuse_nowhere(folder)
     renderer = JinjaRenderer(folder)
-    rendered = renderer.render(
-        topic=topic, channel=channel, language=language, variables=renderer.example(topic)
+    rendered = _in_a_company_s_name(
+        renderer, renderer.library.find(topic=topic, channel=channel, language=language)
     )
     if rendered.subject:
         typer.echo(f"Subject: {rendered.subject}\n")
@@ -137,7 +152,56 @@ def _refuse_nowhere(folder: Path | None) -> None:
         raise InvalidInputError(f"there is no folder {folder}", field="folder")
 
 
-def _ways() -> "Ways":
+def _in_a_company_s_name(renderer: "JinjaRenderer", name: "TemplateName") -> "Rendered":
+    """Fill a text in with its example, as it would leave."""
+    from rules.law_texts import shipped_text_laws
+    from templates.lawfulness import Reading, as_it_leaves, senders
+
+    ways = _ways(_every_law())
+    reading = Reading(
+        renderer=renderer,
+        name=name,
+        classes=ways.classes_of(name.topic),
+        routes=ways.table,
+        example=renderer.example(name.topic),
+    )
+    if not reading.is_commercial:
+        return reading.rendered()
+    company = next(senders(reading, ways.law))
+    return as_it_leaves(reading, shipped_text_laws().of("TR"), company, ways.law.day)
+
+
+def _every_law() -> "Law":
+    from rules.law_texts import shipped_text_laws
+    from tellal.clock import SystemClock
+    from templates.lawfulness import Law
+
+    return Law(laws=shipped_text_laws().all, day=SystemClock().now().date())
+
+
+async def _law_of(name: str) -> "Law":
+    """Return the law of a brand's country, and who the brand is in it."""
+    from rules.law_texts import shipped_text_laws
+    from tellal.clock import SystemClock
+    from tellal.persistence.session import make_engine, make_sessions
+    from tellal.services.brands import find_brand
+    from tellal.services.senders import sender_profile
+    from tellal.services.wording import day_of
+    from tellal.settings import Settings
+    from templates.lawfulness import Law
+
+    engine = make_engine(Settings().database_url.get_secret_value(), pool=1)
+    try:
+        async with make_sessions(engine)() as tx:
+            brand = await find_brand(tx, name)
+            sender = await sender_profile(tx, brand)
+    finally:
+        await engine.dispose()
+    law = shipped_text_laws().of(brand.country)
+    return Law(laws=(law,), day=day_of(brand, SystemClock().now()), sender=sender)
+
+
+def _ways(law: "Law") -> "Ways":
     """Return where texts go, as the settings say."""
     from rules.routing import load_routes
     from rules.rulebook import load_rulebook
@@ -150,4 +214,5 @@ def _ways() -> "Ways":
         table=load_routes(settings.routes),
         providers=settings.providers,
         classes={topic.id: topic.message_class for topic in topics.values()},
+        law=law,
     )

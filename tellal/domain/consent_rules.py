@@ -153,6 +153,11 @@ def _ask_statement(claim: Claim) -> None:
     if claim.source not in TAKEN_BY_SENDER - _UNPROVED:
         return
     _must_say(claim, "text", "the words that he agreed to")
+    if claim.source is Source.HS_MESAJ and claim.evidence.get("message"):
+        # He wrote himself, and a number knows no name: it is the one that he agrees to.
+        if not claim.address or claim.evidence.get("number") != claim.address:
+            raise _wrong("evidence.number", "it is not the number that wrote", "as in address")
+        return
     _must_say(claim, "name", "his name and surname")
     if len(str(claim.evidence["name"]).split()) < 2:  # noqa: PLR2004 a name and a surname
         raise _wrong("evidence.name", "it has no surname", "name and surname, as in Ayşe Yılmaz")

@@ -78,6 +78,7 @@ ELECTRONIC = frozenset(
         Source.HS_ATM,
         Source.WEB,
         Source.APP,
+        Source.PREFERENCES,
     }
 )
 """Given by electronic means: they are to be confirmed to the person."""

@@ -97,7 +97,7 @@ NO_WISHES = Wishes()
 class Brand:
     """A sender: who it is in law, and what it is called on each channel.
 
-    `kind`, `owner`, `tckn` and `short_number` are as in `tellal.domain.senders.SenderProfile`.
+    `kind` and what follows it are as in `tellal.domain.senders.SenderProfile`.
     """
 
     id: str
@@ -115,6 +115,9 @@ class Brand:
     owner: str = ""
     tckn: str = ""
     short_number: str = ""
+    exemption: str = ""
+    licence: str = ""
+    sector: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

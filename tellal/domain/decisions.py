@@ -21,24 +21,29 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fired:
-    """A rule that held, and where it stands."""
+    """A rule that held, and where it stands; `source` is the article, if it is of the law."""
 
     rule: str
     section: str
     file: str
     line: int
     text: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why a message or a channel was stopped: a stable code, words, and the rule if one did it."""
+    """Why a message or a channel was stopped: a stable code, words, and the rule if one did it.
+
+    `source` is the article, where the rule is one of the law.
+    """
 
     code: str
     text: str
     rule: str = ""
     file: str = ""
     line: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +73,9 @@ class Decision:
 
     `read` holds the facts that the rules looked at (personal values masked); `removed` names, per
     channel that a later phase took away, the reason; `delays` says which full caps it waits for;
-    `passed` says against which of his wishes the law orders the message; `shadow` holds the rules
-    that would have had an effect, were they in force. `executor` is who answered: `durable_rules`,
-    or `reference` when the engine erred, was late or differed.
+    `passed` says against which of his wishes and refusals the law lets the message go; `shadow`
+    holds the rules that would have had an effect, were they in force. `executor` is who answered:
+    `durable_rules`, or `reference` when the engine erred, was late or differed.
     """
 
     topic: str

@@ -54,9 +54,11 @@ class DeniedError(TellalError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One mistake in a rule file, where it stands (1-based) and how to mend it.
+    """One mistake in a rule file or a text, where it stands (1-based) and how to mend it.
 
-    `warns` says that it may be meant: what stands there works, but not for everybody.
+    `warns` says that it may be meant: what stands there works, but not for everybody. Where the law
+    is broken, `source` says which article, `fine` what that may cost, and `gravity` how grave it is
+    (minor, serious, grave).
     """
 
     file: str
@@ -65,12 +67,22 @@ class Finding:
     message: str
     hint: str = ""
     warns: bool = False
+    source: str = ""
+    fine: str = ""
+    gravity: str = ""
+
+    @property
+    def severity(self) -> str:
+        """Whether it stops a text or a rule: `error` or `warning`."""
+        return "warning" if self.warns else "error"
 
     def __str__(self) -> str:
         """Write it as editors and compilers do, so that a click leads to the place."""
         tail = f" ({self.hint})" if self.hint else ""
+        law = "; ".join(filter(None, (self.source, self.fine and f"{self.gravity}: {self.fine}")))
         kind = "warning: " if self.warns else ""
-        return f"{self.file}:{self.line}:{self.column}: {kind}{self.message}{tail}"
+        place = f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {kind}{self.message}{tail}" + (f" [{law}]" if law else "")
 
 
 class RulebookError(TellalError):

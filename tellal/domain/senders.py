@@ -41,6 +41,9 @@ class SenderProfile:
 
     `phone`, `email` and `short_number` are ways to reach it, of which one is needed. `owner` is the
     name and surname of a sole trader, `tckn` his identity number.
+
+    `exemption`, `licence` and `sector` are what a country's law knows it as: `telecom_operator`,
+    `capital_market_intermediary`, `banking`; empty if it is no such sender.
     """
 
     kind: SenderKind = SenderKind.COMPANY
@@ -51,6 +54,9 @@ class SenderProfile:
     phone: str = ""
     email: str = ""
     short_number: str = ""
+    exemption: str = ""
+    licence: str = ""
+    sector: str = ""
     short_codes: tuple[ShortCode, ...] = ()
 
 

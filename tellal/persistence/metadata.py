@@ -11,10 +11,23 @@ from tellal.persistence.tables import (
     operations,
     outages,
     privacy,
+    refusing,
+    registry,
     rulebook,
 )
 
-TABLE_MODULES = (brands, customers, delivery, ledger, operations, outages, privacy, rulebook)
+TABLE_MODULES = (
+    brands,
+    customers,
+    delivery,
+    ledger,
+    operations,
+    outages,
+    privacy,
+    refusing,
+    registry,
+    rulebook,
+)
 
 
 def metadata() -> MetaData:

@@ -70,6 +70,9 @@ def to_brand(row: BrandRow | Row[Any]) -> Brand:
         owner=row.owner,
         tckn=row.tckn,
         short_number=row.short_number,
+        exemption=row.exemption,
+        licence=row.licence,
+        sector=row.sector,
     )
 
 

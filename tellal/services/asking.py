@@ -18,8 +18,11 @@ from tellal.domain.decisions import Decision, Value
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.routes import Load, RouteTable
 from tellal.services.components import channels_down
+from tellal.services.consent_standing import purposed_consents
 from tellal.services.history import Journey, ledger_views, tallies_of, uses_of_caps
+from tellal.services.sender_facts import sender_facts
 from tellal.services.slots import Slot
+from tellal.services.wording import lacks
 
 _AT_A_STRETCH = 32
 """How many questions are answered before others may go on: a few milliseconds."""
@@ -179,17 +182,24 @@ class Asking:
             brand_id: await channels_down(tx, brand_id, self._routes.needs, simulated=simulated)
             for brand_id in {customer.brand_id for customer, _ in people}
         }
+        brands = {customer.brand_id for customer, _ in people}
+        senders = {one: await sender_facts(tx, one, book, topic_id) for one in brands}
+        limited = await purposed_consents(tx, [one for one, _ in people], topic.purposes, at)
         kind = topic.message_class
+        unnamed = await _unnamed(tx, people, kind, at)
         gathered = []
         for number, (customer, around) in enumerate(people, start=1):
             question = Question(
                 topic=topic_id,
                 at=at,
                 timezone=customer.timezone,
-                document=document(customer, around.document),
+                document={
+                    **document(customer, around.document),
+                    **senders[customer.brand_id],
+                },
                 cap_uses=uses[customer.id].instants,
                 cap_holders=uses[customer.id].holders,
-                consents=agreed(customer, at),
+                consents=limited[customer.id] if topic.purposes else agreed(customer, at),
                 reachable=reachable(customer, kind, at, banner=around.banner),
                 blocked=customer.blocked(kind, at),
                 country=customer.country,
@@ -199,7 +209,7 @@ class Asking:
                 ledger=ledger[customer.id],
                 tallies=tallies[customer.id],
                 unplanned=around.unplanned,
-                withheld=around.withheld,
+                withheld=around.withheld or unnamed.get(customer.brand_id, ""),
                 until=around.until,
             )
             gathered.append((question, uses[customer.id].below))
@@ -211,6 +221,16 @@ class Asking:
     def book(self) -> Rulebook:
         """The rulebook in force."""
         return self.books.current
+
+
+async def _unnamed(
+    tx: AsyncSession, people: Sequence[Asked], kind: MessageClass, at: datetime
+) -> dict[str, str]:
+    """Return the brands that may promote nothing, because their messages could not say whose."""
+    if kind is not MessageClass.COMMERCIAL:
+        return {}
+    brands = {customer.brand_id for customer, _ in people}
+    return {one: "sender_incomplete" for one in brands if await lacks(tx, one, at)}
 
 
 def document(customer: Customer, around: Mapping[str, Value]) -> dict[str, Value]:

@@ -38,11 +38,13 @@ from tellal.services.affected import affected_among
 from tellal.services.allow_list import AllowList
 from tellal.services.claim_statements import COMMIT, DUE, PROMOTE
 from tellal.services.examining import Batch, Held, Wish, examine
+from tellal.services.first_sends import FirstSends
 from tellal.services.holds import in_force
 from tellal.services.moves import Move
 from tellal.services.progress import Progress
 from tellal.services.reserving import used_late
 from tellal.services.routes import Routes
+from tellal.services.wording import senders_of
 
 _messages = table(MessageRow)
 
@@ -91,6 +93,7 @@ class Claiming:
         self._routes = routes
         self._lease = lease
         self._refusal_url = refusal_url
+        self._first_sends = FirstSends()
         self._dry: dict[Lane, tuple[frozenset[Channel], float]] = {}
 
     async def promote(self, lane: Lane) -> int:
@@ -142,8 +145,10 @@ class Claiming:
             rows = due.all()
             if not rows:
                 return Claimed()
+            brands = {b: await read_brand(tx, b) for b in sorted({r.brand_id for r in rows})}
+            promoting = {r.brand_id for r in rows if r.message_class == MessageClass.COMMERCIAL}
             batch = Batch(
-                brands={b: await read_brand(tx, b) for b in sorted({r.brand_id for r in rows})},
+                brands=brands,
                 customers=await read_customers(tx, {row.customer_id for row in rows}),
                 # Shares the table until the intents commit: a hold placed later waits for them.
                 holds=await in_force(tx, {row.brand_id for row in rows}),
@@ -152,12 +157,16 @@ class Claiming:
                 now=choice.now,
                 only=self._only,
                 affected=await _affected(tx, rows),
+                senders=await senders_of(tx, [brands[one] for one in sorted(promoting)]),
+                refusal_url=self._refusal_url,
             )
             found = [one async for one in self._examined(rows, batch)]
             await self._progress.move(tx, [one for one in found if isinstance(one, Move)])
             await _keep_back(tx, [one for one in found if isinstance(one, Held)])
             wishes = [one for one in found if isinstance(one, Wish)]
             chosen, dry = await self._choose(tx, wishes, choice)
+            told = await self._first_sends.told(tx, [w for w, _ in chosen], batch, choice.now)
+            chosen = [(wish, route) for wish, (_, route) in zip(told, chosen, strict=True)]
             intents = [self._intent(wish, route, batch) for wish, route in chosen]
             await self._commit(tx, intents, choice.now)
             await used_late(tx, [wish.row for wish, _ in chosen], choice.now)

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from tellal.addresses import country_of
 from tellal.domain.channels import RecipientType
 from tellal.domain.consent_rules import LAW_IN_FORCE, REGISTRY_TIME, Claim, check, source_named
 from tellal.domain.consents import (
@@ -23,6 +24,7 @@ from tellal.domain.consents import (
 from tellal.domain.customers import Brand, ConsentState
 from tellal.domain.errors import InvalidInputError
 from tellal.services.block_lists import BadLine
+from tellal.services.consent_ways import check_way
 from tellal.services.consents import consent_address
 from tellal.services.sheets import Cell, Line, as_text, read_lines
 
@@ -65,6 +67,7 @@ _TYPES: Mapping[str, RecipientType] = {
     "bireysel": RecipientType.INDIVIDUAL,
     "tacir": RecipientType.MERCHANT,
 }
+_BY_NUMBER = frozenset({ConsentChannel.SMS, ConsentChannel.WHATSAPP, ConsentChannel.CALL})
 _FLAGS = frozenset({"preselected", "precondition", "at_end", "refusal_option", "direct_sale"})
 _YES, _NO = {"true", "yes", "1", "evet", "doğru"}, {"false", "no", "0", "hayır", "yanlış"}
 _CUT_OFF = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
@@ -181,6 +184,8 @@ def _line(
         delegation=_delegation(words),
         evidence=evidence,
     )
+    country = country_of(claim.address) if channel in _BY_NUMBER else ""
+    check_way(claim, brand.timezone, country or brand.country)
     check(claim, now=at)
     return ConsentLine(
         line=line.number,

@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tellal.addresses import country_of
 from tellal.clock import Clock
 from tellal.domain.channels import BY_NUMBER, Channel
-from tellal.domain.consents import ConsentChannel, is_whole
+from tellal.domain.consents import ELECTRONIC, ConsentChannel, is_whole
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError
+from tellal.domain.messages import MessageState
 from tellal.ids import new_id
 from tellal.persistence.bulk import copy_rows, given
 from tellal.persistence.columns import table
@@ -24,6 +25,8 @@ from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, Cus
 from tellal.services.block_lists import BadLine
 from tellal.services.consent_files import ConsentFile, ConsentLine
 from tellal.services.kept_refusals import Arrived, refuse_again
+from tellal.services.moves import Move
+from tellal.services.progress import Progress
 
 _customers = table(CustomerRow).c
 _points = table(ContactPointRow).c
@@ -117,6 +120,34 @@ RETURNING id
 """
 )
 
+_NOTE_DUTIES = text(
+    """
+INSERT INTO consent_confirmations (consent_id, brand_id, customer_id, channel, confirm_by, state)
+SELECT id, :brand, customer_id, channel, until, 'due'
+FROM (
+    SELECT *, least(
+        given_at + interval '24 hours',
+        (date_trunc('day', given_at AT TIME ZONE :zone) + interval '1 day') AT TIME ZONE :zone
+    ) AS until
+    FROM given_consents
+    WHERE state = 'granted' AND source = ANY(:electronic)
+) AS fresh
+WHERE until > :now AND EXISTS (SELECT FROM consents WHERE consents.id = fresh.id)
+"""
+)
+"""As `confirmation_duty.note_duty` does for a single record."""
+_REFUSED = text(
+    """
+SELECT DISTINCT messages.id
+FROM given_consents AS new
+JOIN messages ON messages.customer_id = new.customer_id AND messages.channel = new.channel
+WHERE new.state = 'refused' AND messages.state IN ('deferred', 'queued')
+  AND messages.message_class = 'commercial'
+  AND newest_consent(new.customer_id, new.channel, :now) IS FALSE
+ORDER BY messages.id
+"""
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
@@ -197,6 +228,10 @@ class ConsentImport:
         await tx.execute(_LOCK)
         points = (await tx.execute(_ADD_POINTS, said)).all()
         added = await tx.execute(_ADD, {**said, "by": by})
+        electronic = sorted(source.value for source in ELECTRONIC)
+        zone = self._brand.timezone
+        await tx.execute(_NOTE_DUTIES, {**said, "zone": zone, "electronic": electronic})
+        await self._stop_refused(tx)
         done = Imported(consents=len(added.all()), customers=len(fresh))
         await tx.execute(text("DROP TABLE given_consents"))
         arrived = [
@@ -205,6 +240,13 @@ class ConsentImport:
         ]
         await refuse_again(tx, self._brand.id, arrived, now=self._clock.now())
         return done
+
+    async def _stop_refused(self, tx: AsyncSession) -> None:
+        """Cancel what has not left and is refused by what was just written."""
+        ids = (await tx.execute(_REFUSED, {"now": self._clock.now()})).scalars().all()
+        cancelled = MessageState.CANCELLED
+        moves = [Move(message_id=one, state=cancelled, code="no_consent") for one in ids]
+        await Progress(self._clock).move(tx, moves)
 
     async def _add_customers(
         self, tx: AsyncSession, fresh: Sequence[tuple[object, ...]], said: Mapping[str, object]

@@ -34,6 +34,10 @@ from tellal.persistence.columns import table
 from tellal.persistence.consents import to_record
 from tellal.persistence.people import lock_customer, lock_customer_by_id
 from tellal.persistence.tables.customers import ConsentRow, CustomerRow
+from tellal.services.confirmation_duty import note_duty
+from tellal.services.consent_ways import check_way
+from tellal.services.progress import Progress
+from tellal.services.refusals import stop_refused
 
 _consents = table(ConsentRow)
 _customers = table(CustomerRow).c
@@ -69,17 +73,29 @@ class Consents:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._progress = Progress(clock)
 
     async def record(
-        self, tx: AsyncSession, *, brand: Brand, ref: str, said: ConsentInput, by: str = ""
+        self,
+        tx: AsyncSession,
+        *,
+        brand: Brand,
+        ref: str,
+        said: ConsentInput,
+        by: str = "",
+        heard: bool = False,
     ) -> ConsentRecord:
         """Take down a grant or a refusal; the latest of a channel, by `given_at`, is in force.
+
+        What a refusal is about and has not left is cancelled in the same transaction. A grant by
+        electronic means is noted to be confirmed.
+        `heard` is what reached Tellal itself, of which it also knows by which way (İYS' own).
 
         Raises:
             NotFoundError: The brand has no such customer.
             InvalidInputError: It cannot be so, or does not prove what the law asks for.
         """
-        source = _named_by_caller(said.source)
+        source = source_named(said.source) if heard else _named_by_caller(said.source)
         customer = await lock_customer(tx, brand.id, ref)
         now = self._clock.now()
         address = consent_address(said.channel, said.address, region=brand.country)
@@ -95,6 +111,7 @@ class Consents:
             delegation=said.delegation,
             evidence=dict(said.evidence),
         )
+        check_way(claim, customer.timezone, customer.country or brand.country)
         check(claim, now=now)
         record = ConsentRecord(
             id=new_id(),
@@ -114,7 +131,35 @@ class Consents:
             evidence=claim.evidence,
         )
         await tx.execute(insert(_consents).values(**consent_values(record, customer.kind)))
+        if record.state is ConsentState.REFUSED:
+            await self.stop_if_refused(tx, customer.id, record.channel)
+        else:
+            await note_duty(tx, record, brand.timezone)
         return record
+
+    async def stop_if_refused(
+        self, tx: AsyncSession, customer_id: str, channel: ConsentChannel
+    ) -> int:
+        """Cancel what has not left on a channel that a locked customer refuses, if he does.
+
+        What he said last counts, which need not be what was written down last. Returns how many
+        messages it were.
+        """
+        if channel is ConsentChannel.CALL:
+            return 0
+        last = (
+            select(_consents.c.state)
+            .where(
+                _consents.c.customer_id == customer_id,
+                _consents.c.channel == channel.value,
+                _consents.c.whole,
+            )
+            .order_by(_consents.c.given_at.desc(), _consents.c.id.desc())
+            .limit(1)
+        )
+        if (await tx.execute(last)).scalar_one_or_none() != ConsentState.REFUSED.value:
+            return 0
+        return await stop_refused(tx, self._progress, customer_id, Channel(channel.value))
 
     async def history(
         self, tx: AsyncSession, customer_id: str, *, after: str, limit: int

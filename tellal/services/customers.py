@@ -25,6 +25,8 @@ from tellal.persistence.tables.ledger import MessageRow
 from tellal.services import places
 from tellal.services.consents import weigh_anew
 from tellal.services.kept_refusals import Arrived, refuse_again
+from tellal.services.progress import Progress
+from tellal.services.refusals import stop_unwished
 
 _customers = table(CustomerRow)
 _points = table(ContactPointRow)
@@ -65,6 +67,7 @@ class Customers:
     def __init__(self, books: RulebookHolder, clock: Clock) -> None:
         self._books = books
         self._clock = clock
+        self._progress = Progress(clock)
 
     async def put(
         self, tx: AsyncSession, *, brand: Brand, ref: str, said: CustomerInput
@@ -103,7 +106,7 @@ class Customers:
     ) -> Customer:
         """Note what a customer wants to hear; None leaves it as it is.
 
-        What waits for a lane is looked at there again.
+        What he does not want to hear any more and has not left is cancelled with it.
 
         Raises:
             NotFoundError: The brand has no such customer.
@@ -120,7 +123,9 @@ class Customers:
             values["topics_off"] = sorted(topics_off)
         change = update(_customers).where(_customers.c.id == customer.id)
         await tx.execute(change.values(**values))
-        return await find_customer(tx, brand.id, ref)
+        changed = await find_customer(tx, brand.id, ref)
+        await stop_unwished(tx, self._progress, changed)
+        return changed
 
     def _check_may_be_off(self, name: str) -> None:
         topics = self._books.current.topics

@@ -4,16 +4,20 @@ The files of an edition are kept by path: `rules/iscep.yaml`, `templates/iscep_p
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+from rules.law_rows import load_law
+from rules.law_texts import shipped_text_laws
 from rules.rulebook import Rulebook, compile_rulebook
-from rules.source import SourceFile, completed, read_folder, revision_of
+from rules.source import SourceFile, completed, law_texts, read_folder, revision_of
 from rules.unsendable import unsendable
 from tellal.domain.channels import Channel
 from tellal.domain.errors import Finding, InvalidInputError, RulebookError
 from tellal.domain.routes import RouteTable
 from templates.environment import SHIPPED, JinjaRenderer
+from templates.lawfulness import Law, promotes
 from templates.library import belongs, texts_in
 from templates.lint import Ways, check as check_texts
 
@@ -52,7 +56,13 @@ class Edition:
         Raises:
             RulebookError: They are broken, or were written for another version of Tellal.
         """
-        return compile_rulebook(self.rules, self.revision)
+        book = compile_rulebook(self.rules, self.revision)
+        claiming = [topic.id for topic in book.topics.values() if topic.basis or topic.content]
+        laws = shipped_text_laws().all
+        promoting = [topic for topic in claiming if promotes(self.renderer, topic, laws)]
+        if not promoting:
+            return book
+        return compile_rulebook(self.rules, self.revision, promoting=promoting)
 
     @cached_property
     def renderer(self) -> JinjaRenderer:
@@ -67,11 +77,13 @@ class Edition:
 def pack(rules: Mapping[str, str], texts: Mapping[str, str]) -> Edition:
     """Make an edition of rule files by name and of texts by path.
 
-    The vocabulary and the law that ship with Tellal become a part of it where it has none.
+    The vocabulary that ships with Tellal becomes a part of it where it has none. So does the law,
+    always: whatever a caller sends back of it, an edition holds the law of this Tellal.
 
     Raises:
         InvalidInputError: A file is called what none may be called, or it is too much.
     """
+    rules = {name: text for name, text in rules.items() if name not in law_texts()}
     for name in rules:
         if not name.endswith(".yaml") or "/" in name or "\\" in name or name.startswith("."):
             raise InvalidInputError(
@@ -124,9 +136,9 @@ def read_texts(folder: Path) -> dict[str, str]:
 
 
 def check(
-    edition: Edition, table: RouteTable, providers: Collection[str] = ()
+    edition: Edition, table: RouteTable, providers: Collection[str] = (), *, day: date
 ) -> tuple[Finding, ...]:
-    """Check an edition as a whole, and return the warnings.
+    """Check an edition as a whole, by the law of a day, and return the warnings.
 
     Raises:
         RulebookError: There are mistakes; all are listed with their places.
@@ -136,9 +148,11 @@ def check(
         table=table,
         providers=providers,
         classes={topic.id: topic.message_class for topic in book.topics.values()},
+        law=Law(laws=shipped_text_laws().all, day=day),
     )
     findings = [
         *unsendable(book, table, providers),
+        *_false_claims(book),
         *(one for checked in check_texts(ways, texts=edition.texts) for one in checked.findings),
     ]
     if all(one.warns for one in findings):
@@ -147,6 +161,20 @@ def check(
     if wrong:
         raise RulebookError(_in_order(wrong))
     return _in_order(findings)
+
+
+def _false_claims(book: Rulebook) -> Iterator[Finding]:
+    """Yield the topics that promote and claim what no promotion may rest on."""
+    sober = load_law().sober
+    for topic in book.topics.values():
+        if topic.promotes and topic.basis in sober:
+            yield Finding(
+                file=topic.file,
+                line=topic.line,
+                column=1,
+                message=f"the texts of '{topic.id}' promote: it cannot claim '{topic.basis}'",
+                hint="take the promotion out of them, or ask for consent: leave 'basis' out",
+            )
 
 
 def _missing_texts(edition: Edition) -> Iterator[Finding]:

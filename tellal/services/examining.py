@@ -4,8 +4,8 @@ Holds, consent, blocks and the address count as they are at this moment, not as 
 message was decided. Nothing is written here: what is found is a wish, a hold or an end.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,15 +15,18 @@ from tellal.addresses import country_of
 from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
 from tellal.domain.customers import Brand, ContactPoint, Customer
 from tellal.domain.errors import InvalidInputError
+from tellal.domain.footers import IncompleteSenderError
 from tellal.domain.holds import Hold
 from tellal.domain.messages import MessageState
 from tellal.domain.routes import Choice, Load, Route, has_link, is_name
+from tellal.domain.senders import SenderProfile
 from tellal.domain.simulation import is_magic, simulated_route
 from tellal.ports import Rendered, Renderer
 from tellal.services.affected import LOOK_AGAIN
 from tellal.services.allow_list import AllowList
 from tellal.services.moves import Move
 from tellal.services.posting import template_variables
+from tellal.services.wording import Spoken, rendered as worded
 
 _LONGEST_TEXT = 1600
 """Characters: what Twilio takes, and more than anybody reads in a text message."""
@@ -34,7 +37,8 @@ class Batch:
     """What is known of everybody in a batch, and how routes stand.
 
     `texts` are by the revisions with which the journeys of the batch began; `only` is who may get
-    anything at all (None: everybody), `affected` whom an outage affects.
+    anything at all (None: everybody), `affected` whom an outage affects. `senders` are the profiles
+    of the brands whose promotions are in the batch; `refusal_url` is where a message is refused.
     """
 
     brands: Mapping[str, Brand]
@@ -45,6 +49,8 @@ class Batch:
     now: datetime
     only: AllowList | None = None
     affected: frozenset[str] = frozenset()
+    senders: Mapping[str, SenderProfile] = field(default_factory=dict)
+    refusal_url: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,12 +156,9 @@ def _wish(row: Row[Any], point: ContactPoint, batch: Batch) -> Wish | Held | Mov
     channel = Channel(row.channel)
     customer = batch.customers[row.customer_id]
     try:
-        rendered = batch.texts[row.revision].render(
-            topic=row.topic,
-            channel=channel,
-            language=row.language,
-            variables=template_variables(batch.brands[row.brand_id], customer, row.variables),
-        )
+        rendered = _worded(row, channel, customer, batch)
+    except IncompleteSenderError:
+        return Move(message_id=row.id, state=MessageState.FAILED, code="sender_incomplete")
     except InvalidInputError:
         return Move(message_id=row.id, state=MessageState.FAILED, code="template")
     if channel is Channel.SMS and len(rendered.text) > _LONGEST_TEXT:
@@ -180,6 +183,20 @@ def _wish(row: Row[Any], point: ContactPoint, batch: Batch) -> Wish | Held | Mov
     if not free and hold is not None:
         return Held(message_id=row.id, hold_id=hold.id)
     return Wish(row=row, point=point, country=country, rendered=rendered, routes=free)
+
+
+def _worded(row: Row[Any], channel: Channel, customer: Customer, batch: Batch) -> Rendered:
+    """Fill the message in, with what the law adds to a commercial one."""
+    brand, message_class = batch.brands[row.brand_id], MessageClass(row.message_class)
+    said = Spoken(
+        topic=row.topic,
+        channel=channel,
+        language=row.language,
+        message_class=message_class,
+        variables=template_variables(brand, customer, row.variables),
+        link=batch.refusal_url(row.id) if channel is Channel.EMAIL else "",
+    )
+    return worded(batch.texts[row.revision], said, brand, batch.senders.get(brand.id), batch.now)
 
 
 def _is_simulated(row: Row[Any], point: ContactPoint | None) -> bool:

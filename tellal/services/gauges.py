@@ -102,6 +102,12 @@ FROM (
     ORDER BY warn_at LIMIT :most
 ) AS watched
 """)
+CONFIRMATIONS = text("""
+SELECT count(*) FROM (
+    SELECT 1 FROM consent_confirmations
+    WHERE state IN ('due', 'posted') AND confirm_by <= :now ORDER BY confirm_by LIMIT :most
+) AS late
+""")
 
 
 class Gauges:
@@ -131,6 +137,8 @@ class Gauges:
             watched = (await tx.execute(COMPLAINTS, {"now": now, "most": MOST})).one()
             metrics.COMPLAINTS_DUE.labels("close").set(watched.close)
             metrics.COMPLAINTS_DUE.labels("late").set(watched.late)
+            late = await tx.execute(CONFIRMATIONS, {"now": now, "most": MOST})
+            metrics.CONFIRMATIONS_LATE.set(late.scalar_one())
             due = (await tx.execute(OUTCOMES, {"now": now})).scalar_one_or_none()
             metrics.SWEEPER_LAG.set(_since(due, now))
         metrics.LEDGER_READ.set(now.timestamp())

@@ -34,6 +34,12 @@ from tellal.persistence.tables.ledger import (
 from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
 from tellal.persistence.tables.outages import OutageSignalRow
 from tellal.persistence.tables.privacy import ErasureRow, ExplicitConsentRow, ShownNoticeRow
+from tellal.persistence.tables.refusing import (
+    ConfirmationRow,
+    FirstSendRow,
+    InboundEffectRow,
+    InboundRow,
+)
 
 Whose = Callable[[str], ColumnElement[bool]]
 
@@ -46,6 +52,9 @@ _blocks = table(BlockRow)
 _consents = table(ConsentRow)
 _customers = table(CustomerRow)
 _signals = table(OutageSignalRow)
+_inbound = table(InboundRow)
+_effects = table(InboundEffectRow)
+_confirmations = table(ConfirmationRow)
 
 ERASED = "erased:"
 """What a name or an address begins with that was erased; our own id of the row follows."""
@@ -124,6 +133,20 @@ def _on_his_alone(customer_id: str) -> ColumnElement[bool]:
         func.lower(_points.c.address) == func.lower(_blocks.c.address),
     )
     return and_(on_his_addresses(customer_id), ~others)
+
+
+def _written_by_him(customer_id: str) -> ColumnElement[bool]:
+    """Say which words came from him, also those that did nothing."""
+    did = select(_effects.c.inbound_id).where(_effects.c.customer_id == customer_id)
+    his = select(_points.c.address).where(_points.c.customer_id == customer_id)
+    return _inbound.c.id.in_(did) | _inbound.c.sender.in_(his)
+
+
+def _written_by_him_alone(customer_id: str) -> ColumnElement[bool]:
+    others = exists().where(
+        _effects.c.inbound_id == _inbound.c.id, _effects.c.customer_id != customer_id
+    )
+    return and_(_written_by_him(customer_id), ~others)
 
 
 def _erased(id_column: ColumnElement[str]) -> ColumnElement[str]:
@@ -301,6 +324,41 @@ HOLDINGS: tuple[Holding, ...] = (
         staff=_names("recorded_by"),
     ),
     Holding(
+        name="inbound",
+        row=InboundRow,
+        whose=_written_by_him,
+        emptied_of=_written_by_him_alone,
+        emptied={"sender": _erased(_inbound.c.id), "text": ""},
+        harmless=_names(
+            "id", "provider", "reference", "channel", "recipient", "does", "keyword", "answer"
+        ),
+    ),
+    Holding(
+        name="inbound_effects",
+        row=InboundEffectRow,
+        whose=_of(InboundEffectRow),
+        harmless=_OUR_IDS | _names("inbound_id", "did", "consent_id", "message_id"),
+    ),
+    Holding(
+        name="confirmations",
+        row=ConfirmationRow,
+        whose=_of(ConfirmationRow),
+        emptied={
+            # There is nobody left to whom it could be confirmed.
+            "state": case(
+                (_confirmations.c.state.in_(["due", "posted"]), "taken_back"),
+                else_=_confirmations.c.state,
+            )
+        },
+        harmless=_names("consent_id", "brand_id", "customer_id", "channel", "reason", "message_id"),
+    ),
+    Holding(
+        name="first_sends",
+        row=FirstSendRow,
+        whose=_of(FirstSendRow),
+        harmless=_names("customer_id", "channel", "message_id"),
+    ),
+    Holding(
         name="erasures",
         row=ErasureRow,
         whose=_of(ErasureRow),
@@ -368,5 +426,8 @@ NOT_HELD: Mapping[str, str] = {
     "kept_refusals": "salted hashes, which are all that is to be left of somebody",
     "provider_copies": "providers' names of messages that are to be deleted there",
     "purges": "numbers",
+    "registry_accounts": "a brand's codes at the registry",
+    "registry_pushes": "whether the registry knows of a consent, by our own ids and its own",
+    "registry_changes": "which movements of the registry were read, by its own ids",
 }
 """Tables that hold nothing of any customer, and why."""

@@ -21,6 +21,8 @@ from tellal.persistence.people import lock_customer_by_id
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
 from tellal.persistence.tables.ledger import MessageRow
+from tellal.services.progress import Progress
+from tellal.services.refusals import stop_refused
 from tellal.settings import Settings
 
 _brands = table(BrandRow).c
@@ -56,6 +58,7 @@ class OneClick:
         self._secret = secret.encode()
         self._public_url = public_url.rstrip("/")
         self._clock = clock
+        self._progress = Progress(clock)
 
     def url(self, message_id: str) -> str:
         """Return the address that refuses what a message is an example of; empty without secret."""
@@ -104,7 +107,7 @@ class OneClick:
     async def refuse(self, tx: AsyncSession, token: str) -> Refusable:
         """Record the refusal; when this has committed, no intent for the channel commits.
 
-        A second click changes nothing.
+        What waits on the channel is cancelled at once. A second click changes nothing.
 
         Raises:
             NotFoundError: We did not make this address.
@@ -127,6 +130,7 @@ class OneClick:
                     recorded_at=self._clock.now(),
                 )
             )
+        await stop_refused(tx, self._progress, customer.id, refusable.channel)
         return refusable
 
     def _mac(self, message_id: str) -> str:

@@ -10,7 +10,20 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Float, Select, String, any_, func, literal, select, tablesample
+from sqlalchemy import (
+    Float,
+    Select,
+    String,
+    any_,
+    column,
+    func,
+    literal,
+    select,
+    table as unmapped,
+    tablesample,
+    true,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,7 +43,7 @@ from rules.population.statements import (
 )
 from rules.rulebook import Rulebook
 from tellal.domain.channels import Channel
-from tellal.domain.decisions import Reason, Verdict
+from tellal.domain.decisions import Reason, Value, Verdict
 from tellal.domain.routes import RouteTable
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import CustomerRow
@@ -38,8 +51,10 @@ from tellal.services.asking import NOTHING, Circumstances
 from tellal.services.components import channels_down
 from tellal.services.history import Journey
 from tellal.services.population_source import Reach, population_source, read_reach
+from tellal.services.sender_facts import sender_facts
 
 _customers = table(CustomerRow).c
+_classes = unmapped("pg_class", column("oid"), column("reltuples"))
 _AT_ONCE = 1_000
 SETTINGS = select(
     func.set_config("jit", "off", True),  # noqa: FBT003 - until the transaction ends
@@ -182,13 +197,18 @@ class Deciding:
         await tx.execute(SETTINGS)
         whom, around = matter.whom, matter.around
         down = await channels_down(tx, whom.brand_id, self._routes.needs, simulated=whom.simulated)
+        sender: dict[str, Value] = {}
+        for book in books:
+            sender |= await sender_facts(tx, whom.brand_id, book, matter.topic)
         run = Run(
-            at=matter.at, document=around.document, banner=around.banner, down=frozenset(down)
+            at=matter.at,
+            document={**around.document, **sender},
+            banner=around.banner,
+            down=frozenset(down),
         )
         found = (await tx.execute(_places(whom))).all()
-        places = [Place(timezone, country) for timezone, country, _ in found]
-        number = sum(number for _, _, number in found)
-        cuts = await _cuts(tx, whom, number) if number >= self._many else []
+        places = [Place(timezone, country) for timezone, country in found]
+        cuts = await _cuts(tx, whom, self._many)
         if cuts:
             await tx.execute(_PART_BY_PART)
         reach = await self._reach(tx, matter.topic, whom, books)
@@ -218,22 +238,32 @@ class Deciding:
         return await read_reach(tx, self._routes, ways, whom.brand_id, whom.ids)
 
 
-def _places(whom: Population) -> Select[str, str, int]:
-    places = _customers.timezone, _customers.country
-    query = select(*places, func.count()).group_by(*places)
-    query = query.where(_customers.brand_id == whom.brand_id)
+def _places(whom: Population) -> Select[str, str]:
+    """Find where people live: in few places, so that of many people an index's steps are enough."""
+    here = _customers.timezone, _customers.country
+    mine = select(*here).where(_customers.brand_id == whom.brand_id)
     if whom.ids is not None:
         ids = literal(list(whom.ids), ARRAY(String))
-        query = query.where(_customers.id == any_(ids))
-    return query
+        return mine.where(_customers.id == any_(ids)).distinct()
+    step = mine.order_by(*here).limit(1)
+    places = select(step.subquery()).cte("places", recursive=True)
+    beyond = step.where(tuple_(*here) > tuple_(places.c.timezone, places.c.country)).lateral()
+    places = places.union_all(select(beyond).select_from(places.join(beyond, true())))
+    return select(places.c.timezone, places.c.country)
 
 
-async def _cuts(tx: AsyncSession, whom: Population, number: int) -> list[str]:
+async def _cuts(tx: AsyncSession, whom: Population, many: int) -> list[str]:
     """Cut many customers into parts of about the same size, by a sample of their ids."""
     if whom.ids is not None:
         return []
-    share = min(100, 100 * _SAMPLED / number)
-    sample = tablesample(table(CustomerRow), func.system(share)).c
+    mine = select(_customers.id).where(_customers.brand_id == whom.brand_id)
+    few = select(func.count() < many).select_from(mine.limit(many).subquery())
+    if await tx.scalar(few):
+        return []
+    customers = table(CustomerRow)
+    number = select(_classes.c.reltuples).where(_classes.c.oid == func.to_regclass(customers.name))
+    share = min(100, 100 * _SAMPLED / max(1, await tx.scalar(number) or 1))
+    sample = tablesample(customers, func.system(share)).c
     shares = literal([n / _PARTS for n in range(1, _PARTS)], ARRAY(Float))
     query = select(func.percentile_disc(shares).within_group(sample.id))
     found = await tx.scalar(query.where(sample.brand_id == whom.brand_id))

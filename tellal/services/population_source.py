@@ -8,6 +8,7 @@ found by the indexes.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +23,7 @@ from sqlalchemy import (
     and_,
     any_,
     case,
+    cast,
     column,
     false,
     func,
@@ -33,7 +35,7 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.definitions import Count, Counted
@@ -80,7 +82,7 @@ _messages = table(MessageRow).c
 _events = table(EventRow).c
 _outcomes = table(OutcomeRow).c
 
-_LAPSED = "lapsed"
+_LAPSED, _BITS = "lapsed", "bits"
 _ELSEWHERE = "??"
 """A country that no route names."""
 _PUSH_TOKEN = "customer.app.push_token"  # noqa: S105 - the path of a fact
@@ -202,7 +204,7 @@ class _Gathering:
         columns += [wish.label(WISH), c.service_only.label(SERVICE_ONLY)]
         parts: list[tuple[Select[Any] | None, Callable[[FromClause], list[Column]]]] = [
             (self._of_points(), self._reached),
-            (self._of_consents(), self._agreed),
+            *((self._of_consents(of), partial(self._agreed, of)) for of in self._purposes()),
             (self._of_caps(), _others),
             (self._of_outcomes(), _others),
             *((query, _others) for query in self._of_counts()),
@@ -249,23 +251,22 @@ class _Gathering:
             else blocks.c.address.is_(None)
             for kind in MessageClass
         }
-        ways = sorted(self.needs.ways)
-        columns: list[Column] = []
-        for channel in sorted({channel for channel, _ in ways} | {Channel.PUSH}):
-            mine = _points.channel == channel.value
-            columns.append(func.bool_or(mine).label(f"good_{channel}"))
-        for way in ways:
+        bits = self._bits()
+        of_channels = []
+        for channel in self._channels():
+            said: Column = literal(bits[_good(channel)])
+            for way in self._ways():
+                if way[0] is channel:
+                    said = said + case((free[way[1]], bits[open_column(*way)]), else_=0)
+            of_channels.append((_points.channel == channel.value, said))
+        # One for all of them: every aggregate more is counted over every address.
+        columns: list[Column] = [func.bit_or(case(*of_channels, else_=0)).label(_BITS)]
+        for way in self._ways():
             if self.reach[way].everywhere is None:
                 mine = _points.channel == way[0].value
                 carried = and_(mine, self._carries(_points.address, way))
                 columns.append(func.max(_points.id).filter(mine).label(_newest(way)))
                 columns.append(func.max(_points.id).filter(carried).label(_carried_id(way)))
-        columns += [
-            func.bool_or(and_(_points.channel == channel.value, free[kind])).label(
-                open_column(channel, kind)
-            )
-            for channel, kind in ways
-        ]
         points = _points.id.table.outerjoin(blocks, blocks.c.address == as_blocked)
         return (
             select(_points.customer_id, *columns)
@@ -278,11 +279,27 @@ class _Gathering:
             .group_by(_points.customer_id)
         )
 
+    def _ways(self) -> list[Way]:
+        return sorted(self.needs.ways)
+
+    def _channels(self) -> list[Channel]:
+        return sorted({channel for channel, _ in self.needs.ways} | {Channel.PUSH})
+
+    def _bits(self) -> dict[str, int]:
+        """Number what addresses say: which channels there are, and which ways nothing blocks."""
+        names = [_good(channel) for channel in self._channels()]
+        names += [open_column(*way) for way in self._ways()]
+        return {name: 1 << place for place, name in enumerate(names)}
+
     def _reached(self, part: FromClause) -> list[Column]:
-        columns: list[Column] = [part.c[f"good_{Channel.PUSH}"].is_(true()).label("has_app")]
-        for way in self.needs.ways:
-            good = part.c[f"good_{way[0]}"].is_(true())
-            free = part.c[open_column(*way)].is_(true())
+        bits = self._bits()
+
+        def says(name: str) -> Column:
+            return func.coalesce(part.c[_BITS], 0).op("&")(bits[name]) != 0
+
+        columns: list[Column] = [says(_good(Channel.PUSH)).label("has_app")]
+        for way in self._ways():
+            good, free = says(_good(way[0])), says(open_column(*way))
             carried = self.reach[way].everywhere
             stuck = (
                 part.c[_newest(way)].is_distinct_from(part.c[_carried_id(way)])
@@ -305,26 +322,38 @@ class _Gathering:
             and_(_begins_with(address, carried.shared), known),
         )
 
-    def _of_consents(self) -> Select[Any] | None:
-        """Gather when each channel was granted last, refused, and granted for a time now over."""
-        if not self.needs.consents:
-            return None
-        when = {
-            **{state.value: _consents.state == state.value for state in ConsentState},
-            _LAPSED: and_(_consents.state == ConsentState.GRANTED.value, self._is_over()),
-        }
+    def _purposes(self) -> list[tuple[str, ...]]:
+        """Return the sets of purposes that topics name; one of none where a topic names none."""
+        return sorted({purposes for _, purposes in self.needs.consents})
+
+    def _asked(self, purposes: tuple[str, ...]) -> list[Channel]:
+        return sorted(channel for channel, of in self.needs.consents if of == purposes)
+
+    def _of_consents(self, purposes: tuple[str, ...]) -> Select[Any]:
+        """Gather when each channel was granted last and refused, and whether a grant is over."""
+        rows: FromClause = _consents.id.table
+        about: dict[int, Column] = {0: true()}
+        telling: Column = _consents.whole
+        if purposes:
+            # Whoever grants speaks in a role, and the customer's may have changed.
+            rows = rows.join(_customers, _customers.c.id == _consents.customer_id)
+            about = dict(enumerate(map(_speaks_of, purposes)))
+            telling = or_(*about.values())
         columns = [
             func.max(_consents.given_at)
-            .filter(_consents.channel == channel.value, such)
-            .label(f"{name}_{channel}")
-            for channel in sorted(self.needs.consents)
-            for name, such in when.items()
+            .filter(_consents.channel == channel.value, _consents.state == state.value, speaks)
+            .label(f"{state}_{channel}_{n}")
+            for channel in self._asked(purposes)
+            for n, speaks in about.items()
+            for state in ConsentState
         ]
+        over = func.bool_or(self._is_over())
         return (
-            select(_consents.customer_id, *columns)
+            select(_consents.customer_id, over.label(_LAPSED), *columns)
+            .select_from(rows)
             .where(
                 _consents.brand_id == self.brand_id,
-                _consents.whole,
+                telling,
                 *self._only(_consents.customer_id),
             )
             .group_by(_consents.customer_id)
@@ -333,26 +362,61 @@ class _Gathering:
     def _is_over(self) -> Column:
         return _consents.valid_until <= _instant(self.at)
 
-    def _agreed(self, part: FromClause) -> list[Column]:
+    def _agreed(self, purposes: tuple[str, ...], part: FromClause) -> list[Column]:
         columns: list[Column] = []
-        for channel in sorted(self.needs.consents):
-            yes = part.c[f"{ConsentState.GRANTED}_{channel}"]
-            no = part.c[f"{ConsentState.REFUSED}_{channel}"]
-            over = part.c[f"{_LAPSED}_{channel}"]
-            # Several at one instant: the later id is in force, and a grant that has lapsed says
-            # nothing. It is so rare that a look-up may cost.
-            newest = func.newest_consent(
+        for channel in self._asked(purposes):
+            said = [
+                self._said(part, channel, n, purpose) for n, purpose in enumerate(purposes or ("",))
+            ]
+            agreed = said[0]
+            if len(said) > 1:
+                # Of several purposes each must be granted, and none refused.
+                agreed = case(
+                    (or_(*(one.is_(false()) for one in said)), false()),
+                    (and_(*(one.is_(true()) for one in said)), true()),
+                )
+            columns.append(agreed.label(consent_column(channel, purposes)))
+        return columns
+
+    def _said(self, part: FromClause, channel: Channel, n: int, purpose: str) -> Column:
+        yes = part.c[f"{ConsentState.GRANTED}_{channel}_{n}"]
+        no = part.c[f"{ConsentState.REFUSED}_{channel}_{n}"]
+        # Several at one instant: the later id is in force, and a grant that has lapsed says
+        # nothing. It is so rare that a look-up may cost.
+        newest = (
+            self._newest(channel, purpose)
+            if purpose
+            else func.newest_consent(
                 _customers.c.id, channel.value, _instant(self.at), type_=Boolean
             )
-            agreed = case(
-                (and_(yes.is_(None), no.is_(None)), null()),
-                (over == yes, newest),
-                (or_(no.is_(None), yes > no), true()),
-                (or_(yes.is_(None), no > yes), false()),
-                else_=newest,
+        )
+        return case(
+            (and_(yes.is_(None), no.is_(None)), null()),
+            (part.c[_LAPSED], newest),
+            (or_(no.is_(None), yes > no), true()),
+            (or_(yes.is_(None), no > yes), false()),
+            else_=newest,
+        )
+
+    def _newest(self, channel: Channel, purpose: str) -> Column:
+        """Look the record up that is in force for a purpose, as `newest_consent` does for any."""
+        said = case(
+            (_consents.state == ConsentState.REFUSED.value, false()),
+            (self._is_over(), null()),
+            else_=true(),
+        )
+        return (
+            select(said)
+            .where(
+                _consents.customer_id == _customers.c.id,
+                _consents.channel == channel.value,
+                _speaks_of(purpose),
             )
-            columns.append(agreed.label(consent_column(channel)))
-        return columns
+            .order_by(_consents.given_at.desc(), _consents.id.desc())
+            .limit(1)
+            .correlate(_customers)
+            .scalar_subquery()
+        )
 
     def _of_caps(self) -> Select[Any] | None:
         """Gather the slots that were taken lately, oldest first, as `cap_uses` does for one."""
@@ -511,6 +575,19 @@ class _Gathering:
             return and_(since, _events.type.in_(sorted(count.types)))
         meant = and_(since, _messages.topic.in_(sorted(count.topics)))
         return meant if count.channel is None else and_(meant, _messages.channel == count.channel)
+
+
+def _speaks_of(purpose: str) -> Column:
+    """Say whether a record settles a purpose, as `ConsentRecord.speaks_of` does."""
+    covers = or_(_consents.purposes == cast([], JSONB), _consents.purposes.has_key(purpose))
+    granted = and_(
+        _consents.recipient_type == _customers.c.kind, _consents.delegation == cast({}, JSONB)
+    )
+    return and_(covers, or_(_consents.state == ConsentState.REFUSED.value, granted))
+
+
+def _good(channel: Channel) -> str:
+    return f"good_{channel}"
 
 
 def _newest(way: Way) -> str:

@@ -214,7 +214,8 @@ class Publishing:
         return await asyncio.to_thread(self._folder) if published is None else published
 
     async def _checked(self, edition: Edition) -> tuple[Finding, ...]:
-        return await asyncio.to_thread(check, edition, self._routes, self._providers)
+        today = self._clock.now().date()
+        return await asyncio.to_thread(check, edition, self._routes, self._providers, day=today)
 
     async def _preview(self, tx: AsyncSession, edition: Edition) -> Preview:
         present = await self.present(tx)

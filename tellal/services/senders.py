@@ -5,9 +5,13 @@ from dataclasses import replace
 from sqlalchemy import delete, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rules.keyword_files import keyword_books
+from rules.law_rows import load_law
+from rules.vocabulary import did_you_mean
 from tellal.addresses import email_address, phone_number
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, InvalidInputError
+from tellal.domain.keywords import compact
 from tellal.domain.senders import SenderKind, SenderProfile, ShortCode, check_profile
 from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand
@@ -17,7 +21,8 @@ _brands = table(BrandRow)
 _codes = table(ShortCodeRow)
 
 _KEPT_IN_BRAND = (
-    "trade_name", "mersis", "owner", "tckn", "phone", "email", "short_number"
+    "trade_name", "mersis", "owner", "tckn", "phone", "email", "short_number",
+    "exemption", "licence", "sector",
 )  # fmt: skip
 
 
@@ -43,12 +48,40 @@ async def set_sender_profile(
     """
     wanted = _normalised(profile, brand.country)
     check_profile(wanted)
+    _check_words(wanted)
+    _check_keywords(wanted, brand.country)
     values = {"kind": wanted.kind.value} | {name: getattr(wanted, name) for name in _KEPT_IN_BRAND}
     await tx.execute(update(_brands).where(_brands.c.id == brand.id).values(**values))
     await tx.execute(delete(_codes).where(_codes.c.brand_id == brand.id))
     for code in wanted.short_codes:
         await _take(tx, brand, code)
     return await sender_profile(tx, await read_brand(tx, brand.id))
+
+
+def _check_words(profile: SenderProfile) -> None:
+    """See that a country's law knows a sender as what it says it is."""
+    law = load_law()
+    for field, said, known in (
+        ("exemption", profile.exemption, law.exemptions),
+        ("licence", profile.licence, law.licences),
+        ("sector", profile.sector, law.sectors),
+    ):
+        if said and said not in known:
+            near = did_you_mean(said, known) or f"one of {', '.join(sorted(known))}"
+            message = f"no law knows the {field} {said!r}"
+            raise InvalidInputError(message, field=field, hint=near)
+
+
+def _check_keywords(profile: SenderProfile, country: str) -> None:
+    """See that no keyword means something by itself: a RET must never be taken for a brand."""
+    lexicon = keyword_books().of(country).lexicon
+    for one in profile.short_codes:
+        if one.keyword and lexicon.find(compact(one.keyword)) is not None:
+            raise InvalidInputError(
+                f"{one.keyword!r} means something by itself, to whoever writes it",
+                field="short_codes",
+                hint="take a word that is nobody's yes, no or help",
+            )
 
 
 async def _take(tx: AsyncSession, brand: Brand, one: ShortCode) -> None:

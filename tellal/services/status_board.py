@@ -18,6 +18,7 @@ from tellal.domain.status import PublicOutage, Snapshot
 from tellal.persistence.session import Sessions, make_singles
 from tellal.services.public_status import read_snapshots
 from tellal.settings import Settings
+from tellal.supervision import rest
 
 SNAPSHOT_FILE = "snapshot.json"
 """What a folder keeps of a brand for a process that begins while the database is away."""
@@ -89,11 +90,11 @@ class StatusBoard:
         self._away_until = 0.0
         self._looking = asyncio.Lock()
 
-    async def run(self) -> None:
+    async def run(self, stop: asyncio.Event) -> None:
         """Look now and then, so that something is known when the database goes away."""
-        while True:
+        while not stop.is_set():
             await self._is_fresh(exercise=False)
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await rest(stop, _LOOK_EVERY_S)
 
     async def show(self, brand: str = "", *, exercise: bool = False) -> Shown:
         """Return what is to be shown of a brand, by default of the one set or of the only one.

@@ -20,6 +20,7 @@ from tellal.domain.customers import Brand, Customer
 from tellal.domain.errors import InvalidInputError, NotFoundError
 from tellal.domain.messages import HandOver, OutgoingMessage
 from tellal.domain.routes import Load, Route, RouteTable, by_weight, has_link, is_name
+from tellal.domain.senders import SenderProfile
 from tellal.domain.simulation import is_magic
 from tellal.domain.sms.segments import segmented
 from tellal.ids import new_id
@@ -31,6 +32,7 @@ from tellal.ports import ExampleRenderer, Rendered, Sender
 from tellal.services.allow_list import AllowList
 from tellal.services.claiming import sender_of
 from tellal.services.posting import template_variables
+from tellal.services.wording import Spoken, rendered as worded, senders_of
 
 _trials = table(TrialRow)
 
@@ -76,6 +78,15 @@ class Trial:
     sent_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Who:
+    """In whose name something is sent, and who lends his language and name."""
+
+    brand: Brand
+    sender: SenderProfile
+    like: Customer
+
+
 class Trials:
     """Sends texts to those on the allow-list, and to nobody else; own transactions."""
 
@@ -116,7 +127,8 @@ class Trials:
         address = self._address(brand, wanted)
         async with self._sessions() as tx:
             like = await find_customer(tx, brand.id, wanted.customer_like)
-        message = self._message(brand, like, topic, wanted.channel, address)
+            [sender] = (await senders_of(tx, [brand])).values()
+        message = self._message(_Who(brand=brand, sender=sender, like=like), topic, wanted, address)
         now = self._clock.now()
         values = {
             "id": message.id,
@@ -153,18 +165,16 @@ class Trials:
         self._allow_list.check(wanted.channel, address)
         return address
 
-    def _message(
-        self, brand: Brand, like: Customer, topic: Topic, channel: Channel, address: str
-    ) -> OutgoingMessage:
-        rendered = marked(
-            self._renderer.render(
-                topic=topic.id,
-                channel=channel,
-                language=like.locale,
-                variables={**self._renderer.example(topic.id)}
-                | template_variables(brand, like, {}),
-            )
+    def _message(self, who: _Who, topic: Topic, wanted: Wanted, address: str) -> OutgoingMessage:
+        brand, like, channel = who.brand, who.like, wanted.channel
+        said = Spoken(
+            topic=topic.id,
+            channel=channel,
+            language=like.locale,
+            message_class=topic.message_class,
+            variables={**self._renderer.example(topic.id)} | template_variables(brand, like, {}),
         )
+        rendered = marked(worded(self._renderer, said, brand, who.sender, self._clock.now()))
         message_id = new_id()
         country = country_of(address) if channel in BY_NUMBER else ""
         load = Load(

@@ -6,6 +6,7 @@ from functools import partial
 
 from rules.keeping import Kind, Period
 from tellal.persistence.bell import Bell
+from tellal.services.confirmations import Confirmations
 from tellal.services.consent_sealing import Sealer
 from tellal.services.dispatching import Deliver, Dispatcher
 from tellal.services.gauges import Gauges
@@ -48,6 +49,7 @@ def upkeep(
             stop,
         ),
         "consents": partial(Sealer(house.sessions, house.clock).run, stop),
+        "confirmations": partial(Confirmations(house.sessions, house.deciding).run, stop),
         "gauges": partial(Gauges(house.sessions, house.clock).run, stop),
     }
 

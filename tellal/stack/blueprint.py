@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from tellal.carrier.settings import CarrierSettings
-from tellal.settings import FcmSettings, NetgsmSettings, Settings, SmtpSettings, TwilioSettings
+from tellal.settings import (
+    FcmSettings,
+    IysSettings,
+    NetgsmSettings,
+    Settings,
+    SmtpSettings,
+    TwilioSettings,
+)
 from tellal.stack.ports import LOOPBACK, free_port
 
 _FAMILIAR = {
@@ -80,6 +87,13 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
             base_url=blueprint.url_of("carrier"),
             timeout_s=settings.netgsm.timeout_s,
             callback_secret=settings.netgsm.callback_secret or _secret(),
+        )
+    if blueprint.carrier and not settings.iys.username:
+        changes["iys"] = IysSettings(
+            username=CarrierSettings().iys_username,
+            password=_secret(),
+            base_url=blueprint.url_of("carrier"),
+            timeout_s=settings.iys.timeout_s,
         )
     if blueprint.fcm:
         changes["fcm"] = FcmSettings(

@@ -185,6 +185,20 @@ async def test_a_brand_says_who_it_is(bank: Tenant) -> None:
     assert (read["mersis"], read["doubts"]) == ("0481005859000012", [])
 
 
+@pytest.mark.req("D14", "D28", "C10")
+async def test_a_brand_says_what_the_law_knows_it_as(bank: Tenant) -> None:
+    said = {"exemption": "telecom_operator", "licence": "capital_market_intermediary"}
+
+    refused = await bank.client.put("/v1/sender", json=COMPANY | {"exemption": "telecom_operater"})
+    set_ = await bank.client.put("/v1/sender", json=COMPANY | said | {"sector": "internet"})
+
+    assert refused.status_code == 422
+    [error] = refused.json()["errors"]
+    assert (error["field"], error["hint"]) == ("exemption", "did you mean 'telecom_operator'?")
+    assert {name: set_.json()[name] for name in said} == said
+    assert set_.json()["sector"] == "internet"
+
+
 async def test_short_codes_are_one_brands_or_shared_by_keywords(
     bank: Tenant, distributor: Tenant
 ) -> None:

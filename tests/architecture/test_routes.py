@@ -25,6 +25,8 @@ OPEN = {
     # The public: its address is signed by us.
     ("GET", "/unsubscribe/{token}"),
     ("POST", "/unsubscribe/{token}"),
+    ("GET", "/preferences/{token}"),
+    ("POST", "/preferences/{token}"),
     # The public: outages are everybody's to know.
     ("GET", "/status"),
     ("GET", "/status.json"),

@@ -210,10 +210,11 @@ async def test_a_brands_profile_is_set_at_the_command_line(brand: Brand, databas
     bad = tellal(*words, "--mersis", "48", TELLAL_DATABASE_URL=database_url)
     good = tellal(
         *words, "--mersis", "0481005859000012", "--short-code", "4605:ANADOLU",
-        TELLAL_DATABASE_URL=database_url,
+        "--exemption", "broadcaster", TELLAL_DATABASE_URL=database_url,
     )  # fmt: skip
 
     assert (bad.code, good.code) == (1, 0), good.err
     assert "a MERSIS number has 16 digits" in bad.err
     assert "mersis: 0481005859000012" in good.out
     assert "short codes: 4605 ANADOLU" in good.out
+    assert "exemption: broadcaster" in good.out

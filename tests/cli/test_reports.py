@@ -3,21 +3,22 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from tellal.domain.messages import MessageState
+from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import MessageRow
-from tests.support.builders import a_brand
+from tellal.persistence.tables.refusing import InboundEffectRow, InboundRow
+from tests.support.builders import a_brand, a_customer
 from tests.support.ledger import NOON, a_message
 from tests.support.terminal import run
-
-pytestmark = pytest.mark.req("A10")
 
 NAME = "anadolu-bank"
 
 
+@pytest.mark.req("A10")
 async def test_the_report_is_a_table(sessions: Sessions, database_url: str) -> None:
     messages = table(MessageRow)
     async with sessions() as tx, tx.begin():
@@ -41,6 +42,7 @@ async def test_the_report_is_a_table(sessions: Sessions, database_url: str) -> N
     assert [line[1] for line in lines[lines.index(["most", "messages"]) + 1 :]] == ["1", "1"]
 
 
+@pytest.mark.req("A10")
 def test_a_moment_without_its_offset_is_refused(database_url: str) -> None:
     said = run(
         "report", "annoyance", "--brand", NAME, "--until", "2026-03-01",
@@ -49,3 +51,51 @@ def test_a_moment_without_its_offset_is_refused(database_url: str) -> None:
 
     assert said.code == 2
     assert "with its offset" in said.err
+
+
+@pytest.mark.req("D11")
+async def test_every_word_that_came_is_listed(sessions: Sessions, database_url: str) -> None:
+    async with sessions() as tx, tx.begin():
+        brand = await a_brand(tx, NAME)
+        customer_id = await a_customer(tx, brand)
+        for place, did in enumerate(("granted", "refused", "refused")):
+            inbound_id = new_id()
+            at = NOON + timedelta(minutes=place)
+            await tx.execute(
+                insert(table(InboundRow)).values(
+                    id=inbound_id,
+                    provider="twilio",
+                    reference=f"SM{place}",
+                    channel="sms",
+                    sender="+905320000101",
+                    recipient="4605",
+                    text="MARKA",
+                    does="grant",
+                    keyword="MARKA",
+                    answer="sent",
+                    received_at=at,
+                )
+            )
+            await tx.execute(
+                insert(table(InboundEffectRow)).values(
+                    id=new_id(),
+                    inbound_id=inbound_id,
+                    brand_id=brand.id,
+                    customer_id=customer_id,
+                    did=did,
+                    cancelled=2,
+                    received_at=at,
+                )
+            )
+    period = ("--until", (NOON + timedelta(minutes=2)).isoformat(), "--days", "1")
+
+    said = run("report", "inbound", "--brand", NAME, *period, TELLAL_DATABASE_URL=database_url)
+
+    assert (said.code, said.err) == (0, "")
+    lines = [line.split() for line in said.out.splitlines()]
+    assert said.out.startswith("2 words, 2026-03-01 to 2026-03-02 (UTC)\n")
+    assert ["granted", "1"] in lines
+    assert ["4605", "2"] in lines
+    assert ["messages", "4"] in lines
+    assert ["2026-03-02", "12:01", "refused", "sms", "ayse", "4605", "MARKA"] in lines
+    assert "+905320000101" not in said.out

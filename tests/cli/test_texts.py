@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from tellal.clock import SystemClock
 from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
+from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.delivery import RouteStateRow
+from tests.support.builders import a_brand
 from tests.support.terminal import run
 
 ROUTES = """\
@@ -120,3 +122,19 @@ async def test_routes_are_shown_with_how_they_are_doing(
     assert others.strip() == "others: commercial; links"
     assert letters.split() == ["letters", "email", "smtp", "not", "set", "up"]
     assert mails.strip() == "others: service; links"
+
+
+@pytest.mark.req("D41")
+async def test_texts_are_looked_at_as_a_brand_s_by_the_law_of_its_country(
+    sessions: Sessions, database_url: str
+) -> None:
+    async with sessions() as tx, tx.begin():
+        brand = await a_brand(tx)
+    whole = run("templates", "lint", "--brand", brand.name, TELLAL_DATABASE_URL=database_url)
+    async with sessions() as tx, tx.begin():
+        await tx.execute(update(table(BrandRow)).values(mersis=""))
+    lacking = run("templates", "lint", "--brand", brand.name, TELLAL_DATABASE_URL=database_url)
+
+    assert whole.code == 0, whole.out
+    assert lacking.code == 1
+    assert "sent by a company: the brand's profile has no MERSIS number" in lacking.out

@@ -279,3 +279,31 @@ def test_a_day_of_25_hours_does_not_make_it_later_than_24() -> None:
     given = datetime.fromisoformat("2026-10-25T00:00:00+02:00")
 
     assert confirm_by(given, "Europe/Warsaw") == given + timedelta(hours=24)
+
+
+@pytest.mark.req("D08")
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"message": "SM1", "number": "+905320000101"}, ""),
+        ({"message": "SM1", "number": "+905320000102"}, "evidence.number"),
+        ({"number": "+905320000101"}, "evidence.name"),
+    ],
+)
+def test_whoever_writes_himself_is_known_by_his_number(more: dict[str, object], field: str) -> None:
+    claim = Claim(
+        channel=ConsentChannel.SMS,
+        state=ConsentState.GRANTED,
+        source=Source.HS_MESAJ,
+        recipient_type=RecipientType.INDIVIDUAL,
+        given_at=LAW_IN_FORCE,
+        address="+905320000101",
+        evidence={"text": "MARKA", **more},
+    )
+
+    if not field:
+        check(claim, now=LAW_IN_FORCE)
+        return
+    with pytest.raises(InvalidInputError) as refused:
+        check(claim, now=LAW_IN_FORCE)
+    assert refused.value.field == field

@@ -102,8 +102,8 @@ def _row(person: Person, needs: Needs, kinds: dict[str, TypeEngine[Any]]) -> Map
 
     for within in needs.attempts:
         put(attempts_column(within), BigInteger(), asked.ledger.attempts_made)
-    for channel in needs.consents:
-        put(consent_column(channel), Boolean(), asked.consents.get(channel))
+    for channel, purposes in needs.consents:
+        put(consent_column(channel, purposes), Boolean(), asked.consents.get(channel))
     for way in needs.ways:
         channel = way[0]
         put(open_column(*way), Boolean(), channel in asked.reachable)

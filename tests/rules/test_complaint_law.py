@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rules.complaint_law import FILE, duties_of, read_duties
-from rules.law_packs import SHIPPED
+from rules.source import SHIPPED_LAW
 from tellal.domain.errors import RulebookError
 
 pytestmark = pytest.mark.req("D54")
@@ -27,7 +27,7 @@ def test_turkey_knows_the_ways_of_complaint_and_where_each_deadline_comes_from()
 
 
 def test_a_country_without_a_file_is_under_its_base() -> None:
-    assert duties_of("PL") == duties_of("DE") == read_duties(SHIPPED / "eu" / FILE)
+    assert duties_of("PL") == duties_of("DE") == read_duties(SHIPPED_LAW / "eu" / FILE)
     assert "e_devlet" not in duties_of("PL")
 
 
@@ -58,7 +58,7 @@ def test_working_days_leave_out_weekends_and_holidays() -> None:
     ],
 )
 def test_a_mistake_is_told(tmp_path: Path, before: str, after: str, words: str) -> None:
-    shipped = (SHIPPED / "tr" / FILE).read_text(encoding="utf-8")
+    shipped = (SHIPPED_LAW / "tr" / FILE).read_text(encoding="utf-8")
     assert before in shipped
     file = tmp_path / FILE
     file.write_text(shipped.replace(before, after), encoding="utf-8")

@@ -73,7 +73,7 @@ def test_a_promotion_needs_consent_for_its_channel() -> None:
     )
 
     assert (codes_of(without), codes_of(refused)) == (["no_consent"], ["refused"])
-    assert without.reasons[0].rule == "law.commercial_needs_consent"
+    assert without.reasons[0].rule == "tr/commercial_needs_consent"
     assert (granted.verdict, channels_of(granted)) == (Verdict.SEND, [Channel.EMAIL])
 
 

@@ -257,10 +257,10 @@ def test_two_packages_do_not_choose_the_channels_of_one_topic(tmp_path: Path) ->
     assert "belong to package 'shop' (shop.yaml:8)" in findings[0].message
 
 
-def test_the_law_that_ships_stands_in_for_a_missing_one(tmp_path: Path) -> None:
+def test_the_law_that_ships_is_a_part_of_every_rulebook(tmp_path: Path) -> None:
     book = a_book(tmp_path)
 
-    assert "law.commercial_needs_consent" in {rule.id for rule in book.rules}
+    assert "tr/commercial_needs_consent" in {rule.id for rule in book.rules}
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ PACKS = (
     "phishing_awareness",
     "iscep_promo",
     "consent_confirmation",
+    "consent_request",
+    "keyword_reply",
     "commitment_ending",
     "debt_reminder",
     "card_delivery",
@@ -67,6 +69,7 @@ SUPPRESSED: list[tuple[str, dict[str, Value], dict[str, object], str]] = [
     ("phishing_awareness", {}, KNOWS, "already_told"),
     ("iscep_promo", {"customer.app.installed": True}, {}, "already_has_iscep"),
     ("consent_confirmation", {}, REFUSED, "no_consent_on_record"),
+    ("consent_request", {"event.consent_channel": "sms"}, REFUSED, "consent_refused"),
     ("commitment_ending", {}, {}, "not_a_customer"),
     ("commitment_ending", NO_MORE, {}, "renewal_refused"),
     ("debt_reminder", {}, {}, "nothing_due"),
@@ -99,6 +102,7 @@ SENT: list[tuple[str, dict[str, Value], list[Channel]]] = [
     ("phishing_awareness", {"customer.app.push_token": True}, [Channel.PUSH, Channel.SMS]),
     ("iscep_promo", {}, [Channel.EMAIL]),
     ("consent_confirmation", {}, [Channel.SMS, Channel.EMAIL]),
+    ("keyword_reply", {}, [Channel.SMS]),
     ("commitment_ending", {"customer.contract.ends": "2026-03-20"}, [Channel.EMAIL, Channel.SMS]),
     ("debt_reminder", {"customer.debt.due": "2026-03-05"}, [Channel.EMAIL, Channel.SMS]),
     (
@@ -248,3 +252,62 @@ def test_an_all_clear_waits_for_the_morning_unless_lives_hang_on_it(book: Rulebo
 
     assert asked(book, "outage_over", at=NIGHT).verdict is Verdict.DEFER
     assert asked(book, "outage_over", wakes, at=NIGHT).verdict is Verdict.SEND
+
+
+@pytest.mark.req("C12")
+@pytest.mark.parametrize(
+    ("consents", "reason"),
+    [
+        ({}, ""),
+        ({Channel.SMS: False}, "consent_refused"),
+        ({Channel.SMS: True}, "consent_on_record"),
+        ({Channel.EMAIL: False, Channel.PUSH: False}, ""),
+    ],
+)
+def test_nobody_is_asked_again_for_a_channel_that_he_refused(
+    book: Rulebook, consents: dict[Channel, bool], reason: str
+) -> None:
+    decision = decide(
+        book,
+        a_question(
+            {"event.consent_channel": "sms"},
+            topic="consent_request",
+            reachable=frozenset({Channel.BANNER}),
+            consents=consents,
+        ),
+    )
+
+    assert codes_of(decision)[:1] == ([reason] if reason else [])
+    assert (decision.verdict is Verdict.SEND) is not bool(reason)
+
+
+@pytest.mark.req("C12")
+@pytest.mark.parametrize(
+    ("asked_days_ago", "reason"),
+    [
+        ([], ""),
+        ([31], ""),
+        ([29], "consent_asked_lately"),
+        ([31, 200], ""),
+        ([31, 200, 364], "consent_asked_enough"),
+        ([31, 200, 366], ""),
+    ],
+)
+def test_asking_for_consent_has_a_cap_and_a_rest(
+    book: Rulebook, asked_days_ago: list[int], reason: str
+) -> None:
+    instants = tuple(AT - timedelta(days=days) for days in sorted(asked_days_ago, reverse=True))
+    caps = ("consent.consent_requests_in_a_month", "consent.consent_requests_in_a_year")
+    decision = decide(
+        book,
+        a_question(
+            {"event.consent_channel": "sms"},
+            topic="consent_request",
+            reachable=frozenset({Channel.BANNER}),
+            consents={},
+            cap_uses=dict.fromkeys(caps, instants),
+        ),
+    )
+
+    assert (decision.verdict is Verdict.SEND) is not bool(reason)
+    assert reason in ("", *codes_of(decision))

@@ -28,6 +28,7 @@ from rules.definitions import (
     Period,
     QuietAction,
     QuietHours,
+    Requirement,
     Rule,
     Section,
     Suppression,
@@ -290,6 +291,7 @@ def a_topic(chance: random.Random, stop_when: Ir | None) -> Topic:
         stop_when=stop_when,
         file="x.yaml",
         line=1,
+        purposes=chance.choice([(), (), ("news",), ("news", "offers")]),
     )
 
 
@@ -315,7 +317,9 @@ def some_rules(data: st.DataObject, chance: random.Random) -> Iterator[Rule]:
         if chance.random() > always:
             when = parse_condition(data.draw(COMPUTED_CONDITIONS), COMPUTED, FACTS)
         begins = date(2026, 3, 29) if chance.random() < 0.1 else None
-        if begins:
+        there = some_countries(chance) if chance.random() < 0.2 else frozenset[str]()
+        outside = frozenset({"PL"}) if chance.random() < 0.1 else frozenset[str]()
+        if begins or there or outside:
             when = every([Test(Op.EQ, f"active.{name}", wanted=True), when])
         return {
             "id": name,
@@ -325,6 +329,8 @@ def some_rules(data: st.DataObject, chance: random.Random) -> Iterator[Rule]:
             "file": "x.yaml",
             "line": number,
             "begins": begins,
+            "only_in": there,
+            "not_in": outside,
             "shadow": chance.random() < 0.1,
         }
 
@@ -346,13 +352,14 @@ def rules_that_stop_or_choose(chance: random.Random, common: Common) -> Iterator
 
 
 def rules_that_narrow(chance: random.Random, common: Common) -> Iterator[Rule]:
-    for n in range(chance.randint(0, 2)):
+    for n in range(chance.randint(0, 3)):
         yield Law(
             **common(Section.LAW, n),
             channels=frozenset(some_channels(chance, 2)),
             countries=some_countries(chance),
             reason=chance.choice(_REASONS),
             text="x",
+            requires=chance.choice(list(Requirement)),
         )
     for n in range(chance.randint(0, 4)):
         yield Cap(

@@ -339,9 +339,7 @@ def test_what_no_test_notices_is_a_survivor(tmp_path: Path) -> None:
 
     # Whoever is grown up is promoted to, whichever way round the rest stands.
     assert left
-    assert {one.split(": ")[1] for one in left} <= {"shop.young", "shop.has_it", "shop.has_app"} | {
-        "law.commercial_needs_consent"
-    }
+    assert {one.split(": ")[1] for one in left} <= {"shop.young", "shop.has_it", "shop.has_app"}
     assert not any("'customer.age < 18'" in one for one in left)
 
 

@@ -118,6 +118,22 @@ async def test_calls_have_a_consent_of_their_own(ledger: Ledger) -> None:
     assert await ledger.believed() == {Channel.SMS: True}
 
 
+@pytest.mark.req("C02", "C03", "D34")
+async def test_nobody_is_called_to_be_asked_since_the_law_came(ledger: Ledger) -> None:
+    eve = datetime(2015, 4, 30, 20, 59, tzinfo=UTC)
+    called = {"call": "outbound", "recording": "tape 1"}
+
+    before = await ledger.say(source="call_centre", given_at=eve, evidence=called)
+    with pytest.raises(InvalidInputError) as refused:
+        await ledger.say(source="call_centre", given_at=eve + timedelta(minutes=1), evidence=called)
+
+    assert before.evidence == called
+    assert refused.value.field == "evidence.call"
+    assert "(law: tr/by_outbound_call, Law 6563, article 6; regulation 29417" in str(refused.value)
+    # To refuse in such a call is anybody's right.
+    await ledger.say(REFUSED, source="call_centre", evidence=called)
+
+
 async def test_what_was_said_last_is_in_force_though_it_was_written_down_first(
     ledger: Ledger,
 ) -> None:

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from tellal.domain.channels import Channel, Lane
-from tellal.domain.customers import Brand
+from tellal.domain.consents import ConsentChannel
+from tellal.domain.customers import Brand, ConsentState
 from tellal.domain.handover import Answered
 from tellal.domain.messages import Answer, HandOver, MessageState, OutcomeState, Remedy
 from tellal.persistence.columns import table
@@ -18,6 +19,7 @@ from tellal.persistence.tables.ledger import (
     OutboxRow,
     OutcomeRow,
 )
+from tellal.services.consents import ConsentInput, Consents
 from tellal.services.house import House
 from tellal.services.moves import Move
 from tests.support.builders import a_brand, a_customer
@@ -135,9 +137,8 @@ async def test_a_refusal_between_two_tries_ends_the_journey(
     await handed_over(house, PROMO, MessageState.ACCEPTED)
     await house.journeys.advance(outcome_id)
     async with house.sessions() as tx, tx.begin():
-        await tx.execute(
-            update(table(ConsentRow)).values(state="refused")  # the record in force says no
-        )
+        no = ConsentInput(channel=ConsentChannel.EMAIL, state=ConsentState.REFUSED, source="branch")
+        await Consents(clock).record(tx, brand=brand, ref="cem", said=no)
     clock.pass_by(timedelta(days=8))
 
     step = await house.journeys.advance(outcome_id)

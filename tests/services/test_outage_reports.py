@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.messages import OutcomeState
+from tellal.domain.outages import OutageCommand
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import OutcomeRow
 from tellal.persistence.tables.outages import OutageNoticeRow
@@ -66,9 +67,9 @@ async def told(house: House, outage: OutageView, kind: str) -> None:
         await tx.execute(change.values(state=OutcomeState.TOLD.value))
 
 
-async def given(house: House, command: str, outage: OutageView, **said: Any) -> None:  # noqa: ANN401
+async def given(house: House, name: str, outage: OutageView, **said: Any) -> None:  # noqa: ANN401
     async with house.sessions() as tx, tx.begin():
-        await getattr(house.outages, command)(tx, outage_id=outage.id, by="ada", **said)
+        await getattr(house.outages, name)(tx, outage_id=outage.id, by="ada", **said)
 
 
 async def test_it_says_how_long_each_step_took(house: House, brand: Brand, clock: SetClock) -> None:
@@ -194,8 +195,8 @@ async def test_nothing_is_learnt_from_what_did_not_take_place(
         variables={},
     )
     await given(house, "announce", works, brand=brand)
-    await given(house, "cancel", works, brand=brand)
+    await given(house, "end", works, brand=brand, command=OutageCommand.CANCEL)
     doubt = await declared(house, brand)
-    await given(house, "dismiss", doubt, brand=brand)
+    await given(house, "end", doubt, brand=brand, command=OutageCommand.DISMISS)
 
     assert (await report(house, brand)).reviews_missing == 0

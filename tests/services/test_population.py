@@ -3,22 +3,23 @@
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.decide import Decider
 from rules.holder import RulebookHolder
 from rules.population.reading import Summary
 from rules.routing import load_routes
-from tellal.domain.channels import Channel, MessageClass
-from tellal.domain.customers import Brand
+from tellal.domain.channels import Channel, MessageClass, RecipientType
+from tellal.domain.consents import Delegation, is_whole
+from tellal.domain.customers import Brand, ConsentState
 from tellal.domain.decisions import Decision, Verdict
 from tellal.domain.messages import MessageState, OutcomeState
 from tellal.domain.routes import Carriage, Route, RouteTable
@@ -26,6 +27,7 @@ from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.people import read_customers
 from tellal.persistence.session import Sessions
+from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import (
     ConsentRow,
     ContactPointRow,
@@ -191,18 +193,20 @@ class Writer:
         chance = self.chance
         facts = {
             "customer.segment": chance.choice(["mass", "İş", None]),
-            "customer.age": chance.choice([20, 91, "91", 91.5]),
+            "customer.age": chance.choice([19, 20, 91, "91", 91.5]),
             "customer.products": chance.choice([[], ["card"], ["fund", "card"]]),
+            "customer.relation": chance.choice([[], ["student"], ["customer", "parent"], "x"]),
             "customer.locale": "what is stored elsewhere wins",
             "customer.app.push_token": chance.choice([False, True]),
         }
+        kind = chance.choice(["individual", "merchant"])
         customer = await self.write(
             CustomerRow,
             ref=f"c{number}",
-            kind=chance.choice(["individual", "merchant"]),
+            kind=kind,
             locale=chance.choice(["tr-TR", "en-GB"]),
             timezone=chance.choice(["Europe/Istanbul", "America/New_York", "Asia/Kathmandu"]),
-            country=chance.choice(["TR", "TR", "DE", ""]),
+            country=chance.choice(["TR", "TR", "TR", "PL", "DE", ""]),
             first_name="",
             facts=facts,
             service_only=chance.random() < 0.1,
@@ -222,14 +226,22 @@ class Writer:
                     created_at=LONG_AGO,
                 )
             for _ in range(chance.choice([0, 1, 2, 3])):
+                state = ConsentState(chance.choice(["granted", "granted", "refused"]))
+                role = RecipientType(chance.choice([kind, kind, kind, "merchant"]))
+                purposes = chance.choice([[], [], ["news"], ["news", "offers"], ["else"]])
+                of_dealer = chance.random() < 0.1
+                delegation = Delegation(retailer="1", contract="2", goods=("x",))
                 await self.write(
                     ConsentRow,
                     customer_id=customer,
                     channel=channel.value,
-                    state=chance.choice(["granted", "granted", "refused"]),
+                    state=state.value,
                     source="x",
                     evidence={},
-                    whole=chance.random() < 0.8,
+                    recipient_type=role.value,
+                    purposes=purposes,
+                    delegation=asdict(delegation) if of_dealer else {},
+                    whole=is_whole(state, role, kind, purposes, delegation if of_dealer else None),
                     given_at=LONG_AGO + timedelta(days=chance.randrange(2)),
                     valid_until=chance.choice([None, None, AT - timedelta(hours=1), AT, AT_LAST]),
                     # When it was written down says nothing.
@@ -307,18 +319,33 @@ class Writer:
                 )
 
 
-@pytest.mark.parametrize("simulated", [False, True])
-@pytest.mark.parametrize("kind", ["commercial", "service", "mandatory"])
+@pytest.mark.req("C05", "D39", "D40")
+@pytest.mark.parametrize(
+    ("kind", "says", "simulated"),
+    [
+        ("commercial", "", False),
+        ("commercial", "", True),
+        ("commercial", "purposes: [news]", False),
+        ("commercial", "purposes: [offers, news]", True),
+        ("service", "", False),
+        ("service", "", True),
+        ("service", "basis: ongoing_relationship", False),
+        ("mandatory", "", False),
+        ("mandatory", "", True),
+    ],
+)
 async def test_a_population_is_decided_as_its_customers_are(
-    sessions: Sessions, tmp_path: Path, kind: str, simulated: bool
+    sessions: Sessions, tmp_path: Path, kind: str, says: str, simulated: bool
 ) -> None:
     (tmp_path / "fields.yaml").write_text(FIELDS, encoding="utf-8")
-    books = RulebookHolder(write(tmp_path, BOOK.replace("CLASS", kind)))
+    text = BOOK.replace("class: CLASS\n", f"class: {kind}\n    {says}\n".replace("    \n", ""))
+    books = RulebookHolder(write(tmp_path, text))
     asking = Asking(books, Decider(None), ROUTES)
     deciding = Deciding(ROUTES)
     around = Circumstances(document={"event.city": "Ankara"}, banner=kind == "service")
     async with sessions() as tx, tx.begin():
         writer = Writer(tx, await a_brand(tx), random.Random(f"{kind} {simulated}"))
+        await tx.execute(update(table(BrandRow)).values(exemption="foundation_university"))
         ids = await writer.people()
         whom = Population(brand_id=writer.brand.id, simulated=simulated)
         for asked in (whom, replace(whom, ids=ids[::3], own=writer.own)):
@@ -355,7 +382,7 @@ async def test_a_population_is_decided_as_its_customers_are(
 async def test_two_rulebooks_are_compared_in_one_statement(
     sessions: Sessions, tmp_path: Path
 ) -> None:
-    new = BOOK.replace("customer.age: {gte: 90}", "customer.age: {gte: 18}").replace(
+    new = BOOK.replace("customer.age: {gte: 90}", "customer.age: {gte: 20}").replace(
         "send: [email, whatsapp, sms]", "send: [whatsapp, email]"
     )
     new = new.replace("between: [21:00, 09:00]", "between: [20:00, 10:00]")
@@ -369,7 +396,7 @@ async def test_two_rulebooks_are_compared_in_one_statement(
     deciding = Deciding(ROUTES)
     costs = {Channel.SMS: Decimal("0.05"), Channel.EMAIL: Decimal("0.001")}
     async with sessions() as tx, tx.begin():
-        writer = Writer(tx, await a_brand(tx), random.Random("difference"))
+        writer = Writer(tx, await a_brand(tx), random.Random("compared"))
         await writer.people()
         matter = Matter(topic="offer", at=AT, whom=Population(brand_id=writer.brand.id))
         each = {

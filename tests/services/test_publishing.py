@@ -14,7 +14,13 @@ from rules.holder import RulebookHolder
 from rules.routing import load_routes
 from tellal.domain.channels import Channel, Lane
 from tellal.domain.customers import Brand
-from tellal.domain.errors import ConflictError, DeniedError, NotFoundError, RulebookError
+from tellal.domain.errors import (
+    ConflictError,
+    DeniedError,
+    InvalidInputError,
+    NotFoundError,
+    RulebookError,
+)
 from tellal.domain.messages import OutcomeState
 from tellal.domain.publishing import Actor, Kind, Proposal, ProposalState
 from tellal.persistence.columns import table
@@ -340,6 +346,17 @@ async def test_the_same_is_proposed_once(sessions: Sessions, publishing: Publish
             id="a text",
         ),
         pytest.param(
+            {
+                RULES: SHIPPED.files[RULES].replace(
+                    "class: commercial", "class: commercial\n    basis: ongoing_relationship", 1
+                )
+            },
+            ("iscep.yaml", 7),
+            "the texts of 'iscep_promo' promote: it cannot claim 'ongoing_relationship'",
+            marks=pytest.mark.req("D25"),
+            id="a false claim",
+        ),
+        pytest.param(
             {"templates/outage_notice/topic.json": "{oops"},
             ("outage_notice/topic.json", 1),
             "",
@@ -373,10 +390,14 @@ async def test_what_is_broken_is_refused_with_its_place(
         assert await revisions.revisions(tx) == ()
 
 
-def test_the_law_becomes_a_part_of_what_has_none_of_its_own() -> None:
-    rules = {one.name: one.text for one in SHIPPED.rules if one.name != "law.yaml"}
+def test_the_law_that_ships_is_a_part_of_every_edition() -> None:
+    rules = {one.name: one.text for one in SHIPPED.rules if not one.name.startswith("law/")}
+    lax = {**rules, "law/tr/consent.yaml": "version: 1\nmeans: Anything goes\nrows: []\n"}
 
     assert pack(rules, SHIPPED.texts).files == SHIPPED.files
+    assert pack(lax, SHIPPED.texts).files == SHIPPED.files
+    with pytest.raises(InvalidInputError, match="no rule file is called"):
+        pack({**rules, "law/xx/consent.yaml": ""}, SHIPPED.texts)
 
 
 # Rolling back
@@ -706,7 +727,8 @@ async def test_what_is_published_beats_the_folder(
     sessions: Sessions, publishing: Publishing, tmp_path: Path
 ) -> None:
     for file in SHIPPED.rules:
-        (tmp_path / file.name).write_text(file.text, encoding="utf-8")
+        if not file.name.startswith("law/"):  # of which no folder has files of its own
+            (tmp_path / file.name).write_text(file.text, encoding="utf-8")
     books = RulebookHolder(tmp_path)
     of_folder = books.current.revision
     edition = with_line("Yeni.")

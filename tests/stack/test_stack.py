@@ -16,7 +16,7 @@ from tellal.stack.progress import Progress, Stage
 from tellal.stack.stack import Stack
 from tellal.stack.temporal import Temporal
 from tests.support.processes import processes_in, until
-from tests.support.terminal import run, start
+from tests.support.terminal import run_process as run, start
 
 pytestmark = pytest.mark.e2e
 

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from tellal.carrier.settings import CarrierSettings
 from tellal.domain.messages import Answer, Remedy
-from tellal.settings import FcmSettings, NetgsmSettings, SmtpSettings, TwilioSettings
+from tellal.settings import FcmSettings, IysSettings, NetgsmSettings, SmtpSettings, TwilioSettings
 
 _START_S = 30.0
 _CARRIER = (
@@ -122,6 +122,46 @@ class CarrierProbe:
             base_url=self.url,
             timeout_s=timeout_s,
         )
+
+    def iys(self, *, timeout_s: float = 5.0) -> IysSettings:
+        """Return settings of an API user at the simulated İYS."""
+        return IysSettings(
+            username=self.account.iys_username,
+            password=SecretStr(self.account.iys_password),
+            base_url=self.url,
+            timeout_s=timeout_s,
+        )
+
+    def iys_clock(self, at: datetime) -> None:
+        """Let it be another time at İYS."""
+        body = {"at": at.isoformat()}
+        self.http.post("/_carrier/iys/clock", json=body).raise_for_status()
+
+    def iys_before_activation(self, brand: int) -> None:
+        """Let İYS still take a brand's history."""
+        path = f"/_carrier/iys/activation/{brand}"
+        self.http.post(path, json={"active": False}).raise_for_status()
+
+    def iys_records(self, brand: int) -> list[dict[str, Any]]:
+        """Return what stands at İYS for a brand."""
+        answer = self.http.get(f"/_carrier/iys/records/{brand}").raise_for_status()
+        records: list[dict[str, Any]] = answer.json()["records"]
+        return records
+
+    def iys_citizen(self, brand: int, recipient: str, status: str, **more: str) -> None:
+        """Let a citizen say something at İYS; more: `type`, `recipientType`, `source`."""
+        said = {"recipientType": "BIREYSEL", "type": "MESAJ", **more}
+        body = {"recipient": recipient, "status": status, **said}
+        self.http.post(f"/_carrier/iys/citizen/{brand}", json=body).raise_for_status()
+
+    def iys_tokens(self) -> dict[str, int]:
+        """Count logins and refreshes."""
+        answer: dict[str, int] = self.http.get("/_carrier/iys/tokens").raise_for_status().json()
+        return answer
+
+    def iys_forgets_tokens(self) -> None:
+        """Let İYS know no token any more."""
+        self.http.delete("/_carrier/iys/tokens").raise_for_status()
 
     def fcm(self, *, timeout_s: float = 5.0) -> FcmSettings:
         """Return settings of a Firebase project at the simulator."""

@@ -27,6 +27,7 @@ from tellal.persistence.tables.ledger import (
 )
 from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
 from tellal.persistence.tables.outages import OutageSignalRow
+from tellal.persistence.tables.refusing import FirstSendRow, InboundEffectRow, InboundRow
 from tellal.services.consents import ConsentInput, Consents
 from tellal.services.explicit_consents import ExplicitConsents, ExplicitInput
 from tellal.services.shown_notices import NoticeInput, ShownNotices
@@ -255,6 +256,7 @@ async def _of_desks(
             at=now,
         )
     )
+    await _written(tx, brand, customer_id, message, now)
     for address in (NUMBER, MAIL):
         await tx.execute(
             insert(table(BlockRow)).values(
@@ -281,6 +283,40 @@ async def _of_desks(
         )
     )
     return case_id
+
+
+async def _written(
+    tx: AsyncSession, brand: Brand, customer_id: str, message: str, now: datetime
+) -> None:
+    inbound_id = new_id()
+    await tx.execute(
+        insert(table(InboundRow)).values(
+            id=inbound_id,
+            provider="twilio",
+            reference="SM-in",
+            channel="sms",
+            sender=NUMBER,
+            recipient="4605",
+            text=f"RET {MARK}",
+            does="stop",
+            received_at=now,
+        )
+    )
+    await tx.execute(
+        insert(table(InboundEffectRow)).values(
+            id=new_id(),
+            inbound_id=inbound_id,
+            brand_id=brand.id,
+            customer_id=customer_id,
+            did="refused",
+            received_at=now,
+        )
+    )
+    await tx.execute(
+        insert(table(FirstSendRow)).values(
+            customer_id=customer_id, channel="sms", message_id=message, at=now
+        )
+    )
 
 
 async def where_named(tx: AsyncSession, words: Collection[str]) -> dict[str, int]:

@@ -1,16 +1,22 @@
 """Texts are checked with their examples before anybody gets them."""
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from rules.law_texts import load_text_laws
 from rules.routing import load_routes
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.routes import RouteTable
+from tellal.domain.senders import SenderProfile
 from templates.gaps import gaps
+from templates.lawfulness import Law
 from templates.lint import Checked, Ways, check
 
 TABLE = load_routes()
+EVERY_LAW = Law(laws=load_text_laws().all, day=date(2026, 11, 2))
 SERVICE = {"note": MessageClass.SERVICE}
 
 
@@ -21,7 +27,9 @@ def a_text(
     (folder / "note").mkdir(exist_ok=True)
     (folder / "note" / file).write_text(text, encoding="utf-8")
     (folder / "note" / "example.json").write_text('{"case": {"number": "7"}}', encoding="utf-8")
-    [checked] = check(Ways(table=table, providers=providers, classes=SERVICE), folder)
+    [checked] = check(
+        Ways(table=table, providers=providers, classes=SERVICE, law=EVERY_LAW), folder
+    )
     return checked
 
 
@@ -30,7 +38,7 @@ def told(checked: Checked) -> list[str]:
 
 
 def test_the_texts_that_ship_are_in_order() -> None:
-    checked = check(Ways(table=TABLE, providers=(), classes={}))
+    checked = check(Ways(table=TABLE, providers=(), classes={}, law=EVERY_LAW))
 
     assert len(checked) > 30
     assert [finding for one in checked for finding in one.findings] == []
@@ -57,7 +65,7 @@ def test_a_topic_without_an_example_is_told(tmp_path: Path) -> None:
     (tmp_path / "note").mkdir()
     (tmp_path / "note" / "sms.tr.j2").write_text("x", encoding="utf-8")
 
-    [checked] = check(Ways(table=TABLE, providers=(), classes=SERVICE), tmp_path)
+    [checked] = check(Ways(table=TABLE, providers=(), classes=SERVICE, law=EVERY_LAW), tmp_path)
 
     assert told(checked) == ["note/sms.tr.j2:1:1: there is no note/example.json"]
 
@@ -67,7 +75,7 @@ def test_a_broken_declaration_is_told_where_it_stands(tmp_path: Path) -> None:
     (tmp_path / "note" / "sms.tr.j2").write_text("x", encoding="utf-8")
     (tmp_path / "note" / "topic.json").write_text("{}", encoding="utf-8")
 
-    [checked] = check(Ways(table=TABLE, providers=(), classes=SERVICE), tmp_path)
+    [checked] = check(Ways(table=TABLE, providers=(), classes=SERVICE, law=EVERY_LAW), tmp_path)
 
     assert told(checked) == ["note/topic.json:1:1: note/topic.json names no languages"]
 
@@ -89,7 +97,9 @@ def test_a_link_that_comes_out_of_a_variable_is_found(tmp_path: Path) -> None:
     (tmp_path / "note" / "sms.tr.j2").write_text("Bkz. {{ where }}", encoding="utf-8")
     (tmp_path / "note" / "example.json").write_text('{"where": "www.x.pl"}', encoding="utf-8")
 
-    [checked] = check(Ways(table=TABLE, providers={"twilio"}, classes=SERVICE), tmp_path)
+    [checked] = check(
+        Ways(table=TABLE, providers={"twilio"}, classes=SERVICE, law=EVERY_LAW), tmp_path
+    )
 
     assert [(one.line, one.warns) for one in checked.findings] == [(1, True)]
 
@@ -164,17 +174,22 @@ def test_a_commercial_text_that_hides_its_sender_is_a_mistake(tmp_path: Path) ->
     example = '{"brand": {"trade_name": "Deneme A.Ş."}}'
     (tmp_path / "note" / "example.json").write_text(example, encoding="utf-8")
     text = tmp_path / "note" / "sms.tr.j2"
-    ways = Ways(table=TABLE, providers=(), classes={"note": MessageClass.COMMERCIAL})
+    nobody = SenderProfile(trade_name="Deneme A.Ş.", email="a@deneme.example")
+    ways = Ways(
+        table=TABLE,
+        providers=(),
+        classes={"note": MessageClass.COMMERCIAL},
+        law=replace(EVERY_LAW, sender=nobody),
+    )
 
     text.write_text("Yeni kampanya!", encoding="utf-8")
     [hidden] = check(ways, tmp_path)
-    text.write_text("Yeni kampanya! {{ brand.trade_name }}", encoding="utf-8")
-    [named] = check(ways, tmp_path)
+    [named] = check(replace(ways, law=EVERY_LAW), tmp_path)
 
     assert [finding.message for finding in hidden.findings if not finding.warns] == [
-        "a commercial text says who sends it"
+        "sent by a company: the brand's profile has no MERSIS number"
     ]
-    assert [finding for finding in named.findings if not finding.warns] == []
+    assert named.findings == ()
 
 
 def test_a_text_that_is_missing_is_told_by_channel_and_language(tmp_path: Path) -> None:

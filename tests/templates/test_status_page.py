@@ -1,15 +1,10 @@
 """The status page is for everybody: what its structure must be, and what a browser finds in it."""
 
-import json
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,10 +12,10 @@ from tellal.domain.status import Snapshot
 from templates.status.addresses import in_folder, served
 from templates.status.page import StatusPage
 from templates.status.words import LANGUAGES, Words
+from tests.support.browser import CHROMIUM, found_by_axe
 from tests.support.public import EXAMPLE, EXERCISE, QUIET
 
 PAGE = StatusPage()
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SNAPSHOTS = {"busy": EXAMPLE, "exercise": EXERCISE, "quiet": QUIET}
 _VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -169,53 +164,9 @@ def test_a_browser_finds_nothing_that_keeps_people_out(
     tmp_path: Path, which: str, scheme: str, width: int
 ) -> None:
     """Axe-core's rules of WCAG 2.2 A and AA and its best practices, in a real browser."""
-    html = html_of(SNAPSHOTS[which], stale=which == "busy")
-    axe = files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-    run = (
-        "axe.run(document).then(found => {"
-        "const told = document.createElement('pre'); told.id = 'found';"
-        "told.textContent = JSON.stringify({passes: found.passes.length, width: innerWidth,"
-        "wide: document.documentElement.scrollWidth, "
-        "dark: matchMedia('(prefers-color-scheme: dark)').matches,"
-        "violations: found.violations.map("
-        "one => [one.id, one.nodes.map(node => node.html).slice(0, 3)])});"
-        "document.body.append(told)})"
-    )
-    page = tmp_path / "page.html"
-    page.write_text(
-        html.replace("</body>", f"<script>{axe}</script><script>{run}</script></body>"), "utf-8"
-    )
-
-    found = _found_by_a_browser(page, tmp_path / "profile", scheme, width)
+    found = found_by_axe(html_of(SNAPSHOTS[which], stale=which == "busy"), tmp_path, scheme, width)
 
     assert found["violations"] == []
     assert found["passes"] > 20
     assert found["dark"] == (scheme == "dark")
     assert found["wide"] <= max(found["width"], 500)
-
-
-def _found_by_a_browser(page: Path, profile: Path, scheme: str, width: int) -> dict[str, Any]:
-    assert CHROMIUM is not None
-    shown = subprocess.run(
-        [
-            CHROMIUM,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            f"--user-data-dir={profile}",
-            f"--window-size={width},900",
-            f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}",
-            "--virtual-time-budget=20000",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    ).stdout
-    (told,) = re.findall(r'<pre id="found">(.*?)</pre>', shown, re.DOTALL)
-    found: dict[str, Any] = json.loads(
-        told.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    )
-    return found

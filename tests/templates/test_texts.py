@@ -2,19 +2,26 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 
+from rules.law_texts import load_text_laws
 from rules.rulebook import load_rulebook
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.errors import InvalidInputError
+from tellal.domain.footers import Setting, broken_duties
+from tellal.domain.senders import SenderProfile
 from tellal.domain.sms.alphabets import Alphabet
 from tellal.domain.sms.segments import segmented
+from tellal.domain.text_law import WordKind
 from tellal.ports import Rendered
 from templates.environment import JinjaRenderer
+from templates.footing import footed
 from templates.naming import TemplateName
-from templates.promises import PROMOTIONAL, folded
 
+TURKISH = load_text_laws().of("TR")
+TODAY = date(2026, 11, 2)
 RENDERER = JinjaRenderer()
 NAMES = RENDERER.list_templates()
 TOPICS = sorted({name.topic for name in NAMES})
@@ -174,29 +181,35 @@ def test_awareness_is_refused_without_a_number_to_call(name: TemplateName) -> No
 def test_a_service_text_promotes_nothing(name: TemplateName) -> None:
     rendered = filled_in(name)
 
-    said = folded(f"{rendered.subject} {rendered.text} {rendered.html}")
+    said = f"{rendered.subject} {rendered.text} {rendered.html}"
 
-    assert [word for word in PROMOTIONAL if word in said] == []
+    assert TURKISH.said(WordKind.PROMOTION, said) == ()
 
 
 def test_the_list_of_promotional_words_knows_a_promotion() -> None:
     for name in (name for topic in COMMERCIAL for name in of_topic(topic)):
         filled = filled_in(name)
-        said = folded(f"{filled.subject} {filled.text}")
-        assert any(word in said for word in PROMOTIONAL)
+        assert TURKISH.said(WordKind.PROMOTION, f"{filled.subject} {filled.text}")
 
 
 @pytest.mark.req("A08")
 @every(tuple(name for topic in COMMERCIAL for name in of_topic(topic)))
 def test_a_commercial_text_says_who_sends_it_and_how_to_refuse(name: TemplateName) -> None:
-    brand = brand_of(name.topic)
+    brand = {key: str(value) for key, value in brand_of(name.topic).items()}
+    sender = SenderProfile(
+        trade_name=brand["trade_name"], mersis=brand["mersis"], email=brand["email"]
+    )
+    setting = Setting(
+        law=TURKISH, sender=sender, channel=name.channel, language=name.language, day=TODAY
+    )
 
-    text = filled_in(name).text
+    left = footed(filled_in(name), setting)
 
-    assert str(brand["trade_name"]) in text
-    assert str(brand["mersis"]) in text
-    assert str(brand["email"]) in text
-    assert re.search(r"\bret\b", text, re.IGNORECASE)
+    for text in filter(None, (left.text, left.html)):
+        assert brand["trade_name"] in text
+        assert brand["mersis"] in text
+        assert brand["email"] in text
+        assert list(broken_duties(setting, text)) == []
 
 
 @pytest.mark.req("B12")
@@ -365,6 +378,7 @@ SEGMENTS_AT_MOST = {
     "consent_confirmation": 4,
     "debt_reminder": 3,
     "iscep_promo": 3,
+    "keyword_reply": 3,
     "outage_compensation": 2,
     "outage_notice": 3,
     "outage_over": 2,

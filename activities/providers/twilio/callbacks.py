@@ -1,4 +1,4 @@
-"""Twilio's status callbacks: is it Twilio that speaks, and what does it say."""
+"""Twilio's callbacks: is it Twilio that speaks, what does it say, and what did a person write."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,7 +7,9 @@ from twilio.request_validator import RequestValidator
 
 from activities.providers.twilio.codes import remedy_of_receipt
 from activities.providers.twilio.names import provider_of
+from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError
+from tellal.domain.keywords import Inbound
 from tellal.domain.messages import MessageState, Receipt
 
 _S = MessageState
@@ -29,6 +31,8 @@ STATES: Mapping[str, MessageState] = {
 }
 
 _LOST = frozenset({_S.UNDELIVERED, _S.FAILED})
+_WHATSAPP = "whatsapp:"
+_LONGEST_NAME, _LONGEST_TEXT = 100, 1600
 
 
 def signature_is_valid(auth_token: str, url: str, form: Mapping[str, str], signature: str) -> bool:
@@ -61,4 +65,21 @@ def parse_status(form: Mapping[str, str], message_id: str, received_at: datetime
         code=code,
         remedy=remedy_of_receipt(code) if state in _LOST else None,
         received_at=received_at,
+    )
+
+
+def inbound_of(form: Mapping[str, str], *, answers: bool) -> Inbound:
+    """Read what a person has written; `answers` says that Twilio answers words like STOP itself.
+
+    With Advanced Opt-Out it does, and then names such a word in `OptOutType`.
+    """
+    sender = form.get("From", "")[:_LONGEST_NAME]
+    return Inbound(
+        provider=provider_of(sender),
+        reference=form.get("MessageSid", "")[:_LONGEST_NAME],
+        sender=sender.removeprefix(_WHATSAPP),
+        recipient=form.get("To", "")[:_LONGEST_NAME].removeprefix(_WHATSAPP),
+        text=form.get("Body", "")[:_LONGEST_TEXT],
+        channel=Channel.WHATSAPP if sender.startswith(_WHATSAPP) else Channel.SMS,
+        answered=answers or bool(form.get("OptOutType")),
     )

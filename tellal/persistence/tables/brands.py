@@ -29,6 +29,9 @@ class BrandRow(SQLModel, table=True):
     owner: str = Field(default="", sa_column_kwargs=EMPTY)
     tckn: str = Field(default="", sa_column_kwargs=EMPTY)
     short_number: str = Field(default="", sa_column_kwargs=EMPTY)
+    exemption: str = Field(default="", sa_column_kwargs=EMPTY)
+    licence: str = Field(default="", sa_column_kwargs=EMPTY)
+    sector: str = Field(default="", sa_column_kwargs=EMPTY)
     created_at: datetime = Field(sa_type=Instant)
 
 

@@ -18,7 +18,10 @@ class CustomerRow(SQLModel, table=True):
     """
 
     __tablename__ = "customers"
-    __table_args__ = (UniqueConstraint("brand_id", "ref"),)
+    __table_args__ = (
+        UniqueConstraint("brand_id", "ref"),
+        Index("customers_places", "brand_id", "timezone", "country"),
+    )
 
     id: str = Field(primary_key=True)
     brand_id: str = Field(foreign_key="brands.id")

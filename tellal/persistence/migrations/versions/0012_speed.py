@@ -21,9 +21,11 @@ $$
 def upgrade() -> None:
     op.execute(_NEWEST_CONSENT)
     unsent = sa.text("state IN ('deferred', 'queued')")
+    op.create_index("customers_places", "customers", ["brand_id", "timezone", "country"])
     op.create_index("messages_unsent", "messages", ["customer_id"], postgresql_where=unsent)
 
 
 def downgrade() -> None:
     op.drop_index("messages_unsent", table_name="messages")
+    op.drop_index("customers_places", table_name="customers")
     op.execute("DROP FUNCTION newest_consent(text, text)")

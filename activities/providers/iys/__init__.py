@@ -1,0 +1,1 @@
+"""İYS, the Turkish registry of consents: records out, and what citizens said there in."""

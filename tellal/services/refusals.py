@@ -1,0 +1,52 @@
+"""What a refusal stops: everything commercial on the channel that no provider has heard of yet."""
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tellal.domain.channels import Channel, MessageClass
+from tellal.domain.customers import Customer
+from tellal.domain.messages import UNSENT, MessageState
+from tellal.persistence.columns import table
+from tellal.persistence.tables.ledger import MessageRow
+from tellal.services.moves import Move
+from tellal.services.progress import Progress
+
+_messages = table(MessageRow).c
+
+_COMMERCIAL = _messages.message_class == MessageClass.COMMERCIAL.value
+
+
+async def stop_refused(
+    tx: AsyncSession, progress: Progress, customer_id: str, channel: Channel
+) -> int:
+    """Cancel what a refusal of a channel is about, in its own transaction; return how many it were.
+
+    The caller has locked the customer: nothing of his is being claimed, or will be.
+    """
+    refused = _COMMERCIAL & (_messages.channel == channel.value)
+    return await _cancel(tx, progress, customer_id, refused, "no_consent")
+
+
+async def stop_unwished(tx: AsyncSession, progress: Progress, customer: Customer) -> int:
+    """Cancel what a customer, whom the caller has locked, does not wish to hear any more."""
+    wishes, stopped = customer.wishes, 0
+    if wishes.service_only:
+        stopped += await _cancel(tx, progress, customer.id, _COMMERCIAL, "service_only")
+    if wishes.topics_off:
+        off = _messages.topic.in_(sorted(wishes.topics_off)) & (
+            _messages.message_class != MessageClass.MANDATORY.value
+        )
+        stopped += await _cancel(tx, progress, customer.id, off, "topic_off")
+    return stopped
+
+
+async def _cancel(
+    tx: AsyncSession, progress: Progress, customer_id: str, which: ColumnElement[bool], code: str
+) -> int:
+    query = select(_messages.id).where(
+        _messages.customer_id == customer_id, _messages.state.in_(sorted(UNSENT)), which
+    )
+    ids = (await tx.execute(query.order_by(_messages.id))).scalars().all()
+    moves = [Move(message_id=one, state=MessageState.CANCELLED, code=code) for one in ids]
+    await progress.move(tx, moves)
+    return len(moves)
