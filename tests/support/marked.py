@@ -293,7 +293,7 @@ async def _written(
         insert(table(InboundRow)).values(
             id=inbound_id,
             provider="twilio",
-            reference="SM-in",
+            reference=new_id(),
             channel="sms",
             sender=NUMBER,
             recipient="4605",
