@@ -36,7 +36,8 @@ from tellal.domain.decisions import Verdict
 from tellal.persistence.migrate import upgrade
 from tellal.persistence.people import page_of_customers
 from tellal.persistence.session import Sessions, make_engine, make_sessions
-from tellal.services.asking import agreed, document, reachable, situation, unroutable
+from tellal.services.asking import document, reachable, situation, unroutable
+from tellal.services.consent_standing import agreed
 from tellal.services.history import cap_uses, ledger_view
 from tellal.services.population import SETTINGS, Deciding, Matter, Population
 from tellal.stack.postgres import Postgres

@@ -148,7 +148,7 @@ class Consents:
         if channel is ConsentChannel.CALL:
             return 0
         last = (
-            select(_consents.c.state)
+            select(_consents.c.state, _consents.c.purposes)
             .where(
                 _consents.c.customer_id == customer_id,
                 _consents.c.channel == channel.value,
@@ -157,9 +157,12 @@ class Consents:
             .order_by(_consents.c.given_at.desc(), _consents.c.id.desc())
             .limit(1)
         )
-        if (await tx.execute(last)).scalar_one_or_none() != ConsentState.REFUSED.value:
+        said = (await tx.execute(last)).one_or_none()
+        if said is None or said.state != ConsentState.REFUSED.value:
             return 0
-        return await stop_refused(tx, self._progress, customer_id, Channel(channel.value))
+        return await stop_refused(
+            tx, self._progress, customer_id, Channel(channel.value), said.purposes
+        )
 
     async def history(
         self, tx: AsyncSession, customer_id: str, *, after: str, limit: int

@@ -1,30 +1,48 @@
 """What a refusal stops: everything commercial on the channel that no provider has heard of yet."""
 
-from sqlalchemy import ColumnElement, select
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.customers import Customer
 from tellal.domain.messages import UNSENT, MessageState
 from tellal.persistence.columns import table
-from tellal.persistence.tables.ledger import MessageRow
+from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.services.moves import Move
 from tellal.services.progress import Progress
 
 _messages = table(MessageRow).c
+_outcomes = table(OutcomeRow).c
 
 _COMMERCIAL = _messages.message_class == MessageClass.COMMERCIAL.value
 
 
 async def stop_refused(
-    tx: AsyncSession, progress: Progress, customer_id: str, channel: Channel
+    tx: AsyncSession,
+    progress: Progress,
+    customer_id: str,
+    channel: Channel,
+    purposes: Sequence[str] = (),
 ) -> int:
     """Cancel what a refusal of a channel is about, in its own transaction; return how many it were.
 
-    The caller has locked the customer: nothing of his is being claimed, or will be.
+    One that names purposes leaves alone what was decided for others. The caller has locked the
+    customer: nothing of his is being claimed, or will be.
     """
     refused = _COMMERCIAL & (_messages.channel == channel.value)
+    if purposes:
+        his = select(_outcomes.id).where(_outcomes.customer_id == customer_id, _for(purposes))
+        refused &= _messages.outcome_id.in_(his)
     return await _cancel(tx, progress, customer_id, refused, "no_consent")
+
+
+def _for(purposes: Sequence[str]) -> ColumnElement[bool]:
+    """Say whether an outcome is for one of some purposes, or names none."""
+    named = _outcomes.plan["purposes"]
+    return or_(named.is_(None), named == [], named.has_any(array(purposes)))
 
 
 async def stop_unwished(tx: AsyncSession, progress: Progress, customer: Customer) -> int:
