@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,6 +39,12 @@ async def stop_refused(
     return await _cancel(tx, progress, customer_id, refused, "no_consent")
 
 
+async def unsent_promotions(tx: AsyncSession, customer_id: str, channel: Channel) -> int:
+    """Count what a refusal of a channel would stop."""
+    his = _his_unsent(customer_id).where(_COMMERCIAL, _messages.channel == channel.value)
+    return int((await tx.execute(select(func.count()).select_from(his.subquery()))).scalar_one())
+
+
 def _for(purposes: Sequence[str]) -> ColumnElement[bool]:
     """Say whether an outcome is for one of some purposes, or names none."""
     named = _outcomes.plan["purposes"]
@@ -61,10 +67,14 @@ async def stop_unwished(tx: AsyncSession, progress: Progress, customer: Customer
 async def _cancel(
     tx: AsyncSession, progress: Progress, customer_id: str, which: ColumnElement[bool], code: str
 ) -> int:
-    query = select(_messages.id).where(
-        _messages.customer_id == customer_id, _messages.state.in_(sorted(UNSENT)), which
-    )
-    ids = (await tx.execute(query.order_by(_messages.id))).scalars().all()
+    query = _his_unsent(customer_id).where(which).order_by(_messages.id)
+    ids = (await tx.execute(query)).scalars().all()
     moves = [Move(message_id=one, state=MessageState.CANCELLED, code=code) for one in ids]
     await progress.move(tx, moves)
     return len(moves)
+
+
+def _his_unsent(customer_id: str) -> Select[str]:
+    return select(_messages.id).where(
+        _messages.customer_id == customer_id, _messages.state.in_(sorted(UNSENT))
+    )
