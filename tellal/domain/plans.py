@@ -63,8 +63,9 @@ class Plan:
             "variables": dict(self.variables),
             "fold": self.fold.value,
             "simulated": self.simulated,
-            "purposes": list(self.purposes),
-            "without_consent": sorted(self.without_consent),
+            # Most name neither, and there is a plan for each outcome.
+            **({"purposes": list(self.purposes)} if self.purposes else {}),
+            **({"without_consent": sorted(self.without_consent)} if self.without_consent else {}),
         }
 
     @classmethod
