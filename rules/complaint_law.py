@@ -8,9 +8,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from rules.calendars import Day, kinds_of
-from rules.entries import Entry, entries_of
+from rules.entries import Entry, read_entry
 from rules.law_packs import load_packs
-from rules.source import Report, parse, place_of_node, read_file
+from rules.source import Report
 from tellal.domain.errors import RulebookError
 
 FILE = "complaints.yaml"
@@ -60,24 +60,20 @@ def read_duties(path: Path) -> Mapping[str, AnswerDuty]:
         RulebookError: It is none; all mistakes are listed with their places.
     """
     report = Report()
-    file = read_file(path, "the law of complaints", report)
-    root = parse(file, report, _SHAPE) if file else None
-    if file is None or root is None:
+    head = read_entry(path, "the law of complaints", _SHAPE, report)
+    if head is None:
         raise RulebookError(report.in_order())
-    top = place_of_node(root, file.name)
-    if root.get("version") != _VERSION:
-        report.add(top, f"the law of complaints says 'version: {_VERSION}'")
-    for key in root:
-        if key not in ("version", "authorities"):
-            report.add(top, f"unknown key '{key}'")
+    head.only(("version", "authorities"), required=("version", "authorities"))
+    if "version" in head.raw and head.raw["version"] != _VERSION:
+        head.wrong("version", f"the law of complaints says 'version: {_VERSION}'")
     duties: dict[str, AnswerDuty] = {}
-    for entry in entries_of(root, "authorities", file.name, report):
+    for entry in head.entries("authorities"):
         duty = _duty(entry)
         if duty.authority in duties:
             entry.wrong("id", f"'{duty.authority}' stands there twice")
         duties[duty.authority] = duty
     if not duties:
-        report.add(top, "it names no authority")
+        head.wrong("authorities", "it names no authority")
     if report.findings:
         raise RulebookError(report.in_order())
     return duties

@@ -5,9 +5,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TypeVar
 
-from rules.source import Place, Report, place_of, place_of_node
+from rules.source import Place, Report, parse, place_of, place_of_node, read_file
 from rules.vocabulary import did_you_mean
 
 _DURATION = re.compile(r"(\d{1,6})(s|m|h|d)")
@@ -154,6 +155,10 @@ class Entry:
         self.wrong(key, f"'{key}' is a day, as in 2026-03-01, found {str(value)!r}")
         return None
 
+    def entries(self, section: str) -> "list[Entry]":
+        """Return the entries of a section that stands at a key."""
+        return entries_of(self.raw, section, self.file, self.report)
+
     def within(self, key: str) -> "Entry":
         """Read a mapping that stands at a key as an entry of its own."""
         node = self.raw.get(key, {})
@@ -185,6 +190,15 @@ class Entry:
             message = f"'{key}' is a time span, found {value!r}"
             self.report.add(place, message, "write 30m, 8h or 7d")
         return span
+
+
+def read_entry(path: Path, what: str, shape: str, report: Report) -> Entry | None:
+    """Read a file as one entry; None if it cannot be read or is no mapping, which is reported."""
+    file = read_file(path, what, report)
+    root = parse(file, report, shape) if file else None
+    if file is None or root is None:
+        return None
+    return Entry(raw=root, file=file.name, report=report, start=place_of_node(root, file.name))
 
 
 def time_span(value: object) -> timedelta | None:

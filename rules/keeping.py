@@ -6,8 +6,8 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from rules.entries import entries_of
-from rules.source import Report, parse, place_of_node, read_file
+from rules.entries import Entry, read_entry
+from rules.source import Report
 from tellal.domain.errors import RulebookError
 
 SHIPPED = Path(__file__).parent / "retention.yaml"
@@ -26,6 +26,7 @@ class Kind(StrEnum):
     COMPLAINT_WORDS = "complaint_words"
     CASE_TEXTS = "case_texts"
     CONSENT_EVIDENCE = "consent_evidence"
+    INBOUND_WORDS = "inbound_words"
     SIGNAL_ORIGINS = "signal_origins"
 
 
@@ -46,28 +47,24 @@ def load_periods(path: Path | None = None) -> Mapping[Kind, Period]:
         RulebookError: It is none, or a kind is missing, twice or unknown; all mistakes are listed.
     """
     report = Report()
-    file = read_file(path or SHIPPED, "the periods of retention", report)
-    root = parse(file, report, _SHAPE) if file else None
-    if file is None or root is None:
+    head = read_entry(path or SHIPPED, "the periods of retention", _SHAPE, report)
+    if head is None:
         raise RulebookError(report.in_order())
-    top = place_of_node(root, file.name)
-    if root.get("version") != _VERSION:
-        report.add(top, f"periods of retention say 'version: {_VERSION}'")
-    for key in root:
-        if key not in ("version", "kinds"):
-            report.add(top, f"unknown key '{key}'")
-    periods = _periods(root, file.name, report)
+    head.only(("version", "kinds"), required=("version", "kinds"))
+    if "version" in head.raw and head.raw["version"] != _VERSION:
+        head.wrong("version", f"periods of retention say 'version: {_VERSION}'")
+    periods = _periods(head)
     for kind in Kind:
         if kind not in periods:
-            report.add(top, f"it says nothing of '{kind}'")
+            head.wrong("kinds", f"it says nothing of '{kind}'")
     if report.findings:
         raise RulebookError(report.in_order())
     return periods
 
 
-def _periods(root: Mapping[object, object], file: str, report: Report) -> dict[Kind, Period]:
+def _periods(head: Entry) -> dict[Kind, Period]:
     periods: dict[Kind, Period] = {}
-    for entry in entries_of(root, "kinds", file, report):
+    for entry in head.entries("kinds"):
         entry.only(_KEYS, required=_KEYS)
         kind = entry.choice("id", Kind, Kind.MESSAGE_TEXTS)
         if kind.value == entry.raw.get("id") and kind in periods:

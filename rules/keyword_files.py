@@ -7,9 +7,9 @@ from pathlib import Path
 from string import Formatter
 from typing import TypeVar
 
-from rules.entries import Entry, entries_of
+from rules.entries import Entry, read_entry
 from rules.law_packs import LawPacks, load_packs
-from rules.source import Report, parse, place_of, place_of_node, read_file
+from rules.source import Report, place_of
 from tellal.domain.errors import RulebookError
 from tellal.domain.keywords import (
     KeywordBook,
@@ -74,22 +74,18 @@ def read_keywords(path: Path) -> KeywordBook:
         RulebookError: It is wrong; all mistakes are listed with their places.
     """
     report = Report()
-    file = read_file(path, "the file of keywords", report)
-    root = parse(file, report, _SHAPE) if file else None
-    if file is None or root is None:
+    head = read_entry(path, "the file of keywords", _SHAPE, report)
+    if head is None:
         raise RulebookError(report.in_order())
-    head = Entry(raw=root, file=file.name, report=report, start=place_of_node(root, file.name))
     head.only(("version", *_SECTIONS), required=("version", *_SECTIONS))
-    if root.get("version") != _VERSION:
+    if head.raw.get("version") != _VERSION:
         head.wrong("version", f"a file of keywords says 'version: {_VERSION}'")
-    words = [
-        word for entry in entries_of(root, "words", file.name, report) for word in _words(entry)
-    ]
+    words = [word for entry in head.entries("words") for word in _words(entry)]
     _check_apart(words, head)
-    replies = _texts(entries_of(root, "replies", file.name, report), ReplyKind, head, "replies")
-    parts = _texts(entries_of(root, "parts", file.name, report), Part, head, "parts")
+    replies = _texts(head.entries("replies"), ReplyKind, head, "replies")
+    parts = _texts(head.entries("parts"), Part, head, "parts")
     limits = {}
-    for entry in entries_of(root, "limits", file.name, report):
+    for entry in head.entries("limits"):
         entry.only((*_ABOUT, "most"), required=(*_ABOUT, "most"))
         limits[entry.id()] = entry.number("most", 0, least=0, most=100)
     if set(limits) != {"replies_a_day"}:

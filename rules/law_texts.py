@@ -6,13 +6,13 @@ that tell a promotion, and `fines.yaml` the amounts. A pack that lacks a file ha
 
 import string
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from rules.entries import Entry, entries_of
+from rules.entries import Entry, read_entry
 from rules.law_packs import LawPack, LawPacks, load_packs
-from rules.source import Report, parse, place_of_node, read_file
+from rules.source import Report, place_of_node
 from tellal.domain.channels import Channel
 from tellal.domain.errors import RulebookError
 from tellal.domain.fines import Amount, FineRow, Gravity
@@ -67,11 +67,11 @@ def shipped_text_laws() -> TextLaws:
 
 def _law(pack: LawPack) -> TextLaw:
     report = Report()
-    fines = _fines(_root(pack, "fines.yaml", report), report)
-    words = _words(_root(pack, "words.yaml", report), report)
-    content = _root(pack, "content.yaml", report)
-    duties = _duties(content, {row.id for row in fines}, report)
-    stop_word, footers = _footers(_root(pack, "footers.yaml", report), duties, report)
+    fines = _fines(_head(pack, "fines.yaml", report))
+    words = _words(_head(pack, "words.yaml", report))
+    content = _head(pack, "content.yaml", report)
+    duties = _duties(content, {row.id for row in fines})
+    stop_word, footers = _footers(_head(pack, "footers.yaml", report), duties)
     if report.findings:
         raise RulebookError(report.in_order())
     return TextLaw(
@@ -84,49 +84,40 @@ def _law(pack: LawPack) -> TextLaw:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Root:
-    """A file of a pack, read."""
-
-    raw: Mapping[object, object]
-    name: str
-    head: Entry
-
-    def entries(self, section: str, report: Report) -> list[Entry]:
-        """Return the entries of a section, of which no two have one name."""
-        found = entries_of(self.raw, section, self.name, report)
-        seen: set[object] = set()
-        for one in found:
-            if one.raw.get("id") in seen:
-                one.wrong("id", f"there are two entries '{one.raw.get('id')}'")
-            seen.add(one.raw.get("id"))
-        return found
-
-
-def _root(pack: LawPack, name: str, report: Report) -> _Root:
+def _head(pack: LawPack, name: str, report: Report) -> Entry:
     path = pack.file(name)
-    file = read_file(path, f"{name} of '{pack.id}'", report)
-    raw = parse(file, report, f"{name} is a mapping") if file else None
-    if raw is None:
+    head = read_entry(path, f"{name} of '{pack.id}'", f"{name} is a mapping", report)
+    if head is None:
         raise RulebookError(report.in_order())
     # Packs have files of the same names: the folder tells them apart.
     named = f"{path.parent.name}/{path.name}"
-    head = Entry(raw=raw, file=named, report=report, start=place_of_node(raw, named))
-    if raw.get("version") != _VERSION:
+    head = replace(head, file=named, start=place_of_node(head.raw, named))
+    if head.raw.get("version") != _VERSION:
         head.wrong("version", f"{name} says 'version: {_VERSION}'")
-    return _Root(raw=raw, name=named, head=head)
+    return head
 
 
-def _fines(root: _Root, report: Report) -> tuple[FineRow, ...]:
-    root.head.only(("version", "currency", "fines"), required=("currency", "fines"))
-    currency = root.head.text("currency")
+def _rows(head: Entry, section: str) -> list[Entry]:
+    """Return the entries of a section, of which no two have one name."""
+    found = head.entries(section)
+    seen: set[object] = set()
+    for one in found:
+        if one.raw.get("id") in seen:
+            one.wrong("id", f"there are two entries '{one.raw.get('id')}'")
+        seen.add(one.raw.get("id"))
+    return found
+
+
+def _fines(head: Entry) -> tuple[FineRow, ...]:
+    head.only(("version", "currency", "fines"), required=("currency", "fines"))
+    currency = head.text("currency")
     rows = []
-    for entry in root.entries("fines", report):
+    for entry in _rows(head, "fines"):
         entry.only(
             ("id", "means", "source", "gravity", "from_second", "amounts"),
             required=("id", "means", "source", "gravity", "amounts"),
         )
-        amounts = entries_of(entry.raw, "amounts", root.name, report)
+        amounts = entry.entries("amounts")
         if not amounts:
             entry.wrong("amounts", "there is no amount", "as in {year: 2015, least: 1, most: 2}")
         rows.append(
@@ -157,22 +148,24 @@ def _amount(entry: Entry) -> Amount:
     return amount
 
 
-def _words(root: _Root, report: Report) -> Mapping[WordKind, tuple[str, ...]]:
-    root.head.only(("version", "words"), required=("words",))
+def _words(head: Entry) -> Mapping[WordKind, tuple[str, ...]]:
+    head.only(("version", "words"), required=("words",))
     lists: dict[WordKind, tuple[str, ...]] = {}
-    for entry in root.entries("words", report):
+    for entry in _rows(head, "words"):
         entry.only(("id", "kind", "words"), required=("id", "kind", "words"))
         kind = entry.choice("kind", WordKind, WordKind.PROMOTION)
         for place, word in entry.texts("words"):
             if word != word.strip().lower() or not word:
-                report.add(place, f"{word!r} is not written in small letters without blanks around")
+                head.report.add(
+                    place, f"{word!r} is not written in small letters without blanks around"
+                )
             lists[kind] = (*lists.get(kind, ()), word)
     return lists
 
 
-def _duties(root: _Root, offences: Collection[str], report: Report) -> tuple[TextDuty, ...]:
-    root.head.only(("version", "duties"), required=("duties",))
-    return tuple(_duty(entry, offences) for entry in root.entries("duties", report))
+def _duties(head: Entry, offences: Collection[str]) -> tuple[TextDuty, ...]:
+    head.only(("version", "duties"), required=("duties",))
+    return tuple(_duty(entry, offences) for entry in _rows(head, "duties"))
 
 
 def _duty(entry: Entry, offences: Collection[str]) -> TextDuty:
@@ -222,19 +215,15 @@ def _said(entry: Entry, key: str) -> str:
     return words
 
 
-def _footers(
-    root: _Root, duties: Collection[TextDuty], report: Report
-) -> tuple[str, tuple[Footer, ...]]:
-    root.head.only(("version", "stop_word", "footers"), required=("stop_word", "footers"))
-    footers = tuple(_footer(entry) for entry in root.entries("footers", report))
+def _footers(head: Entry, duties: Collection[TextDuty]) -> tuple[str, tuple[Footer, ...]]:
+    head.only(("version", "stop_word", "footers"), required=("stop_word", "footers"))
+    footers = tuple(_footer(entry) for entry in _rows(head, "footers"))
     said = {DutyKind.IDENTITY, DutyKind.CONTACT, DutyKind.REFUSAL}
     owed = {channel for duty in duties if duty.kind in said for channel in duty.channels}
     spoken = {channel for one in footers if one.language == "en" for channel in one.channels}
     for channel in sorted(owed - spoken):
-        root.head.wrong(
-            "footers", f"there is no English footer for {channel}", "others fall back on it"
-        )
-    return root.head.text("stop_word"), footers
+        head.wrong("footers", f"there is no English footer for {channel}", "others fall back on it")
+    return head.text("stop_word"), footers
 
 
 def _footer(entry: Entry) -> Footer:

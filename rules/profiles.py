@@ -6,8 +6,8 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from rules.entries import Entry
-from rules.source import Report, parse, place_of_node, read_file
+from rules.entries import Entry, read_entry
+from rules.source import Report
 from tellal.domain.cases import CaseState
 from tellal.domain.errors import RulebookError
 
@@ -48,7 +48,7 @@ def load_profiles(folder: Path | None = None) -> Mapping[str, IntakeProfile]:
     profiles: dict[str, IntakeProfile] = {}
     report = Report()
     for path in sorted((folder or SHIPPED).glob("*.yaml")):
-        entry = _entry(path, report)
+        entry = read_entry(path, "the profile", _SHAPE, report)
         if entry is None:
             continue
         profile = _profile(entry)
@@ -58,14 +58,6 @@ def load_profiles(folder: Path | None = None) -> Mapping[str, IntakeProfile]:
     if report.findings:
         raise RulebookError(report.in_order())
     return profiles
-
-
-def _entry(path: Path, report: Report) -> Entry | None:
-    file = read_file(path, "the profile", report)
-    root = parse(file, report, _SHAPE) if file else None
-    if file is None or root is None:
-        return None
-    return Entry(raw=root, file=file.name, report=report, start=place_of_node(root, file.name))
 
 
 def _profile(entry: Entry) -> IntakeProfile:

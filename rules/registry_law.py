@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
 from pathlib import Path
 
-from rules.entries import Entry, entries_of
+from rules.entries import Entry, read_entry
 from rules.law_packs import load_packs
-from rules.source import Report, parse, place_of_node, read_file
+from rules.source import Report
 from tellal.domain.consents import TAKEN_BY_SENDER, WRITTEN_BY_TELLAL, Source
 from tellal.domain.errors import RulebookError
 from tellal.domain.registry_answers import Naming, RegistryLaw
@@ -29,15 +29,13 @@ def load_registry_law(path: Path | None = None) -> RegistryLaw:
     """
     chosen = path or load_packs().packs["tr"].file(FILE)
     report = Report()
-    file = read_file(chosen, "the law of the registry", report)
-    root = parse(file, report, _SHAPE) if file else None
-    if file is None or root is None:
+    head = read_entry(chosen, "the law of the registry", _SHAPE, report)
+    if head is None:
         raise RulebookError(report.in_order())
-    head = Entry(raw=root, file=file.name, report=report, start=place_of_node(root, file.name))
     head.only(("version", *_SECTIONS), required=("version", *_SECTIONS))
-    if root.get("version") != _VERSION:
+    if head.raw.get("version") != _VERSION:
         head.wrong("version", f"the law of a registry says 'version: {_VERSION}'")
-    found = {name: entries_of(root, name, file.name, report) for name in _SECTIONS}
+    found = {name: head.entries(name) for name in _SECTIONS}
     law = _law(head, found)
     if report.findings:
         raise RulebookError(report.in_order())

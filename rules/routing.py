@@ -6,8 +6,8 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from rules.entries import Entry, entries_of
-from rules.source import Report, parse, place_of_node, read_file
+from rules.entries import Entry, read_entry
+from rules.source import Report
 from tellal.addresses import is_country
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.errors import RulebookError
@@ -34,34 +34,29 @@ def load_routes(path: Path | None = None) -> RouteTable:
     """
     chosen = path or SHIPPED
     report = Report()
-    file = read_file(chosen, "the table of routes", report)
-    root = parse(file, report, _SHAPE) if file else None
-    if file is None or root is None:
+    head = read_entry(chosen, "the table of routes", _SHAPE, report)
+    if head is None:
         raise RulebookError(report.in_order())
-    _check_head(root, file.name, report)
-    entries = entries_of(root, "routes", file.name, report)
+    _check_head(head)
+    entries = head.entries("routes")
     routes = [_route(entry) for entry in entries]
-    needs = _needs(root, file.name, report)
+    needs = _needs(head)
     _refuse_twins(entries, report)
     if report.findings:
         raise RulebookError(report.in_order())
     return RouteTable(routes=tuple(routes), needs=needs)
 
 
-def _check_head(root: Mapping[object, object], file: str, report: Report) -> None:
-    head = Entry(raw=root, file=file, report=report, start=place_of_node(root, file))
+def _check_head(head: Entry) -> None:
     head.only(("version", "routes", "channel_needs"), required=("version", "routes"))
-    if "version" in root and root["version"] != _VERSION:
+    if "version" in head.raw and head.raw["version"] != _VERSION:
         head.wrong("version", f"a table of routes says 'version: {_VERSION}'")
-    if root.get("routes", "") in (None, []):
+    if head.raw.get("routes", "") in (None, []):
         head.wrong("routes", "there is no route, so nothing would ever leave")
 
 
-def _needs(
-    root: Mapping[object, object], file: str, report: Report
-) -> Mapping[Channel, frozenset[str]]:
+def _needs(head: Entry) -> Mapping[Channel, frozenset[str]]:
     """Read which components each channel depends on."""
-    head = Entry(raw=root, file=file, report=report, start=place_of_node(root, file))
     section = head.within("channel_needs")
     section.only([channel.value for channel in Channel])
     needs = {}
@@ -70,7 +65,7 @@ def _needs(
         for place, name in named:
             if not _COMPONENT.fullmatch(name):
                 message = f"{name!r} is no component's name"
-                report.add(place, message, "small letters, digits and _, as in app_backend")
+                head.report.add(place, message, "small letters, digits and _, as in app_backend")
         if named:
             needs[channel] = frozenset(name for _, name in named)
     return needs
@@ -84,7 +79,7 @@ def _route(entry: Entry) -> Route:
         ),
         required=("id", "provider", "channel", "carries"),
     )  # fmt: skip
-    carries = entries_of(entry.raw, "carries", entry.file, entry.report)
+    carries = entry.entries("carries")
     if entry.raw.get("carries", "") in (None, []):
         entry.wrong("carries", f"{entry.raw.get('id')!s} carries nothing", "name the classes")
     _refuse_unreached(carries)

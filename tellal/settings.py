@@ -108,11 +108,13 @@ class KeepSettings(_Part):
     """For how many days the worker keeps what has done its work.
 
     `idempotency_days`: the answers under Idempotency-Keys; a repeat that comes later is taken for a
-    new request. `outbox_days`: what workflows have been told.
+    new request. `outbox_days`: what workflows have been told. `strangers_days`: words that came
+    from numbers of no customer.
     """
 
     idempotency_days: Annotated[int, Field(ge=1)] = 30
     outbox_days: Annotated[int, Field(ge=1)] = 7
+    strangers_days: Annotated[int, Field(ge=1)] = 30
 
 
 class Settings(BaseSettings):

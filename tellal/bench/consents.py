@@ -5,7 +5,6 @@ people found or made known, nothing written twice) a bare COPY of the rows that 
 table with the same indexes.
 """
 
-import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -15,20 +14,18 @@ from statistics import median, quantiles
 
 import openpyxl
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from tellal.bench.populace import AT, CONSENTS_EACH, Populace, settle
+from tellal.bench.server import on_a_server
 from tellal.clock import SystemClock
 from tellal.domain.consents import ConsentChannel
 from tellal.persistence.bulk import copy_rows
-from tellal.persistence.migrate import upgrade
 from tellal.persistence.people import brand as read_brand
-from tellal.persistence.session import Sessions, make_engine, make_sessions
+from tellal.persistence.session import Sessions, make_sessions
 from tellal.services.consent_files import read_consents
 from tellal.services.consent_import import ConsentImport
 from tellal.services.consents import Consents
-from tellal.stack.postgres import Postgres
-from tellal.stack.premises import Premises
 
 _ASKED = 2_000
 _ROWS, _BAD_EVERY = 50_000, 100
@@ -53,25 +50,14 @@ _LIKE = text("CREATE TABLE bare_consents (LIKE consents INCLUDING DEFAULTS INCLU
 
 def run(customers: int = 333_334) -> dict[str, object]:
     """Run the benchmark on a server of its own; `ratio` is of the import, to the bare COPY."""
-    with Premises.make_temporary() as place:
-        server = Postgres(place)
-        server.start()
-        try:
-            upgrade(server.url)
-            return asyncio.run(_run(server, customers))
-        finally:
-            server.stop()
+    return on_a_server(partial(_run, size=customers))
 
 
-async def _run(server: Postgres, size: int) -> dict[str, object]:
-    engine = make_engine(server.url, pool=2)
-    try:
-        sessions = make_sessions(engine)
-        bench = _Bench(sessions, await settle(engine, sessions, size))
-        await bench.ask()
-        await bench.take_in()
-    finally:
-        await engine.dispose()
+async def _run(engine: AsyncEngine, size: int) -> dict[str, object]:
+    sessions = make_sessions(engine)
+    bench = _Bench(sessions, await settle(engine, sessions, size))
+    await bench.ask()
+    await bench.take_in()
     return bench.result()
 
 

@@ -5,16 +5,16 @@ their addresses and consents comes in two queries, and the rest of the ledger is
 time. A comparison of two rulebooks stands beside a bare query of the same joins and sums.
 """
 
-import asyncio
 import json
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from statistics import median
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from rules.decide import LedgerView, Question, decide
 from rules.engine import FencedRules
@@ -30,17 +30,16 @@ from tellal.bench.populace import (
     settle,
     thirty_rules,
 )
+from tellal.bench.server import on_a_server
 from tellal.bench.usage import watched_memory
 from tellal.domain.customers import Customer
 from tellal.domain.decisions import Verdict
-from tellal.persistence.migrate import upgrade
 from tellal.persistence.people import page_of_customers
-from tellal.persistence.session import Sessions, make_engine, make_sessions
-from tellal.services.asking import agreed, document, reachable, situation, unroutable
+from tellal.persistence.session import Sessions, make_sessions
+from tellal.services.asking import document, reachable, situation, unroutable
+from tellal.services.consent_standing import agreed
 from tellal.services.history import cap_uses, ledger_view
 from tellal.services.population import SETTINGS, Deciding, Matter, Population
-from tellal.stack.postgres import Postgres
-from tellal.stack.premises import Premises
 
 _PAGE = 1_000
 _ONE_BY_ONE = 20_000
@@ -52,30 +51,19 @@ _NOTHING_YET = LedgerView(told_version=None, pending=False, attempts_made=0)
 
 def run(customers: int = 1_000_000) -> dict[str, object]:
     """Run the benchmark on a server of its own; `ratio` is over durable_rules one by one."""
-    with Premises.make_temporary() as place:
-        server = Postgres(place)
-        server.start()
-        try:
-            upgrade(server.url)
-            return asyncio.run(_run(server, customers))
-        finally:
-            server.stop()
+    return on_a_server(partial(_run, size=customers))
 
 
-async def _run(server: Postgres, size: int) -> dict[str, object]:
-    engine = make_engine(server.url, pool=2)
-    try:
-        sessions = make_sessions(engine)
-        began = time.perf_counter()
-        populace = await settle(engine, sessions, size)
-        bench = _Bench(sessions, populace)
-        bench.ours["seeded_in_s"] = round(time.perf_counter() - began, 1)
-        await bench.compare()
-        await bench.one_by_one()
-        await bench.at_once()
-        await bench.difference()
-    finally:
-        await engine.dispose()
+async def _run(engine: AsyncEngine, size: int) -> dict[str, object]:
+    sessions = make_sessions(engine)
+    began = time.perf_counter()
+    populace = await settle(engine, sessions, size)
+    bench = _Bench(sessions, populace)
+    bench.ours["seeded_in_s"] = round(time.perf_counter() - began, 1)
+    await bench.compare()
+    await bench.one_by_one()
+    await bench.at_once()
+    await bench.difference()
     return bench.result()
 
 

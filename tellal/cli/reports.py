@@ -1,8 +1,9 @@
 """Reports at the command line."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -10,13 +11,16 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from tellal.services.annoyance import Annoyance, Share
-    from tellal.services.complaint_watch import Awaited
-    from tellal.services.inbound_reports import InboundReport
-    from tellal.services.outage_reports import OutageReport
-    from tellal.services.person_erasure import Erasure
-    from tellal.services.purging import Purge
+
+T = TypeVar("T")
+Report = Callable[["AsyncSession", str, datetime, datetime], Awaitable[T]]
+"""Reads what there is of a brand's id from one moment to another."""
 
 report = typer.Typer(help="Reports.", no_args_is_help=True)
+
+BrandName = Annotated[str, typer.Option("--brand", help="The brand's name.")]
+Days = Annotated[int, typer.Option(min=1, max=366, help="How many days.")]
+Until = Annotated[str, typer.Option(help="The end, as in 2026-03-02T12:00+03:00; without it, now.")]
 
 
 @report.callback()
@@ -27,27 +31,15 @@ def _report() -> None:
 @report.command("annoyance")
 def report_annoyance(
     *,
-    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
-    days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 30,
-    until: Annotated[
-        str, typer.Option(help="The end, as in 2026-03-02T12:00+03:00; without it, now.")
-    ] = "",
+    brand: BrandName,
+    days: Days = 30,
+    until: Until = "",
     most: Annotated[int, typer.Option(min=0, max=1000, help="How many of the most told.")] = 10,
 ) -> None:
     """Show how many messages people got, and which topics they complained of."""
-    from tellal.cli.transaction import in_transaction
-    from tellal.clock import SystemClock
     from tellal.services.annoyance import annoyance
-    from tellal.services.brands import find_brand
-    from tellal.settings import Settings
 
-    ends = _moment(until) if until else SystemClock().now()
-
-    async def read(tx: "AsyncSession") -> "Annoyance":
-        found = await find_brand(tx, brand)
-        return await annoyance(tx, found.id, ends - timedelta(days=days), ends, most=most)
-
-    said = in_transaction(Settings().database_url.get_secret_value(), read)
+    said = _over(brand, days, until, partial(annoyance, most=most))
     typer.echo(f"{said.messages} messages, {said.begins:%Y-%m-%d} to {said.ends:%Y-%m-%d} (UTC)")
     _people(said)
     _topics(said)
@@ -59,26 +51,14 @@ def report_annoyance(
 @report.command("outages")
 def report_outages(
     *,
-    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
-    days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 30,
-    until: Annotated[
-        str, typer.Option(help="The end, as in 2026-03-02T12:00+03:00; without it, now.")
-    ] = "",
+    brand: BrandName,
+    days: Days = 30,
+    until: Until = "",
 ) -> None:
     """Show how fast outages were told, and which of them nobody has learnt from yet."""
-    from tellal.cli.transaction import in_transaction
-    from tellal.clock import SystemClock
-    from tellal.services.brands import find_brand
     from tellal.services.outage_reports import outage_report
-    from tellal.settings import Settings
 
-    ends = _moment(until) if until else SystemClock().now()
-
-    async def read(tx: "AsyncSession") -> "OutageReport":
-        found = await find_brand(tx, brand)
-        return await outage_report(tx, found.id, ends - timedelta(days=days), ends)
-
-    said = in_transaction(Settings().database_url.get_secret_value(), read)
+    said = _over(brand, days, until, outage_report)
     typer.echo(f"{len(said.outages)} outages, {said.begins:%Y-%m-%d} to {said.ends:%Y-%m-%d} (UTC)")
     for words, seconds in (
         ("first signal to first public notice", said.signal_to_public_s),
@@ -97,23 +77,14 @@ def report_outages(
 @report.command("purges")
 def report_purges(
     *,
-    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
+    brand: BrandName,
     days: Annotated[int, typer.Option(min=1, max=3660, help="How many days.")] = 30,
+    until: Until = "",
 ) -> None:
     """Show what was emptied because it was old: each run, by kind, with its cut-off."""
-    from tellal.cli.transaction import in_transaction
-    from tellal.clock import SystemClock
-    from tellal.services.brands import find_brand
     from tellal.services.purging import purges
-    from tellal.settings import Settings
 
-    ends = SystemClock().now()
-
-    async def read(tx: "AsyncSession") -> "list[Purge]":
-        found = await find_brand(tx, brand)
-        return await purges(tx, found.id, ends - timedelta(days=days), ends)
-
-    for one in in_transaction(Settings().database_url.get_secret_value(), read):
+    for one in _over(brand, days, until, purges):
         made = f"{one.at:%Y-%m-%d %H:%M}  {one.kind:<18}"
         typer.echo(f"{made} older than {one.cut_off:%Y-%m-%d}  {one.removed:>9}")
 
@@ -121,21 +92,14 @@ def report_purges(
 @report.command("complaints")
 def report_complaints(
     *,
-    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
+    brand: BrandName,
     most: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 100,
 ) -> None:
     """Show which complaints are to be answered, by the day; exit 1 if one is late."""
-    from tellal.cli.transaction import in_transaction
     from tellal.clock import SystemClock
-    from tellal.services.brands import find_brand
     from tellal.services.complaint_watch import LATE, awaited
-    from tellal.settings import Settings
 
-    async def read(tx: "AsyncSession") -> "list[Awaited]":
-        found = await find_brand(tx, brand)
-        return await awaited(tx, found.id, SystemClock().now(), limit=most)
-
-    found = in_transaction(Settings().database_url.get_secret_value(), read)
+    found = _of(brand, partial(awaited, now=SystemClock().now(), limit=most))
     for one in found:
         said = f"{one.authority or '-':<24} {one.topic}"
         typer.echo(f"{one.id}  {one.stage:<6} by {one.due_at:%Y-%m-%d %H:%M} UTC  {said}")
@@ -146,20 +110,13 @@ def report_complaints(
 @report.command("erasures")
 def report_erasures(
     *,
-    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
+    brand: BrandName,
     most: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 100,
 ) -> None:
     """Show who was erased, by our own ids, and which copies providers still have."""
-    from tellal.cli.transaction import in_transaction
-    from tellal.services.brands import find_brand
     from tellal.services.person_erasure import DELETED, erasures
-    from tellal.settings import Settings
 
-    async def read(tx: "AsyncSession") -> "list[Erasure]":
-        found = await find_brand(tx, brand)
-        return await erasures(tx, found.id, after="", limit=most)
-
-    for one in in_transaction(Settings().database_url.get_secret_value(), read):
+    for one in _of(brand, partial(erasures, after="", limit=most)):
         typer.echo(f"{one.id}  {one.at:%Y-%m-%d %H:%M}  customer {one.customer_id}  by {one.by}")
         for copy in one.copies:
             if copy.state != DELETED:
@@ -170,26 +127,14 @@ def report_erasures(
 @report.command("inbound")
 def report_inbound(
     *,
-    brand: Annotated[str, typer.Option("--brand", help="The brand's name.")],
-    days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 30,
-    until: Annotated[
-        str, typer.Option(help="The end, as in 2026-03-02T12:00+03:00; without it, now.")
-    ] = "",
+    brand: BrandName,
+    days: Days = 30,
+    until: Until = "",
 ) -> None:
     """Show every ONAY, RET and their like that came, and what came of each."""
-    from tellal.cli.transaction import in_transaction
-    from tellal.clock import SystemClock
-    from tellal.services.brands import find_brand
     from tellal.services.inbound_reports import inbound_report
-    from tellal.settings import Settings
 
-    ends = _moment(until) if until else SystemClock().now()
-
-    async def read(tx: "AsyncSession") -> "InboundReport":
-        found = await find_brand(tx, brand)
-        return await inbound_report(tx, found.id, ends - timedelta(days=days), ends)
-
-    said = in_transaction(Settings().database_url.get_secret_value(), read)
+    said = _over(brand, days, until, inbound_report)
     typer.echo(f"{len(said.items)} words, {said.begins:%Y-%m-%d} to {said.ends:%Y-%m-%d} (UTC)")
     _table("what they did", said.did.items())
     _table("by number", said.codes.items())
@@ -200,6 +145,27 @@ def report_inbound(
         typer.echo(
             f"{one.at:%Y-%m-%d %H:%M}  {one.did:<8} {one.channel:<8} {one.customer}  {words}"
         )
+
+
+def _over(brand: str, days: int, until: str, report: "Report[T]") -> T:
+    """Read a report of so many days that end at a moment, or now."""
+    from tellal.clock import SystemClock
+
+    ends = _moment(until) if until else SystemClock().now()
+    return _of(brand, lambda tx, brand_id: report(tx, brand_id, ends - timedelta(days=days), ends))
+
+
+def _of(brand: str, report: "Callable[[AsyncSession, str], Awaitable[T]]") -> T:
+    """Read a report of the brand of this name."""
+    from tellal.cli.transaction import in_transaction
+    from tellal.services.brands import find_brand
+    from tellal.settings import Settings
+
+    async def read(tx: "AsyncSession") -> T:
+        found = await find_brand(tx, brand)
+        return await report(tx, found.id)
+
+    return in_transaction(Settings().database_url.get_secret_value(), read)
 
 
 def _moment(text: str) -> datetime:

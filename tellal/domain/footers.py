@@ -157,8 +157,8 @@ def _tells_how_to_refuse(setting: Setting, duty: TextDuty, text: str) -> bool:
 def _ways(setting: Setting) -> Iterator[tuple[Way, Mapping[str, str]]]:
     """Yield the ways to refuse that there are, with what their sentences may name."""
     sender, stop = setting.sender, setting.law.stop_word
-    for one in sender.short_codes[:1]:
-        yield Way.SHORT_CODE, {"command": f"{one.keyword} {stop}".strip(), "code": one.code}
+    if (heard := sender.heard_at) is not None:
+        yield Way.SHORT_CODE, {"command": f"{heard.keyword} {stop}".strip(), "code": heard.code}
     if sender.email:
         yield Way.EMAIL, {"email": sender.email, "stop": stop}
     if setting.link:

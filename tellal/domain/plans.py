@@ -22,6 +22,10 @@ class Plan:
 
     `variables` are the topic's own (a record number, a hotline), never the customer's. A plan that
     is `simulated` was rehearsed: whatever follows from it never reaches a provider.
+
+    Of a commercial one, `purposes` are those for which consent must stand when a message leaves;
+    over the channels of `without_consent` the law let it go without, so that only a refusal stops
+    it.
     """
 
     steps: tuple[Step, ...]
@@ -37,6 +41,8 @@ class Plan:
     variables: Mapping[str, object]
     fold: Folding = Folding.NEVER
     simulated: bool = False
+    purposes: tuple[str, ...] = ()
+    without_consent: frozenset[Channel] = frozenset()
 
     def to_json(self) -> dict[str, object]:
         """Write the plan as the ledger keeps it; durations in seconds."""
@@ -57,6 +63,9 @@ class Plan:
             "variables": dict(self.variables),
             "fold": self.fold.value,
             "simulated": self.simulated,
+            # Most name neither, and there is a plan for each outcome.
+            **({"purposes": list(self.purposes)} if self.purposes else {}),
+            **({"without_consent": sorted(self.without_consent)} if self.without_consent else {}),
         }
 
     @classmethod
@@ -85,6 +94,12 @@ class Plan:
             language=str(stored["language"]),
             variables=variables,
             fold=Folding(str(stored.get("fold", Folding.NEVER.value))),
-            # Plans from before there were rehearsals do not say it.
+            # Older plans do not say these.
             simulated=stored.get("simulated") is True,
+            purposes=tuple(_texts(stored.get("purposes"))),
+            without_consent=frozenset(map(Channel, _texts(stored.get("without_consent")))),
         )
+
+
+def _texts(stored: object) -> list[str]:
+    return [str(one) for one in stored] if isinstance(stored, list) else []

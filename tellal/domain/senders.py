@@ -59,6 +59,11 @@ class SenderProfile:
     sector: str = ""
     short_codes: tuple[ShortCode, ...] = ()
 
+    @property
+    def heard_at(self) -> ShortCode | None:
+        """The short code to which people are asked to write: its own before a shared one."""
+        return min(self.short_codes, key=lambda one: (one.keyword, one.code), default=None)
+
 
 def check_profile(profile: SenderProfile) -> None:
     """See that a profile holds what the law wants a message to say.

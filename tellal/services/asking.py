@@ -18,7 +18,7 @@ from tellal.domain.decisions import Decision, Value
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.routes import Load, RouteTable
 from tellal.services.components import channels_down
-from tellal.services.consent_standing import purposed_consents
+from tellal.services.consent_standing import agreed, agreements
 from tellal.services.history import Journey, ledger_views, tallies_of, uses_of_caps
 from tellal.services.sender_facts import sender_facts
 from tellal.services.slots import Slot
@@ -184,7 +184,7 @@ class Asking:
         }
         brands = {customer.brand_id for customer, _ in people}
         senders = {one: await sender_facts(tx, one, book, topic_id) for one in brands}
-        limited = await purposed_consents(tx, [one for one, _ in people], topic.purposes, at)
+        consents = await agreements(tx, [one for one, _ in people], topic.purposes, at)
         kind = topic.message_class
         unnamed = await _unnamed(tx, people, kind, at)
         gathered = []
@@ -199,7 +199,7 @@ class Asking:
                 },
                 cap_uses=uses[customer.id].instants,
                 cap_holders=uses[customer.id].holders,
-                consents=limited[customer.id] if topic.purposes else agreed(customer, at),
+                consents=consents[customer.id],
                 reachable=reachable(customer, kind, at, banner=around.banner),
                 blocked=customer.blocked(kind, at),
                 country=customer.country,
@@ -245,12 +245,6 @@ def document(customer: Customer, around: Mapping[str, Value]) -> dict[str, Value
     if customer.usable(Channel.PUSH):
         facts["customer.app.push_token"] = True
     return {**facts, **around}
-
-
-def agreed(customer: Customer, at: datetime) -> dict[Channel, bool]:
-    """Return what the customer granted (True) and refused (False); what has lapsed is left out."""
-    said = {channel: consent.granted(at) for channel, consent in customer.consents.items()}
-    return {channel: granted for channel, granted in said.items() if granted is not None}
 
 
 def situation(customer: Customer, at: datetime) -> Situation:

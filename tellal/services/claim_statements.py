@@ -23,6 +23,8 @@ DUE = (
         _messages,
         _outcomes.c.plan["fold"].as_string().label("fold"),
         _outcomes.c.plan["revision"].as_string().label("revision"),
+        _outcomes.c.plan["purposes"].label("purposes"),
+        _outcomes.c.plan["without_consent"].label("without_consent"),
     )
     .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
     .join(_causes, _causes.c.id == _messages.c.cause_id)
@@ -45,7 +47,7 @@ DUE = (
         )
     )
 )
-"""A lane's most urgent due messages whose causes run; with folding and revision of plans.
+"""A lane's most urgent due messages whose causes run; with what their plans say.
 
 While a stop goes on there are none: it must not wait for one share of a cause after another."""
 

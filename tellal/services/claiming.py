@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tellal import metrics
 from tellal.clock import Clock
 from tellal.domain.channels import Channel, Lane, MessageClass, RecipientType
-from tellal.domain.customers import Brand
+from tellal.domain.customers import Brand, Customer
 from tellal.domain.handover import Carrier
 from tellal.domain.messages import OutgoingMessage
 from tellal.domain.routes import Choice, Route
@@ -37,7 +37,8 @@ from tellal.ports import Renderer
 from tellal.services.affected import affected_among
 from tellal.services.allow_list import AllowList
 from tellal.services.claim_statements import COMMIT, DUE, PROMOTE
-from tellal.services.examining import Batch, Held, Wish, examine
+from tellal.services.consent_standing import agreements
+from tellal.services.examining import Batch, Held, Wish, examine, purposes_of
 from tellal.services.first_sends import FirstSends
 from tellal.services.holds import in_force
 from tellal.services.moves import Move
@@ -146,18 +147,21 @@ class Claiming:
             if not rows:
                 return Claimed()
             brands = {b: await read_brand(tx, b) for b in sorted({r.brand_id for r in rows})}
-            promoting = {r.brand_id for r in rows if r.message_class == MessageClass.COMMERCIAL}
+            customers = await read_customers(tx, {row.customer_id for row in rows})
+            promotions = [r for r in rows if r.message_class == MessageClass.COMMERCIAL]
+            promoting = {row.brand_id for row in promotions}
             batch = Batch(
                 brands=brands,
-                customers=await read_customers(tx, {row.customer_id for row in rows}),
+                customers=customers,
                 # Shares the table until the intents commit: a hold placed later waits for them.
                 holds=await in_force(tx, {row.brand_id for row in rows}),
                 choice=choice,
                 texts={one: await self._renderer.of(one) for one in {r.revision for r in rows}},
                 now=choice.now,
                 only=self._only,
-                affected=await _affected(tx, rows),
+                affected=await _affected(tx, promotions),
                 senders=await senders_of(tx, [brands[one] for one in sorted(promoting)]),
+                agreements=await _agreements(tx, promotions, customers, choice.now),
                 refusal_url=self._refusal_url,
             )
             found = [one async for one in self._examined(rows, batch)]
@@ -282,14 +286,29 @@ class Claiming:
         await tx.execute(COMMIT, {**arrays(rows), "now": now, "until": now + self._lease})
 
 
-async def _affected(tx: AsyncSession, rows: Sequence[Row[Any]]) -> frozenset[str]:
+async def _affected(tx: AsyncSession, promotions: Sequence[Row[Any]]) -> frozenset[str]:
     """Return whom an outage affects, of those to whom something is promoted."""
-    promoted = [row for row in rows if row.message_class == MessageClass.COMMERCIAL]
-    if not promoted:
+    if not promotions:
         return frozenset()
     return await affected_among(
-        tx, {row.brand_id for row in promoted}, {row.customer_id for row in promoted}
+        tx, {row.brand_id for row in promotions}, {row.customer_id for row in promotions}
     )
+
+
+async def _agreements(
+    tx: AsyncSession,
+    promotions: Sequence[Row[Any]],
+    customers: Mapping[str, Customer],
+    at: datetime,
+) -> dict[tuple[str, ...], Mapping[str, dict[Channel, bool]]]:
+    """Return what readers of promotions granted and refused, by the purposes of what they read."""
+    readers: dict[tuple[str, ...], set[str]] = {}
+    for row in promotions:
+        readers.setdefault(purposes_of(row), set()).add(row.customer_id)
+    return {
+        purposes: await agreements(tx, [customers[one] for one in sorted(ids)], purposes, at)
+        for purposes, ids in readers.items()
+    }
 
 
 async def _keep_back(tx: AsyncSession, held: Sequence[Held]) -> None:

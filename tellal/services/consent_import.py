@@ -141,9 +141,13 @@ _REFUSED = text(
 SELECT DISTINCT messages.id
 FROM given_consents AS new
 JOIN messages ON messages.customer_id = new.customer_id AND messages.channel = new.channel
+JOIN outcomes ON outcomes.id = messages.outcome_id
 WHERE new.state = 'refused' AND messages.state IN ('deferred', 'queued')
   AND messages.message_class = 'commercial'
   AND newest_consent(new.customer_id, new.channel, :now) IS FALSE
+  AND (new.purposes = '[]' OR coalesce(outcomes.plan -> 'purposes', '[]') = '[]'
+       OR EXISTS (SELECT FROM jsonb_array_elements_text(new.purposes) AS one
+                  WHERE jsonb_exists(outcomes.plan -> 'purposes', one)))
 ORDER BY messages.id
 """
 )

@@ -22,15 +22,21 @@ _OF_CUSTOMERS = (
 )
 
 
-async def purposed_consents(
+def agreed(customer: Customer, at: datetime) -> dict[Channel, bool]:
+    """Return what the customer granted (True) and refused (False); what has lapsed is left out."""
+    said = {channel: consent.granted(at) for channel, consent in customer.consents.items()}
+    return {channel: granted for channel, granted in said.items() if granted is not None}
+
+
+async def agreements(
     tx: AsyncSession, customers: Sequence[Customer], purposes: Sequence[str], at: datetime
 ) -> Mapping[str, dict[Channel, bool]]:
-    """Return what each customer granted (True) and refused (False) for all of some purposes.
+    """Return by id what each customer granted (True) and refused (False) for all of some purposes.
 
     Without purposes nothing is read: what settles a whole channel is known with the customer.
     """
     if not purposes:
-        return {}
+        return {customer.id: agreed(customer, at) for customer in customers}
     records: dict[tuple[str, str], list[ConsentRecord]] = {}
     found = await tx.execute(_OF_CUSTOMERS, {"whose": [customer.id for customer in customers]})
     for row in found:
@@ -40,9 +46,9 @@ async def purposed_consents(
     for customer in customers:
         for channel in Channel:
             newest_first = records.get((customer.id, channel.value), [])
-            agreed = agreed_to(newest_first, customer.kind.value, purposes, at)
-            if agreed is not None:
-                said[customer.id][channel] = agreed
+            granted = agreed_to(newest_first, customer.kind.value, purposes, at)
+            if granted is not None:
+                said[customer.id][channel] = granted
     return said
 
 

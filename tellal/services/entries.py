@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.rulebook import Topic
+from tellal.domain.channels import MessageClass
 from tellal.domain.customers import Brand, Customer
 from tellal.domain.decisions import Decision, Verdict
 from tellal.domain.messages import OutcomeState
@@ -69,6 +70,7 @@ def plan_of(entry: Entry, speed: float = 1.0) -> Plan:
     decision, topic = entry.decision, entry.topic
     channel_rule = next((f.rule for f in decision.fired if f.section == "channels"), "")
     over_at = decision.expires_at
+    commercial = topic.message_class is MessageClass.COMMERCIAL
     return Plan(
         steps=tuple(
             Step(channel=step.channel, patience=step.patience / speed) for step in decision.steps
@@ -85,6 +87,12 @@ def plan_of(entry: Entry, speed: float = 1.0) -> Plan:
         variables=entry.matter.variables,
         fold=topic.fold,
         simulated=entry.matter.simulated,
+        purposes=topic.purposes if commercial else (),
+        without_consent=frozenset(
+            step.channel
+            for step in decision.steps
+            if commercial and not entry.answer.question.consents.get(step.channel)
+        ),
     )
 
 

@@ -38,7 +38,8 @@ class Batch:
 
     `texts` are by the revisions with which the journeys of the batch began; `only` is who may get
     anything at all (None: everybody), `affected` whom an outage affects. `senders` are the profiles
-    of the brands whose promotions are in the batch; `refusal_url` is where a message is refused.
+    of the brands whose promotions are in the batch, `agreements` what their readers granted and
+    refused for the purposes of those; `refusal_url` is where a message is refused.
     """
 
     brands: Mapping[str, Brand]
@@ -50,6 +51,9 @@ class Batch:
     only: AllowList | None = None
     affected: frozenset[str] = frozenset()
     senders: Mapping[str, SenderProfile] = field(default_factory=dict)
+    agreements: Mapping[tuple[str, ...], Mapping[str, Mapping[Channel, bool]]] = field(
+        default_factory=dict
+    )
     refusal_url: Callable[[str], str]
 
 
@@ -104,8 +108,7 @@ def _kept_from_leaving(row: Row[Any], batch: Batch) -> Move | None:
     if row.expires_at <= batch.now:
         return Move(message_id=row.id, state=MessageState.EXPIRED, code="expired")
     unwanted = customer.wishes.against(row.topic, MessageClass(row.message_class))
-    commercial = row.message_class == MessageClass.COMMERCIAL
-    if commercial and not _agreed(customer, Channel(row.channel), batch.now):
+    if row.message_class == MessageClass.COMMERCIAL and not _may_promote(row, batch):
         unwanted = "no_consent"
     if unwanted:
         return Move(message_id=row.id, state=MessageState.CANCELLED, code=unwanted)
@@ -205,9 +208,15 @@ def _is_simulated(row: Row[Any], point: ContactPoint | None) -> bool:
     return bool(row.simulated) or magic
 
 
-def _agreed(customer: Customer, channel: Channel, at: datetime) -> bool:
-    consent = customer.consents.get(channel)
-    return consent is not None and consent.granted(at) is True
+def _may_promote(row: Row[Any], batch: Batch) -> bool:
+    """Say whether consent stands now; where the law asked for none, whether nobody has refused."""
+    said = batch.agreements[purposes_of(row)][row.customer_id].get(Channel(row.channel))
+    return said is not False if row.channel in (row.without_consent or ()) else said is True
+
+
+def purposes_of(row: Row[Any]) -> tuple[str, ...]:
+    """Return the purposes for which consent must stand; plans from before them name none."""
+    return tuple(row.purposes or ())
 
 
 def _point(customer: Customer, contact_point_id: str | None) -> ContactPoint | None:

@@ -21,7 +21,6 @@ from tellal.domain.customers import Brand, ConsentState, Customer
 from tellal.domain.keywords import KeywordBook, Part
 from tellal.domain.messages import REACHED, MessageState
 from tellal.persistence.columns import table
-from tellal.persistence.tables.brands import ShortCodeRow
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.persistence.tables.refusing import FirstSendRow
 from tellal.ports import Rendered
@@ -29,7 +28,6 @@ from tellal.services.examining import Batch, Wish
 
 _first = table(FirstSendRow)
 _messages = table(MessageRow).c
-_codes = table(ShortCodeRow).c
 
 _TOLD = sorted(REACHED | {MessageState.HANDING_OVER})
 _WITH_ROOM = frozenset({Channel.SMS, Channel.EMAIL, Channel.PUSH})
@@ -99,7 +97,6 @@ class FirstSends:
         )
         told = {(row.customer_id, row.channel) for row in await tx.execute(known)}
         new = {one.row.id: key for key, one in owed.items() if key not in told}
-        codes = await _codes_of(tx, {one.row.brand_id for one in wishes if one.row.id in new})
         for message_id, (customer_id, channel) in new.items():
             fresh = pg_insert(_first).values(
                 customer_id=customer_id, channel=channel, message_id=message_id, at=at
@@ -110,13 +107,17 @@ class FirstSends:
                     set_={"message_id": message_id, "at": at},
                 )
             )
-        return [self._with_line(one, batch, codes) if one.row.id in new else one for one in wishes]
+        return [self._with_line(one, batch) if one.row.id in new else one for one in wishes]
 
-    def _with_line(self, wish: Wish, batch: Batch, codes: dict[str, tuple[str, str]]) -> Wish:
+    def _with_line(self, wish: Wish, batch: Batch) -> Wish:
         brand = batch.brands[wish.row.brand_id]
-        code, keyword = codes.get(brand.id, ("", "")) if wish.row.channel == "sms" else ("", "")
+        heard = batch.senders[brand.id].heard_at if wish.row.channel == Channel.SMS else None
         notice = first_send_notice(
-            self._books.of(brand.country), wish.row.language, brand, code=code, keyword=keyword
+            self._books.of(brand.country),
+            wish.row.language,
+            brand,
+            code=heard.code if heard else "",
+            keyword=heard.keyword if heard else "",
         )
         return replace(wish, rendered=with_notice(wish.rendered, notice))
 
@@ -125,13 +126,3 @@ def _owes(wish: Wish, batch: Batch) -> bool:
     row = wish.row
     customer = batch.customers[row.customer_id]
     return owes_first_notice(customer, Channel(row.channel), MessageClass(row.message_class))
-
-
-async def _codes_of(tx: AsyncSession, brand_ids: set[str]) -> dict[str, tuple[str, str]]:
-    """Return a short number of each brand with the brand's keyword on it, its own before others."""
-    query = (
-        select(_codes.brand_id, _codes.code, _codes.keyword)
-        .where(_codes.brand_id.in_(brand_ids))
-        .order_by(_codes.keyword.desc(), _codes.code.desc())
-    )
-    return {row.brand_id: (row.code, row.keyword) for row in await tx.execute(query)}

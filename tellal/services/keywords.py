@@ -16,12 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rules.keyword_files import KeywordBooks
 from tellal.addresses import country_of, mobile_number
 from tellal.clock import Clock
-from tellal.domain.channels import Channel, MessageClass
+from tellal.domain.channels import Channel
 from tellal.domain.consents import ConsentChannel, Source
 from tellal.domain.customers import Brand, ConsentState, Customer
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.keywords import Heard, Inbound, KeywordBook, Meaning, ReplyKind, hear, matching
-from tellal.domain.messages import UNSENT
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand, lock_customer, lock_customer_by_id
@@ -35,6 +34,7 @@ from tellal.services.consents import ConsentInput, Consents
 from tellal.services.customers import REMOVED, Contact, CustomerInput, Customers
 from tellal.services.deciding import Deciding
 from tellal.services.entries import Matter
+from tellal.services.refusals import unsent_promotions
 
 _brands = table(BrandRow).c
 _codes = table(ShortCodeRow).c
@@ -215,7 +215,7 @@ class KeywordDesk:
         self, tx: AsyncSession, brand: Brand, customer: Customer, said: Inbound
     ) -> Effect:
         channel = ConsentChannel(said.channel.value)
-        cancelled = await _unsent(tx, customer.id, said.channel)
+        cancelled = await unsent_promotions(tx, customer.id, said.channel)
         known = customer.consents.get(said.channel)
         consent_id = None
         if known is None or known.state is not ConsentState.REFUSED:
@@ -470,13 +470,3 @@ async def _people(tx: AsyncSession, brand: Brand, said: Inbound) -> list[str]:
         .order_by(_customers.id)
     )
     return list(dict.fromkeys(row.ref for row in await tx.execute(query)))
-
-
-async def _unsent(tx: AsyncSession, customer_id: str, channel: Channel) -> int:
-    query = select(func.count()).where(
-        _messages.customer_id == customer_id,
-        _messages.channel == channel.value,
-        _messages.message_class == MessageClass.COMMERCIAL.value,
-        _messages.state.in_(sorted(UNSENT)),
-    )
-    return int((await tx.execute(query)).scalar_one())

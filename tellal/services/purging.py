@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Table,
+    Update,
     and_,
     exists,
     func,
@@ -40,6 +41,7 @@ from tellal.persistence.tables.ledger import DecisionRow, MessageRow, OutcomeRow
 from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
 from tellal.persistence.tables.outages import OutageSignalRow
 from tellal.persistence.tables.privacy import PurgeRow
+from tellal.persistence.tables.refusing import InboundEffectRow, InboundRow
 from tellal.services.held import ERASED
 from tellal.services.leases import Leases
 from tellal.supervision import rest
@@ -54,6 +56,9 @@ _cases = table(CaseRow)
 _entries = table(CaseEntryRow)
 _consents = table(ConsentRow)
 _later = _consents.alias("later")
+_effects = table(InboundEffectRow)
+_others = _effects.alias("others")
+_inbound = table(InboundRow)
 _signals = table(OutageSignalRow)
 _purges = table(PurgeRow)
 _open = _complaints.alias("open_complaints")
@@ -71,12 +76,16 @@ _EMPTY = literal({}, JSONB)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """What of a table is old and still full, and what it is emptied to."""
+    """What of a table is old and still full, and what it is emptied to.
+
+    `beside` empties what hangs on rows of these ids, in the same transaction.
+    """
 
     table: Table
     old: Callable[[datetime], ColumnElement[bool]]
     full: ColumnElement[bool]
-    emptied: Callable[[datetime], Mapping[str, object]]
+    emptied: Callable[[datetime], Mapping[str, object]] | None = None
+    beside: Callable[[Sequence[str]], Update] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +192,7 @@ SWEEPS: Mapping[Kind, Sequence[Sweep]] = {
                 exists().where(_entries.c.case_id == _cases.c.id, _entries.c.body != _EMPTY),
             ),
             emptied=_always(subject="", answer="", result=""),
+            beside=lambda ids: update(_entries).where(_entries.c.case_id.in_(ids)).values(body={}),
         ),
     ),
     Kind.CONSENT_EVIDENCE: (
@@ -198,6 +208,19 @@ SWEEPS: Mapping[Kind, Sequence[Sweep]] = {
                 "erased_at": now,
                 "erased_by": BY,
             },
+        ),
+    ),
+    Kind.INBOUND_WORDS: (
+        # A word belongs to those whom it concerned, who may be of several brands.
+        Sweep(
+            table=_effects,
+            old=lambda cut_off: and_(_effects.c.received_at < cut_off, ~_another_complained()),
+            full=exists().where(_inbound.c.id == _effects.c.inbound_id, _inbound.c.text != ""),
+            beside=lambda ids: (
+                update(_inbound)
+                .where(_inbound.c.id == _effects.c.inbound_id, _effects.c.id.in_(ids))
+                .values(sender=literal(ERASED) + _inbound.c.id, text="")
+            ),
         ),
     ),
     Kind.SIGNAL_ORIGINS: (
@@ -279,7 +302,7 @@ class Purging:
         """Empty one batch; return how many rows of each brand, and the last id if there is more."""
         columns = sweep.table.c
         picked = (
-            select(columns.id)
+            select(columns.id, columns.brand_id)
             .where(
                 columns.id > after,
                 # Ids sort by the time of making, and nothing is done before it was made.
@@ -294,21 +317,17 @@ class Purging:
         )
         now = self._clock.now()
         async with self._sessions() as tx, tx.begin():
-            change = (
-                update(sweep.table)
-                .where(columns.id.in_(picked))
-                .values(dict(sweep.emptied(now)))
-                .returning(columns.id, columns.brand_id)
-            )
-            rows = (await tx.execute(change)).all()
-            if at.kind is Kind.CASE_TEXTS:
-                ids = [row.id for row in rows]
-                lines = update(_entries).where(_entries.c.case_id.in_(ids))
-                await tx.execute(lines.values(body={}))
+            rows = (await tx.execute(picked)).all()
+            ids = [row.id for row in rows]
+            if sweep.emptied:
+                emptying = update(sweep.table).where(columns.id.in_(ids))
+                await tx.execute(emptying.values(dict(sweep.emptied(now))))
+            if sweep.beside:
+                await tx.execute(sweep.beside(ids))
             counted = Counter(row.brand_id for row in rows)
             await _write(tx, at, counted, now)
         more = len(rows) == self._batch
-        return counted, max(row.id for row in rows) if more else ""
+        return counted, ids[-1] if more else ""
 
     async def _note_nothing(self, at: _Place, seen: Mapping[str, int]) -> None:
         """Write down for brands of which nothing went that the run was there."""
@@ -337,6 +356,13 @@ async def purges(tx: AsyncSession, brand_id: str, begins: datetime, ends: dateti
 
 def _complained(customer_id: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a column
     return exists().where(_open.c.customer_id == customer_id, _open.c.closed_at.is_(None))
+
+
+def _another_complained() -> ColumnElement[bool]:
+    """Say of a word's effect whether the word concerns somebody whose complaint is open."""
+    return exists().where(
+        _others.c.inbound_id == _effects.c.inbound_id, _complained(_others.c.customer_id)
+    )
 
 
 async def _write(

@@ -1,30 +1,54 @@
 """What a refusal stops: everything commercial on the channel that no provider has heard of yet."""
 
-from sqlalchemy import ColumnElement, select
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.customers import Customer
 from tellal.domain.messages import UNSENT, MessageState
 from tellal.persistence.columns import table
-from tellal.persistence.tables.ledger import MessageRow
+from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.services.moves import Move
 from tellal.services.progress import Progress
 
 _messages = table(MessageRow).c
+_outcomes = table(OutcomeRow).c
 
 _COMMERCIAL = _messages.message_class == MessageClass.COMMERCIAL.value
 
 
 async def stop_refused(
-    tx: AsyncSession, progress: Progress, customer_id: str, channel: Channel
+    tx: AsyncSession,
+    progress: Progress,
+    customer_id: str,
+    channel: Channel,
+    purposes: Sequence[str] = (),
 ) -> int:
     """Cancel what a refusal of a channel is about, in its own transaction; return how many it were.
 
-    The caller has locked the customer: nothing of his is being claimed, or will be.
+    One that names purposes leaves alone what was decided for others. The caller has locked the
+    customer: nothing of his is being claimed, or will be.
     """
     refused = _COMMERCIAL & (_messages.channel == channel.value)
+    if purposes:
+        his = select(_outcomes.id).where(_outcomes.customer_id == customer_id, _for(purposes))
+        refused &= _messages.outcome_id.in_(his)
     return await _cancel(tx, progress, customer_id, refused, "no_consent")
+
+
+async def unsent_promotions(tx: AsyncSession, customer_id: str, channel: Channel) -> int:
+    """Count what a refusal of a channel would stop."""
+    his = _his_unsent(customer_id).where(_COMMERCIAL, _messages.channel == channel.value)
+    return int((await tx.execute(select(func.count()).select_from(his.subquery()))).scalar_one())
+
+
+def _for(purposes: Sequence[str]) -> ColumnElement[bool]:
+    """Say whether an outcome is for one of some purposes, or names none."""
+    named = _outcomes.plan["purposes"]
+    return or_(named.is_(None), named == [], named.has_any(array(purposes)))
 
 
 async def stop_unwished(tx: AsyncSession, progress: Progress, customer: Customer) -> int:
@@ -43,10 +67,14 @@ async def stop_unwished(tx: AsyncSession, progress: Progress, customer: Customer
 async def _cancel(
     tx: AsyncSession, progress: Progress, customer_id: str, which: ColumnElement[bool], code: str
 ) -> int:
-    query = select(_messages.id).where(
-        _messages.customer_id == customer_id, _messages.state.in_(sorted(UNSENT)), which
-    )
-    ids = (await tx.execute(query.order_by(_messages.id))).scalars().all()
+    query = _his_unsent(customer_id).where(which).order_by(_messages.id)
+    ids = (await tx.execute(query)).scalars().all()
     moves = [Move(message_id=one, state=MessageState.CANCELLED, code=code) for one in ids]
     await progress.move(tx, moves)
     return len(moves)
+
+
+def _his_unsent(customer_id: str) -> Select[str]:
+    return select(_messages.id).where(
+        _messages.customer_id == customer_id, _messages.state.in_(sorted(UNSENT))
+    )

@@ -105,6 +105,11 @@ class StatusBoard:
         """
         fresh, snapshots = await self._known(exercise=exercise)
         name = brand or self._default
+        if name and name not in snapshots:
+            # A look that began before the brand was made may be under way.
+            async with self._looking:
+                pass
+            fresh, snapshots = await self._known(exercise=exercise)
         if name:
             if name not in snapshots:
                 raise NotFoundError(f"there is no brand {name!r} here")

@@ -185,7 +185,9 @@ async def test_a_brand_says_who_it_is(bank: Tenant) -> None:
     assert (read["mersis"], read["doubts"]) == ("0481005859000012", [])
 
 
-@pytest.mark.req("D14", "D28", "C10")
+@pytest.mark.req("D14")
+@pytest.mark.req("D28")
+@pytest.mark.req("C10")
 async def test_a_brand_says_what_the_law_knows_it_as(bank: Tenant) -> None:
     said = {"exemption": "telecom_operator", "licence": "capital_market_intermediary"}
 

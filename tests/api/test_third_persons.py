@@ -88,7 +88,9 @@ async def test_nothing_that_is_open_to_everybody_names_anybody(
         person = await a_marked_person(tx, bank.brand, served.clock)
         outage_id = await an_outage(tx, bank.brand, "confirmed", confirmed_at=NOON)
         await an_entry(tx, outage_id, "confirm", "confirmed", public={"tr": "Arıza var."})
-    token = served.desk.one_click.url(person.told).rpartition("/")[2]
+        preferences = await served.desk.preferences.address_of(tx, bank.brand.id, REF)
+    unsubscribe = served.desk.one_click.url(person.told)
+    token = (preferences if "preferences" in path else unsubscribe).rpartition("/")[2]
     address = path.format(token=token, outage_id=outage_id, number=1)
 
     async with served.client() as client:

@@ -81,7 +81,7 @@ def test_a_brand_without_a_phone_is_told_which_texts_it_cannot_send(database_url
     assert sentence.startswith("It has no phone, so these texts cannot be sent: ")
     assert "case_opened (email)" in sentence
     assert "phishing_awareness (banner, email, push, sms)" in sentence
-    assert "iscep_promo (email)" in sentence
+    assert "security_alert (email, push, sms)" in sentence
     assert "outage_notice (email)" in sentence
     assert "_push" not in sentence
 

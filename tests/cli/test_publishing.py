@@ -83,7 +83,7 @@ def test_two_persons_publish_and_one_more_revision_can_be_taken_back(
     assert "bob@bank.example agrees to what ada@bank.example has proposed." in approved.out
     assert published.out.endswith("is in force.\n")
     assert "is proposed and not in force yet" in asked.out
-    written = {path.name: path.read_bytes() for path in (tmp_path / "there/rules").iterdir()}
+    written = {path.name: path.read_bytes() for path in (tmp_path / "there/rules").glob("*.yaml")}
     assert written == {
         path.name: path.read_bytes()
         for path in folder.iterdir()

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from rules.keyword_files import keyword_books, read_keywords
+from rules.law_texts import shipped_text_laws
 from rules.source import SHIPPED_LAW
 from tellal.domain.errors import RulebookError
-from tellal.domain.keywords import ReplyKind, fold
+from tellal.domain.keywords import Meaning, ReplyKind, compact, fold
 
 BOOKS = keyword_books().books
 PROMOTES = (
@@ -29,6 +30,18 @@ TEXTS = [
 @pytest.mark.parametrize("text", TEXTS)
 def test_no_answer_promotes_anything(text: str) -> None:
     assert [word for word in PROMOTES if word in fold(text)] == []
+
+
+@pytest.mark.req("D06")
+@pytest.mark.req("D49")
+@pytest.mark.parametrize("name", BOOKS)
+def test_the_word_that_footers_ask_for_is_heard_as_a_refusal(name: str) -> None:
+    asked_for = shipped_text_laws().by_pack[name].stop_word
+
+    heard = BOOKS[name].lexicon.exact(compact(asked_for))
+
+    assert heard is not None
+    assert heard.does is Meaning.REFUSE
 
 
 @pytest.mark.req("D48")

@@ -118,7 +118,9 @@ async def test_calls_have_a_consent_of_their_own(ledger: Ledger) -> None:
     assert await ledger.believed() == {Channel.SMS: True}
 
 
-@pytest.mark.req("C02", "C03", "D34")
+@pytest.mark.req("C02")
+@pytest.mark.req("C03")
+@pytest.mark.req("D34")
 async def test_nobody_is_called_to_be_asked_since_the_law_came(ledger: Ledger) -> None:
     eve = datetime(2015, 4, 30, 20, 59, tzinfo=UTC)
     called = {"call": "outbound", "recording": "tape 1"}

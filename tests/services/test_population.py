@@ -319,7 +319,9 @@ class Writer:
                 )
 
 
-@pytest.mark.req("C05", "D39", "D40")
+@pytest.mark.req("C05")
+@pytest.mark.req("D39")
+@pytest.mark.req("D40")
 @pytest.mark.parametrize(
     ("kind", "says", "simulated"),
     [

@@ -32,7 +32,10 @@ SMS, EMAIL = ConsentChannel.SMS, ConsentChannel.EMAIL
 Said = tuple[ConsentState, ConsentChannel, Sequence[str]]
 
 
-@pytest.mark.req("C05", "C07", "D39", "D40")
+@pytest.mark.req("C05")
+@pytest.mark.req("C07")
+@pytest.mark.req("D39")
+@pytest.mark.req("D40")
 @pytest.mark.parametrize(
     ("purposes", "said", "expected"),
     [

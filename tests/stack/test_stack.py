@@ -95,7 +95,7 @@ def test_the_worker_asks_for_reports(stack: Stack) -> None:
     def has_the_lease() -> bool:
         with psycopg.connect(stack.database_url.replace("+psycopg", "")) as connection:
             rows = connection.execute("SELECT name FROM leases WHERE until > now()").fetchall()
-        return rows == [("netgsm-reports",)]
+        return ("netgsm-reports",) in rows
 
     assert until(has_the_lease)
     assert "a part failed" not in stack.logs()["worker"].read_text(errors="replace")

@@ -44,6 +44,7 @@ async def a_customer(
     consents: Mapping[Channel, str] | None = None,
     locale: str = "tr-TR",
     timezone: str = "Europe/Istanbul",
+    kind: str = "individual",
 ) -> str:
     customer_id = new_id()
     await tx.execute(
@@ -51,7 +52,7 @@ async def a_customer(
             id=customer_id,
             brand_id=brand.id,
             ref=ref,
-            kind="individual",
+            kind=kind,
             locale=locale,
             timezone=timezone,
             country="TR",
