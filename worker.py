@@ -10,13 +10,14 @@ from functools import partial
 
 import uvloop
 
-from activities.assembly import recalling_of, registry_of, senders_of
+from activities.assembly import forgetting_of, recalling_of, registry_of, senders_of
 from activities.providers.netgsm.reports import NetgsmReports
 from activities.providers.simulated import Simulated
 from rules.decide import Decider
 from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
 from rules.incident_files import load_incidents
+from rules.keeping import load_periods
 from rules.routing import load_routes
 from tellal.clock import SystemClock
 from tellal.domain.incidents import Incidents
@@ -31,6 +32,7 @@ from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.leases import Leases
 from tellal.services.posting import LANE_CHANNEL
+from tellal.services.provider_copies import ProviderCopies
 from tellal.services.recalls import Recalls
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.registry_sync import RegistrySync
@@ -68,6 +70,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         to_ledger = _sessions(held, settings, settings.database_pool)
         # The public is told of outages also while rules and Temporal are not to be had.
         incidents = load_incidents(settings.incidents)
+        periods = load_periods(settings.retention)
         public = supervise(_told_to_the_public(settings, to_ledger, incidents, stop), stop)
         held.push_async_callback(_cut_off, asyncio.create_task(public))
         inbox = ReceiptInbox(to_ledger)
@@ -108,13 +111,14 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         )
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)
-        kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep)
+        kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep, periods=periods)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         kept |= _kept_in_step(held, settings, house, stop)
         back = _called_back(senders, house, stop)
+        gone = _forgotten_there(senders, house, stop)
         seen = _seen_from_outside(settings, stop)
         spared = {"memory": partial(spare_what_is_loaded, stop)}
-        await supervise({**parts, **kept, **asked, **back, **seen, **spared}, stop)
+        await supervise({**parts, **kept, **asked, **back, **gone, **seen, **spared}, stop)
 
 
 def _asked_for_reports(
@@ -160,6 +164,19 @@ def _called_back(
         leases=Leases(house.sessions, house.clock),
     )
     return {"recalls": partial(recalls.run, stop)}
+
+
+def _forgotten_there(
+    senders: Mapping[str, Sender], house: House, stop: asyncio.Event
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return what has providers delete their copies of erased persons' messages."""
+    copies = ProviderCopies(
+        forgetting_of(senders),
+        sessions=house.sessions,
+        clock=house.clock,
+        leases=Leases(house.sessions, house.clock),
+    )
+    return {"provider_copies": partial(copies.run, stop)}
 
 
 def _told_to_the_public(

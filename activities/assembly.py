@@ -10,7 +10,7 @@ from activities.providers.twilio.sms import TwilioSms
 from activities.providers.twilio.whatsapp import TwilioWhatsApp
 from tellal.clock import Clock
 from tellal.plugins import third_parties
-from tellal.ports import Recalling, Registry, Sender
+from tellal.ports import Forgetting, Recalling, Registry, Sender
 from tellal.settings import Settings
 
 
@@ -57,6 +57,11 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
 def recalling_of(senders: Mapping[str, Sender]) -> dict[str, Recalling]:
     """Return those whose providers may give back what they have taken, by their names."""
     return {name: sender for name, sender in senders.items() if isinstance(sender, Recalling)}
+
+
+def forgetting_of(senders: Mapping[str, Sender]) -> dict[str, Forgetting]:
+    """Return those whose providers delete their copies of messages, by their names."""
+    return {name: sender for name, sender in senders.items() if isinstance(sender, Forgetting)}
 
 
 def registry_of(settings: Settings, clock: Clock) -> Registry | None:

@@ -32,7 +32,9 @@ from api.routes import (
     keys,
     messages,
     metrics,
+    notices,
     outages,
+    persons,
     preferences as preference_pages,
     reports,
     revisions,
@@ -56,15 +58,18 @@ from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.allow_list import AllowList
 from tellal.services.blocks import Blocks
+from tellal.services.bundles import read_signing_key
 from tellal.services.complaints import Complaints
 from tellal.services.consents import Consents
 from tellal.services.customers import Customers
 from tellal.services.differences import Differences, PopulationImpact
 from tellal.services.editions import read_edition
+from tellal.services.explicit_consents import ExplicitConsents
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
 from tellal.services.keywords import KeywordDesk
 from tellal.services.one_click import one_click
+from tellal.services.person_erasure import Persons
 from tellal.services.preferences import preferences
 from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
@@ -72,6 +77,7 @@ from tellal.services.receipts import Receipts
 from tellal.services.replies import Replies
 from tellal.services.rereading import reread
 from tellal.services.shelf import Shelf
+from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
 from tellal.services.trials import Trials
 from tellal.settings import NetgsmSettings, Settings, TwilioSettings
@@ -167,7 +173,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     v1 = APIRouter(prefix="/v1")
     for module in (
         customers,
+        persons,
         consents,
+        notices,
         senders,
         events,
         cases,
@@ -253,6 +261,10 @@ async def _open(
         holds=Holds(books, shelf, clock),
         blocks=Blocks(clock),
         complaints=Complaints(books, house.progress, clock),
+        persons=Persons(Consents(clock), house.progress, clock),
+        notices=ShownNotices(clock),
+        explicit_consents=ExplicitConsents(clock),
+        evidence_key=partial(read_signing_key, settings.evidence_key_file),
         trials=Trials(
             sessions,
             clock,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Protocol, cast
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Depends, Request
 
 from api.key_uses import KeyUses
@@ -19,16 +20,19 @@ from tellal.services.complaints import Complaints
 from tellal.services.consents import Consents
 from tellal.services.customers import Customers
 from tellal.services.differences import Differences
+from tellal.services.explicit_consents import ExplicitConsents
 from tellal.services.holds import Holds
 from tellal.services.house import House
 from tellal.services.keywords import KeywordDesk
 from tellal.services.one_click import OneClick
+from tellal.services.person_erasure import Persons
 from tellal.services.preferences import Preferences
 from tellal.services.publishing import Publishing
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.replies import Replies
 from tellal.services.shelf import Shelf
+from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
 from tellal.services.trials import Trials
 from templates.pages import Pages
@@ -106,6 +110,10 @@ class Desk:
     holds: Holds
     blocks: Blocks
     complaints: Complaints
+    persons: Persons
+    notices: ShownNotices
+    explicit_consents: ExplicitConsents
+    evidence_key: Callable[[], Ed25519PrivateKey]
     trials: Trials
     differences: Differences
     publishing: Publishing

@@ -154,6 +154,12 @@ DISPATCHER_LAG = Gauge(
     "For how long the next news has been due that no dispatcher has taken up.",
     registry=LEDGER,
 )
+COMPLAINTS_DUE = Gauge(
+    "tellal_complaints_to_answer",
+    "Complaints whose answer is due: `close` by now, or `late`; counted up to 10000.",
+    ["stage"],
+    registry=LEDGER,
+)
 SWEEPER_LAG = Gauge(
     "tellal_sweeper_lag_seconds",
     "For how long the next outcome without a workflow has been due.",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from tellal.domain.channels import Channel, Receipts
@@ -61,6 +62,29 @@ class Recalling(Protocol):
 
         True only if the provider says that it will not go out. Every other answer is False, and so
         is none in time; what became of the message then, a receipt tells.
+        """
+        ...
+
+
+class Forgotten(StrEnum):
+    """What a provider says of a copy that it is to delete."""
+
+    DELETED = "deleted"
+    """It is gone, or was never there."""
+    LATER = "later"
+    """Not yet: the message is under way, or the provider cannot be asked at the moment."""
+    REFUSED = "refused"
+    """It will not be deleted, however often it is asked for."""
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """What a sender can besides, if its provider deletes what it keeps of a message."""
+
+    async def forget(self, reference: str) -> Forgotten:
+        """Have the provider delete its copy of a message, by one request at most.
+
+        Every failure is an answer, never an exception.
         """
         ...
 

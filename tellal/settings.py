@@ -108,11 +108,13 @@ class KeepSettings(_Part):
     """For how many days the worker keeps what has done its work.
 
     `idempotency_days`: the answers under Idempotency-Keys; a repeat that comes later is taken for a
-    new request. `outbox_days`: what workflows have been told.
+    new request. `outbox_days`: what workflows have been told. `strangers_days`: words that came
+    from numbers of no customer.
     """
 
     idempotency_days: Annotated[int, Field(ge=1)] = 30
     outbox_days: Annotated[int, Field(ge=1)] = 7
+    strangers_days: Annotated[int, Field(ge=1)] = 30
 
 
 class Settings(BaseSettings):
@@ -157,6 +159,8 @@ class Settings(BaseSettings):
     webhooks_private: bool = False
     """Whether webhooks may be addresses of the house's own network, and on loopback without TLS."""
 
+    retention: Path | None = None
+    """A file that says how long what is personal is kept; None is the one that ships with it."""
     unsubscribe_secret: SecretStr = SecretStr("")
     """Signs the addresses by which readers refuse with one click; without it mails have none."""
     evidence_key_file: Path | None = None

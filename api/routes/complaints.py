@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import documented
 from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
+from tellal.services.complaint_bundle import bundle_complaint
 from tellal.services.complaints import Complaint, ComplaintInput
 from tellal.services.keys import Scope
 
@@ -16,7 +17,11 @@ router = APIRouter(prefix="/complaints", tags=["complaints"])
 
 ComplaintId = Annotated[str, Path(max_length=64)]
 Reader = Annotated[Reading, may_read(Scope.COMPLAINTS_READ)]
+Discloser = Annotated[Reading, may_read(Scope.PERSONS_READ)]
 Writer = Annotated[Writing, may_write(Scope.COMPLAINTS_WRITE)]
+
+_ZIP = "application/zip"
+_A_BUNDLE = {"content": {_ZIP: {"schema": {"type": "string", "format": "binary"}}}}
 
 
 class NewComplaint(BaseModel):
@@ -32,6 +37,18 @@ class NewComplaint(BaseModel):
         default="", max_length=2000, description="His words, kept until you erase them"
     )
     by: str = Field(default="", max_length=100, description="Who took it down, besides the key")
+    authority: str = Field(
+        default="",
+        max_length=100,
+        description="Over which it came, as your country's law names them: e_devlet, ministry, "
+        "provincial_directorate, btk, kvkk, customer…; it says by when it is to be answered",
+        examples=["e_devlet"],
+    )
+    file_number: str = Field(default="", max_length=100, description="What that calls it")
+    received_at: AwareDatetime | None = Field(default=None, description="When; now if left out")
+    due_at: AwareDatetime | None = Field(
+        default=None, description="The day that its letter names, if it does"
+    )
 
 
 class Closing(BaseModel):
@@ -43,6 +60,11 @@ class Closing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     resume: bool = Field(examples=[False])
+    answer: str = Field(
+        default="",
+        max_length=5000,
+        description="What was answered; needed for what came over an authority",
+    )
     by: str = Field(default="", max_length=100)
 
 
@@ -70,6 +92,10 @@ async def file_complaint(body: NewComplaint, write: Writer) -> Response:
         message_id=body.message,
         source=body.source,
         text=body.text,
+        authority=body.authority,
+        file_number=body.file_number,
+        received_at=body.received_at,
+        due_at=body.due_at,
     )
 
     async def effect(tx: AsyncSession) -> Complaint:
@@ -94,6 +120,28 @@ async def list_complaints(
     return page_of(found, limit)
 
 
+@router.get(
+    "/{complaint_id}/bundle",
+    response_class=Response,
+    responses={200: _A_BUNDLE, **documented(404, 422)},
+)
+async def bundle(complaint_id: ComplaintId, read: Discloser) -> Response:
+    """Hand out the evidence for a complaint, signed: consents, messages, and why they were sent.
+
+    `tellal verify bundle` verifies it.
+    """
+    async with read.session() as tx:
+        content = await bundle_complaint(
+            tx,
+            read.desk.complaints,
+            read.brand,
+            complaint_id,
+            key=read.desk.evidence_key(),
+            clock=read.desk.clock,
+        )
+    return Response(content, media_type=_ZIP, headers={"Cache-Control": "no-store"})
+
+
 @router.post("/{complaint_id}/close", responses=documented(404, 409, 422), response_model=Complaint)
 async def close_complaint(complaint_id: ComplaintId, body: Closing, write: Writer) -> Response:
     """Close a complaint; the topic stays silent for him unless he wants to hear of it again."""
@@ -101,7 +149,12 @@ async def close_complaint(complaint_id: ComplaintId, body: Closing, write: Write
 
     async def effect(tx: AsyncSession) -> Complaint:
         return await write.desk.complaints.close(
-            tx, write.brand.id, complaint_id, resume=body.resume, by=write.signed(body.by)
+            tx,
+            write.brand.id,
+            complaint_id,
+            resume=body.resume,
+            by=write.signed(body.by),
+            answer=body.answer,
         )
 
     return await write.once(200, effect, keep=_without_text)
@@ -124,4 +177,4 @@ async def erase_complaint(
 
 def _without_text(complaint: Complaint) -> Complaint:
     """Keep his words in one place: an answer that is kept for repeats could not be erased."""
-    return replace(complaint, text="")
+    return replace(complaint, text="", answer="", file_number="")

@@ -51,6 +51,7 @@ class TextMessage:
     fate: str = "delivered"
     fate_code: int | None = None
     faults: frozenset[FaultKind] = field(default_factory=frozenset)
+    deleted: bool = False
 
     @property
     def kind(self) -> str:
@@ -163,13 +164,14 @@ class TextMessages:
                 del self._by_recipient[oldest.to]
 
     def get(self, sid: str) -> TextMessage | None:
-        """Return a message by its SID."""
-        return self._by_sid.get(sid)
+        """Return a message by its SID, unless it was deleted."""
+        found = self._by_sid.get(sid)
+        return None if found is None or found.deleted else found
 
     def newest_first(self, to: str) -> Sequence[TextMessage]:
         """Return a recipient's messages, or everybody's, newest first."""
         pool = self._by_recipient.get(to, []) if to else list(self._by_sid.values())
-        return pool[::-1]
+        return [message for message in pool[::-1] if not message.deleted]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -228,6 +230,7 @@ class Walk:
             sent=message.sent.isoformat() if message.sent else None,
             error_code=message.error_code,
             **({} if message.body else {"body": ""}),
+            **({"deleted": True} if message.deleted else {}),
         )
 
     @classmethod

@@ -26,6 +26,7 @@ _SOONEST_S, _LATEST_S = 300, 35 * 24 * 3600
 
 MESSAGES: Mapping[int, str] = {
     20003: "Authenticate",
+    20009: "Cannot delete message because delivery has not been completed.",
     20404: "The requested resource was not found",
     20429: "Too Many Requests",
     20500: "Internal Server Error",

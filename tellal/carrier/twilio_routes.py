@@ -59,6 +59,7 @@ class TwilioCounter:
         router.add_api_route(_MESSAGES, self.list, methods=["GET"])
         router.add_api_route(_MESSAGE, self.fetch, methods=["GET"])
         router.add_api_route(_MESSAGE, self.update, methods=["POST"])
+        router.add_api_route(_MESSAGE, self.delete, methods=["DELETE"], status_code=204)
         router.add_api_route("/_carrier/inbound", self.inbound, methods=["POST"], status_code=204)
         return router
 
@@ -184,6 +185,15 @@ class TwilioCounter:
             message.body = ""
         self.walk.note(message)
         return JSONResponse(message.as_resource(self.settings.account_sid))
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a message with its text; one that is under way is not deleted yet."""
+        message = self._known(request)
+        if not message.arrived:
+            raise RefusalError(409, 20009)
+        message.deleted, message.body = True, ""
+        self.walk.note(message)
+        return Response(status_code=204)
 
     async def inbound(self, message: Inbound) -> None:
         """Let a person write over WhatsApp, which opens the 24 hours for free text."""

@@ -51,6 +51,62 @@ def export_evidence(
     typer.echo(f"{file} holds the evidence, {len(content)} bytes, signed.")
 
 
+@exports.command("person")
+def export_the_person(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="The ZIP to write.")],
+    *,
+    brand: BrandName,
+    customer: Annotated[str, typer.Option(help="Your name for the person.")],
+) -> None:
+    """Write everything that is held about a person, for himself."""
+    from tellal.cli.transaction import in_transaction
+    from tellal.clock import SystemClock
+    from tellal.services.brands import find_brand
+    from tellal.services.person_export import export_person
+    from tellal.settings import Settings
+
+    async def work(tx: "AsyncSession") -> bytes:
+        return await export_person(tx, await find_brand(tx, brand), customer, SystemClock())
+
+    content = in_transaction(Settings().database_url.get_secret_value(), work)
+    file.write_bytes(content)
+    typer.echo(f"{file} holds everything about the person, {len(content)} bytes.")
+
+
+@exports.command("complaint")
+def export_complaint(
+    complaint: Annotated[str, typer.Argument(help="The complaint's id.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="The bundle to write, a ZIP.")],
+    *,
+    brand: BrandName,
+) -> None:
+    """Write the evidence for a complaint as a signed bundle, for the authority.
+
+    Whoever gets it verifies it with: tellal verify bundle FILE --key PUBLIC.pem
+    """
+    from rules.holder import RulebookHolder
+    from tellal.cli.transaction import in_transaction
+    from tellal.clock import SystemClock
+    from tellal.services.brands import find_brand
+    from tellal.services.bundles import read_signing_key
+    from tellal.services.complaint_bundle import bundle_complaint
+    from tellal.services.complaints import Complaints
+    from tellal.services.progress import Progress
+    from tellal.settings import Settings
+
+    settings, clock = Settings(), SystemClock()
+    key = read_signing_key(settings.evidence_key_file)
+    complaints = Complaints(RulebookHolder(settings.rulebook), Progress(clock), clock)
+
+    async def work(tx: "AsyncSession") -> bytes:
+        owner = await find_brand(tx, brand)
+        return await bundle_complaint(tx, complaints, owner, complaint, key=key, clock=clock)
+
+    content = in_transaction(settings.database_url.get_secret_value(), work)
+    file.write_bytes(content)
+    typer.echo(f"{file} holds the evidence, {len(content)} bytes, signed.")
+
+
 @exports.command("consents")
 def export_consents(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="The CSV file to write.")],

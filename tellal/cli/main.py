@@ -5,6 +5,7 @@ import typer
 from tellal.cli import (
     brands,
     comparing,
+    erasing,
     explaining,
     exports,
     holds,
@@ -55,6 +56,7 @@ app.add_typer(holds.hold, name="hold")
 app.add_typer(outages.outage, name="outage")
 app.add_typer(imports.imports, name="import")
 app.add_typer(exports.exports, name="export")
+app.add_typer(erasing.erase, name="erase")
 app.add_typer(registry.registry, name="registry")
 reports.report.command("registry")(registry.report_registry)
 app.add_typer(reports.report, name="report")

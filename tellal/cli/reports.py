@@ -74,6 +74,56 @@ def report_outages(
         typer.echo(f"{one.id}  {one.state:<11} {counted}  {'; '.join([one.title, *notes])}")
 
 
+@report.command("purges")
+def report_purges(
+    *,
+    brand: BrandName,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many days.")] = 30,
+    until: Until = "",
+) -> None:
+    """Show what was emptied because it was old: each run, by kind, with its cut-off."""
+    from tellal.services.purging import purges
+
+    for one in _over(brand, days, until, purges):
+        made = f"{one.at:%Y-%m-%d %H:%M}  {one.kind:<18}"
+        typer.echo(f"{made} older than {one.cut_off:%Y-%m-%d}  {one.removed:>9}")
+
+
+@report.command("complaints")
+def report_complaints(
+    *,
+    brand: BrandName,
+    most: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 100,
+) -> None:
+    """Show which complaints are to be answered, by the day; exit 1 if one is late."""
+    from tellal.clock import SystemClock
+    from tellal.services.complaint_watch import LATE, awaited
+
+    found = _of(brand, partial(awaited, now=SystemClock().now(), limit=most))
+    for one in found:
+        said = f"{one.authority or '-':<24} {one.topic}"
+        typer.echo(f"{one.id}  {one.stage:<6} by {one.due_at:%Y-%m-%d %H:%M} UTC  {said}")
+    if any(one.stage == LATE for one in found):
+        raise typer.Exit(1)
+
+
+@report.command("erasures")
+def report_erasures(
+    *,
+    brand: BrandName,
+    most: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 100,
+) -> None:
+    """Show who was erased, by our own ids, and which copies providers still have."""
+    from tellal.services.person_erasure import DELETED, erasures
+
+    for one in _of(brand, partial(erasures, after="", limit=most)):
+        typer.echo(f"{one.id}  {one.at:%Y-%m-%d %H:%M}  customer {one.customer_id}  by {one.by}")
+        for copy in one.copies:
+            if copy.state != DELETED:
+                why = f" ({copy.code})" if copy.code else ""
+                typer.echo(f"  {copy.provider} {copy.reference}: {copy.state}{why}")
+
+
 @report.command("inbound")
 def report_inbound(
     *,
@@ -99,16 +149,21 @@ def report_inbound(
 
 def _over(brand: str, days: int, until: str, report: "Report[T]") -> T:
     """Read a report of so many days that end at a moment, or now."""
-    from tellal.cli.transaction import in_transaction
     from tellal.clock import SystemClock
+
+    ends = _moment(until) if until else SystemClock().now()
+    return _of(brand, lambda tx, brand_id: report(tx, brand_id, ends - timedelta(days=days), ends))
+
+
+def _of(brand: str, report: "Callable[[AsyncSession, str], Awaitable[T]]") -> T:
+    """Read a report of the brand of this name."""
+    from tellal.cli.transaction import in_transaction
     from tellal.services.brands import find_brand
     from tellal.settings import Settings
 
-    ends = _moment(until) if until else SystemClock().now()
-
     async def read(tx: "AsyncSession") -> T:
         found = await find_brand(tx, brand)
-        return await report(tx, found.id, ends - timedelta(days=days), ends)
+        return await report(tx, found.id)
 
     return in_transaction(Settings().database_url.get_secret_value(), read)
 

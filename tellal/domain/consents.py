@@ -28,7 +28,8 @@ class Source(StrEnum):
     """Where a consent or a refusal comes from.
 
     `HS_…` are İYS' names for what a sender took itself, `IYS_…` for what was said to İYS, which we
-    only learn. The lower-case ones are our own.
+    only learn. The lower-case ones are our own; `kept` is a refusal of
+    somebody who was erased, whose address came back.
     """
 
     HS_FIZIKSEL_ORTAM = "HS_FIZIKSEL_ORTAM"
@@ -53,6 +54,7 @@ class Source(StrEnum):
     CARRIER = "carrier"
     ONE_CLICK = "one_click"
     REPLY = "reply"
+    KEPT = "kept"
     PREFERENCES = "preferences"
     AGENT = "agent"
     IMPORT = "import"
@@ -93,8 +95,13 @@ WITH_A_BOX = PHYSICAL | {
 
 TAKEN_BY_SENDER = frozenset(source for source in Source if source.startswith("HS_"))
 SAID_TO_REGISTRY = frozenset(source for source in Source if source.startswith("IYS_"))
-REFUSALS_ONLY = frozenset({Source.HS_KARAR, Source.CARRIER, Source.ONE_CLICK})
-WRITTEN_BY_TELLAL = SAID_TO_REGISTRY | {Source.CARRIER, Source.ONE_CLICK, Source.REPLY}
+REFUSALS_ONLY = frozenset({Source.HS_KARAR, Source.CARRIER, Source.ONE_CLICK, Source.KEPT})
+WRITTEN_BY_TELLAL = SAID_TO_REGISTRY | {
+    Source.CARRIER,
+    Source.ONE_CLICK,
+    Source.REPLY,
+    Source.KEPT,
+}
 """Sources that no caller names: what they stand for reaches us by itself."""
 
 CONFIRMED_WITHIN = timedelta(hours=24)

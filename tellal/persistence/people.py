@@ -172,7 +172,11 @@ async def lock_page(
 def _next_customers(brand_id: str, after: str, limit: int) -> Select[Any]:
     return (
         select(_customer_table)
-        .where(_customers.brand_id == brand_id, _customers.id > after)
+        .where(
+            _customers.brand_id == brand_id,
+            _customers.id > after,
+            _customers.erased_at.is_(None),
+        )
         .order_by(_customers.id)
         .limit(limit)
     )

@@ -7,20 +7,22 @@ the answer nothing further of the topic leaves for him but what the law orders t
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rules.complaint_law import duties_of
 from rules.holder import RulebookHolder
 from rules.vocabulary import did_you_mean
 from tellal.clock import Clock
 from tellal.domain.channels import MessageClass
-from tellal.domain.customers import Customer
+from tellal.domain.customers import Brand, Customer
 from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from tellal.domain.messages import UNSENT, MessageState
 from tellal.ids import new_id
 from tellal.persistence.columns import table
-from tellal.persistence.people import lock_customer, lock_customer_by_id
+from tellal.persistence.people import brand as read_brand, lock_customer, lock_customer_by_id
 from tellal.persistence.tables.customers import ComplaintRow, CustomerRow
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.services.moves import Move
@@ -33,13 +35,22 @@ _messages = table(MessageRow)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComplaintInput:
-    """A complaint as it came in: of a topic, or of a message, whose topic is meant then."""
+    """A complaint as it came in: of a topic, or of a message, whose topic is meant then.
+
+    `authority` is over which it came, as the law of the brand's country names them, `file_number`
+    what that calls it. It came now, unless `received_at` says when; `due_at` is the day that a
+    letter names, else the law says it.
+    """
 
     customer: str
     source: str
     topic: str = ""
     message_id: str = ""
     text: str = ""
+    authority: str = ""
+    file_number: str = ""
+    received_at: datetime | None = None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +75,11 @@ class Complaint:
     resumed_at: datetime | None = None
     erased_by: str = ""
     erased_at: datetime | None = None
+    authority: str = ""
+    file_number: str = ""
+    received_at: datetime | None = None
+    due_at: datetime | None = None
+    answer: str = ""
 
 
 _SHOWN = tuple(part.name for part in fields(Complaint))
@@ -84,10 +100,13 @@ class Complaints:
 
         Raises:
             NotFoundError: The brand has no such customer, or he has no such message.
-            InvalidInputError: Not one of topic and message is named, or there is no such topic.
+            InvalidInputError: Not one of topic and message is named, there is no such topic, or the
+                law knows no such authority.
         """
         customer = await lock_customer(tx, brand_id, said.customer)
         topic = await self._topic(tx, customer, said)
+        now = self._clock.now()
+        deadline = _deadline(await read_brand(tx, brand_id), said, now)
         complaint_id = new_id()
         await tx.execute(
             insert(_complaints).values(
@@ -99,7 +118,10 @@ class Complaints:
                 source=said.source,
                 text=said.text,
                 filed_by=by,
-                filed_at=self._clock.now(),
+                filed_at=now,
+                authority=said.authority,
+                file_number=said.file_number,
+                **deadline,
             )
         )
         await self._remember(tx, customer.id)
@@ -107,15 +129,25 @@ class Complaints:
         return await self.find(tx, brand_id, complaint_id)
 
     async def close(
-        self, tx: AsyncSession, brand_id: str, complaint_id: str, *, resume: bool, by: str
+        self,
+        tx: AsyncSession,
+        brand_id: str,
+        complaint_id: str,
+        *,
+        resume: bool,
+        by: str,
+        answer: str = "",
     ) -> Complaint:
         """Close a complaint; only with `resume` may the topic be spoken of again.
+
+        What came over an authority is closed with what was answered.
 
         One that was closed without may be closed with it later: people change their minds.
 
         Raises:
             NotFoundError: The brand has no such complaint.
             ConflictError: That was done before.
+            InvalidInputError: It came over an authority, and nothing is answered.
         """
         found = await self._locked(tx, brand_id, complaint_id)
         if found.closed_at is not None and (found.resumed or not resume):
@@ -123,7 +155,13 @@ class Complaints:
         now = self._clock.now()
         values: dict[str, object] = {}
         if found.closed_at is None:
-            values |= {"closed_at": now, "closed_by": by}
+            if found.authority and not answer.strip():
+                raise InvalidInputError(
+                    "it came over an authority, and is closed with an answer",
+                    field="answer",
+                    hint="say what was answered, and when",
+                )
+            values |= {"closed_at": now, "closed_by": by, "answer": answer}
         if resume:
             values |= {"resumed": True, "resumed_at": now, "resumed_by": by}
         await _write(tx, complaint_id, values)
@@ -140,7 +178,8 @@ class Complaints:
         """
         found = await self._locked(tx, brand_id, complaint_id)
         if found.erased_at is None:
-            erased = {"text": "", "erased_at": self._clock.now(), "erased_by": by}
+            erased: dict[str, object] = {"text": "", "answer": "", "file_number": ""}
+            erased |= {"erased_at": self._clock.now(), "erased_by": by}
             await _write(tx, complaint_id, erased)
         return await self.find(tx, brand_id, complaint_id)
 
@@ -216,6 +255,23 @@ class Complaints:
         if row is None:
             raise NotFoundError("no such complaint")
         return row
+
+
+def _deadline(brand: Brand, said: ComplaintInput, now: datetime) -> dict[str, object]:
+    """Return when a complaint came, by when it is to be answered, and when somebody is to look."""
+    received = said.received_at or now
+    if received > now:
+        raise InvalidInputError("it cannot have come in the future", field="received_at")
+    if not said.authority:
+        return {"received_at": received, "due_at": said.due_at, "warn_at": said.due_at}
+    duties = duties_of(brand.country)
+    duty = duties.get(said.authority)
+    if duty is None:
+        message = f"the law of {brand.country} knows no authority '{said.authority}'"
+        near = did_you_mean(said.authority, duties) or f"one of {', '.join(duties)}"
+        raise InvalidInputError(message, field="authority", hint=near)
+    due = said.due_at or duty.due(received, ZoneInfo(brand.timezone), brand.country)
+    return {"received_at": received, "due_at": due, "warn_at": due - duty.warn}
 
 
 async def _write(tx: AsyncSession, complaint_id: str, values: dict[str, object]) -> None:

@@ -73,10 +73,23 @@ async def bundle_evidence(
         NotFoundError: The brand has no such customer.
         InvalidInputError: Neither a person nor a period is named.
     """
+    files, about = await evidence_files(tx, brand, wanted, clock=clock)
+    return pack(files, about, key)
+
+
+async def evidence_files(
+    tx: AsyncSession, brand: Brand, wanted: Wanted, *, clock: Clock
+) -> tuple[dict[str, bytes], dict[str, object]]:
+    """Return the files of a bundle, and what its manifest says of them.
+
+    Raises:
+        NotFoundError: The brand has no such customer.
+        InvalidInputError: Neither a person nor a period is named.
+    """
     condition = await _condition(tx, brand, wanted)
     lines = [_json(line) async for line in _lines(tx, brand.id, condition)]
     sender = asdict(await sender_profile(tx, brand))
-    about = {
+    about: dict[str, object] = {
         "brand": brand.name,
         "made_at": clock.now().astimezone(UTC).isoformat(),
         "customer": wanted.customer,
@@ -86,7 +99,7 @@ async def bundle_evidence(
         "head": await _head(tx, brand.id),
     }
     files = {RECORDS: b"".join(line + b"\n" for line in lines), SENDER: _json(sender) + b"\n"}
-    return pack(files, about, key)
+    return files, about
 
 
 def check_evidence(content: bytes, trusted: Ed25519PublicKey | None = None) -> Evidence:

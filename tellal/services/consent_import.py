@@ -24,6 +24,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
 from tellal.services.block_lists import BadLine
 from tellal.services.consent_files import ConsentFile, ConsentLine
+from tellal.services.kept_refusals import Arrived, refuse_again
 from tellal.services.moves import Move
 from tellal.services.progress import Progress
 
@@ -96,6 +97,7 @@ INSERT INTO contact_points (id, brand_id, customer_id, channel, address, bad_rea
 SELECT fresh_point, :brand, customer_id, channel, address, '', :now
 FROM given_consents WHERE fresh_point <> '' ORDER BY line
 ON CONFLICT (customer_id, channel, address) DO NOTHING
+RETURNING customer_id, channel, address
 """
 )
 _ADD = text(
@@ -228,7 +230,7 @@ class ConsentImport:
         if fresh:
             await self._add_customers(tx, list(fresh.values()), said)
         await tx.execute(_LOCK)
-        await tx.execute(_ADD_POINTS, said)
+        points = (await tx.execute(_ADD_POINTS, said)).all()
         added = await tx.execute(_ADD, {**said, "by": by})
         electronic = sorted(source.value for source in ELECTRONIC)
         zone = self._brand.timezone
@@ -236,6 +238,11 @@ class ConsentImport:
         await self._stop_refused(tx)
         done = Imported(consents=len(added.all()), customers=len(fresh))
         await tx.execute(text("DROP TABLE given_consents"))
+        arrived = [
+            Arrived(customer_id=one.customer_id, channel=Channel(one.channel), address=one.address)
+            for one in points
+        ]
+        await refuse_again(tx, self._brand.id, arrived, now=self._clock.now())
         return done
 
     async def _stop_refused(self, tx: AsyncSession) -> None:

@@ -24,6 +24,7 @@ from tellal.persistence.tables.customers import ContactPointRow, CustomerRow
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.services import places
 from tellal.services.consents import weigh_anew
+from tellal.services.kept_refusals import Arrived, refuse_again
 from tellal.services.progress import Progress
 from tellal.services.refusals import stop_unwished
 
@@ -192,6 +193,11 @@ class Customers:
         ]
         if rows:
             await tx.execute(insert(_points), rows)
+            arrived = [
+                Arrived(customer_id=customer.id, channel=one.channel, address=one.address)
+                for one in fresh
+            ]
+            await refuse_again(tx, customer.brand_id, arrived, now=now)
 
     async def _remove(self, tx: AsyncSession, ids: Sequence[str]) -> None:
         """Forget addresses; one that the ledger names stays, so that it can be proved."""

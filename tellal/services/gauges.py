@@ -93,6 +93,15 @@ OUTCOMES = text("""
 SELECT check_at FROM outcomes WHERE state = 'open' AND check_at <= :now ORDER BY check_at LIMIT 1
 """)
 
+COMPLAINTS = text("""
+SELECT count(*) FILTER (WHERE due_at > :now) AS close,
+       count(*) FILTER (WHERE due_at <= :now) AS late
+FROM (
+    SELECT due_at FROM complaints
+    WHERE closed_at IS NULL AND due_at IS NOT NULL AND warn_at <= :now
+    ORDER BY warn_at LIMIT :most
+) AS watched
+""")
 CONFIRMATIONS = text("""
 SELECT count(*) FROM (
     SELECT 1 FROM consent_confirmations
@@ -125,6 +134,9 @@ class Gauges:
             expired = await tx.execute(LEASES, {"now": now, "most": MOST})
             metrics.LEASES_EXPIRED.set(expired.scalar_one())
             await self._outbox(tx, now)
+            watched = (await tx.execute(COMPLAINTS, {"now": now, "most": MOST})).one()
+            metrics.COMPLAINTS_DUE.labels("close").set(watched.close)
+            metrics.COMPLAINTS_DUE.labels("late").set(watched.late)
             late = await tx.execute(CONFIRMATIONS, {"now": now, "most": MOST})
             metrics.CONFIRMATIONS_LATE.set(late.scalar_one())
             due = (await tx.execute(OUTCOMES, {"now": now})).scalar_one_or_none()

@@ -56,6 +56,8 @@ class Scope(StrEnum):
     MESSAGES_READ = "messages:read"
     MESSAGES_WRITE = "messages:write"
     DECISIONS_READ = "decisions:read"
+    PERSONS_READ = "persons:read"
+    PERSONS_WRITE = "persons:write"
     COMPLAINTS_READ = "complaints:read"
     COMPLAINTS_WRITE = "complaints:write"
     REPORTS_READ = "reports:read"
@@ -83,7 +85,8 @@ class Role(StrEnum):
     ENGINEER = "engineer"
 
 
-_READS = frozenset(scope for scope in Scope if scope.value.endswith(":read"))
+_READS = frozenset(scope for scope in Scope if scope.value.endswith(":read")) - {Scope.PERSONS_READ}
+"""All that is held about a person in one piece is not for everybody who may look something up."""
 SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
     Role.AUTHOR: frozenset({Scope.RULEBOOK_WRITE, Scope.DECISIONS_READ}),
     Role.APPROVER: frozenset({Scope.RULEBOOK_APPROVE, Scope.DECISIONS_READ}),
@@ -98,6 +101,8 @@ SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
     },
     Role.OFFICER: _READS
     | {
+        Scope.PERSONS_READ,
+        Scope.PERSONS_WRITE,
         Scope.CONSENTS_WRITE,
         Scope.HOLDS_WRITE,
         Scope.BLOCKS_WRITE,

@@ -214,7 +214,11 @@ class _Gathering:
                 part = query.subquery()
                 found = found.outerjoin(part, part.c.customer_id == c.id)
                 columns += read(part)
-        everybody = select(*columns).select_from(found).where(c.brand_id == self.brand_id)
+        everybody = (
+            select(*columns)
+            .select_from(found)
+            .where(c.brand_id == self.brand_id, c.erased_at.is_(None))
+        )
         return everybody.where(*self._only(c.id)).subquery("everybody")
 
     def _only(self, customer_id: Column) -> list[Column]:

@@ -1,26 +1,29 @@
-"""Forgets what has done its work: answers to repeated requests, and items of the outbox.
+"""Forgets what has done its work: answers to repeats, items of the outbox, words of strangers.
 
 Every batch is a transaction of a moment that waits for nobody, so several workers may forget side
-by side, and requests go on meanwhile. Nothing that tells of a person goes here: messages, decisions
-and consents are evidence.
+by side, and requests go on meanwhile. Nothing that is evidence goes here: messages, decisions and
+consents; nor a word that did something for somebody.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from sqlalchemy import Integer, bindparam, delete, select
+from sqlalchemy import Integer, bindparam, delete, exists, select
 
 from tellal.clock import Clock
 from tellal.ids import first_id
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import OutboxRow
+from tellal.persistence.tables.refusing import InboundEffectRow, InboundRow
 from tellal.services.idempotency import purge
 from tellal.settings import KeepSettings
 from tellal.supervision import rest
 
 _outbox = table(OutboxRow)
+_inbound = table(InboundRow)
+_effects = table(InboundEffectRow)
 
 _BATCH = 1_000
 _LOOK_EVERY_S = 300.0
@@ -38,6 +41,18 @@ _DONE_LONG_AGO = (
 """Ids sort by the time of making, so the look ends at what is too young to have been done then."""
 _FORGET_DONE = delete(_outbox).where(_outbox.c.id.in_(_DONE_LONG_AGO)).returning(_outbox.c.id)
 
+_OF_NOBODY = (
+    select(_inbound.c.id)
+    .where(
+        _inbound.c.id < bindparam("made_before"),
+        ~exists().where(_effects.c.inbound_id == _inbound.c.id),
+    )
+    .order_by(_inbound.c.id)
+    .limit(bindparam("most", type_=Integer()))
+    .with_for_update(skip_locked=True)
+)
+_FORGET_STRANGERS = delete(_inbound).where(_inbound.c.id.in_(_OF_NOBODY)).returning(_inbound.c.id)
+
 
 class Retention:
     """Removes, batch by batch, what is older than the settings want kept."""
@@ -49,6 +64,7 @@ class Retention:
         self._clock = clock
         self._answers_kept = timedelta(days=keep.idempotency_days)
         self._outbox_kept = timedelta(days=keep.outbox_days)
+        self._strangers_kept = timedelta(days=keep.strangers_days)
         self._batch = batch
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -56,6 +72,7 @@ class Retention:
         while not stop.is_set():
             await self._all(self.forget_answers, stop)
             await self._all(self.forget_delivered, stop)
+            await self._all(self.forget_strangers, stop)
             await rest(stop, _LOOK_EVERY_S)
 
     async def forget_answers(self) -> int:
@@ -74,6 +91,13 @@ class Retention:
         }
         async with self._sessions() as tx, tx.begin():
             return len((await tx.execute(_FORGET_DONE, parameters)).all())
+
+    async def forget_strangers(self) -> int:
+        """Forget one batch of words that concerned no customer; return how many went."""
+        before = first_id(self._clock.now() - self._strangers_kept)
+        async with self._sessions() as tx, tx.begin():
+            asked = {"made_before": before, "most": self._batch}
+            return len((await tx.execute(_FORGET_STRANGERS, asked)).all())
 
     async def _all(self, forget: Callable[[], Awaitable[int]], stop: asyncio.Event) -> None:
         while not stop.is_set() and await forget() == self._batch:

@@ -1,9 +1,10 @@
 """What a worker keeps doing besides its queues."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from rules.keeping import Kind, Period
 from tellal.persistence.bell import Bell
 from tellal.services.confirmations import Confirmations
 from tellal.services.consent_sealing import Sealer
@@ -11,6 +12,8 @@ from tellal.services.dispatching import Deliver, Dispatcher
 from tellal.services.gauges import Gauges
 from tellal.services.hold_marking import Marking
 from tellal.services.house import House
+from tellal.services.leases import Leases
+from tellal.services.purging import Purging
 from tellal.services.receipt_inbox import InboxWork
 from tellal.services.receipts import Receipts
 from tellal.services.rereading import reread
@@ -29,6 +32,7 @@ def upkeep(
     stop: asyncio.Event,
     *,
     keep: KeepSettings,
+    periods: Mapping[Kind, Period],
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Return the loops, each by the name under which it is begun again when it fails."""
     return {
@@ -40,6 +44,10 @@ def upkeep(
         "bell": partial(until_stopped, bell.listen, stop),
         "rulebook": partial(reread, house.books, shelf, stop),
         "retention": partial(Retention(house.sessions, house.clock, keep).run, stop),
+        "purge": partial(
+            Purging(house.sessions, house.clock, periods, Leases(house.sessions, house.clock)).run,
+            stop,
+        ),
         "consents": partial(Sealer(house.sessions, house.clock).run, stop),
         "confirmations": partial(Confirmations(house.sessions, house.deciding).run, stop),
         "gauges": partial(Gauges(house.sessions, house.clock).run, stop),

@@ -151,6 +151,7 @@ async def state_of(served: Served, message_id: str) -> tuple[str, str]:
 @pytest.mark.req("D03")
 @pytest.mark.req("D07")
 @pytest.mark.req("D09")
+@pytest.mark.req("D06")
 @pytest.mark.req("D13")
 async def test_ret_refuses_and_stops_what_waits_at_once(
     bank: Tenant, served: Served, phone: Phone, code: str

@@ -1,5 +1,6 @@
 """The migrations lead to what the tables say, along one line."""
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -30,4 +31,14 @@ def test_the_migrations_have_one_head(database_url: str) -> None:
     engine = create_engine(database_url)
     with engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == head
+    engine.dispose()
+
+
+def test_the_newest_migration_can_be_taken_back_and_made_again(database_url: str) -> None:
+    command.downgrade(configuration(database_url), "-1")
+    command.upgrade(configuration(database_url), "head")
+
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata()) == []
     engine.dispose()

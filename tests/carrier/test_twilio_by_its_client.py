@@ -268,3 +268,26 @@ async def test_callbacks_can_be_lost(client: Client, carrier: CarrierProbe) -> N
         await the_callbacks_of(client, receiver, 2)
 
     assert all(request.path_and_query.startswith("/status") for request in receiver.requests)
+
+
+def test_a_message_is_deleted_once_it_has_arrived(client: Client) -> None:
+    created = client.messages.create(to=TO, from_="BANKA", body="Merhaba")
+    later = client.messages.create(
+        to=TO,
+        messaging_service_sid=SERVICE,
+        body="Yarın",
+        schedule_type="fixed",
+        send_at=datetime.now(UTC) + timedelta(days=1),
+    )
+    wait_for(lambda: client.messages(created.sid).fetch().status == "delivered")
+
+    gone = client.messages(created.sid).delete()
+    with pytest.raises(TwilioRestException) as twice:
+        client.messages(created.sid).delete()
+    with pytest.raises(TwilioRestException) as early:
+        client.messages(later.sid).delete()
+
+    assert gone is True
+    assert (twice.value.status, twice.value.code) == (404, 20404)
+    assert (early.value.status, early.value.code) == (409, 20009)
+    assert created.sid not in {one.sid for one in client.messages.list(to=TO)}

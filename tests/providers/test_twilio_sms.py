@@ -12,8 +12,10 @@ from activities.providers.twilio.sms import TwilioSms
 from tellal.domain.channels import Channel, Lane, MessageClass, Receipts
 from tellal.domain.messages import Answer, OutgoingMessage, Remedy
 from tellal.ids import new_id
+from tellal.ports import Forgotten
 from tellal.settings import TwilioSettings
 from tests.support.carrier import WHATEVER_GOES_WRONG, CarrierProbe, free_port
+from tests.support.waiting import until
 
 CALLBACKS = "http://127.0.0.1:9/v1/hooks/twilio/status"
 TO = "+905321112233"
@@ -242,3 +244,26 @@ async def test_a_connection_that_rests_is_given_back_before_a_server_would_close
     server.close()
     assert answer.answer is Answer.REJECTED
     assert kept_at_first
+
+
+async def test_a_text_is_deleted_at_twilio_once_it_has_arrived(
+    sms: TwilioSms,
+) -> None:
+    answer = await sms.send(a_text())
+
+    async def forgotten() -> bool:
+        return await sms.forget(answer.reference) is Forgotten.DELETED
+
+    await until(forgotten)
+
+    assert await sms.forget(answer.reference) is Forgotten.DELETED
+    assert await sms.forget("SM" + "0" * 32) is Forgotten.DELETED
+
+
+async def test_what_twilio_cannot_be_asked_is_asked_again() -> None:
+    nobody = TwilioSms(an_account_at(free_port()), status_callback_url=CALLBACKS)
+
+    answer = await nobody.forget("SM" + "0" * 32)
+
+    await nobody.close()
+    assert answer is Forgotten.LATER

@@ -32,6 +32,7 @@ def test_no_answer_promotes_anything(text: str) -> None:
     assert [word for word in PROMOTES if word in fold(text)] == []
 
 
+@pytest.mark.req("D06")
 @pytest.mark.req("D49")
 @pytest.mark.parametrize("name", BOOKS)
 def test_the_word_that_footers_ask_for_is_heard_as_a_refusal(name: str) -> None:

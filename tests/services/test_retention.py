@@ -4,17 +4,20 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import insert, select, text, update
 
 from tellal.domain.outbox import OutboxKind
+from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.brands import IdempotencyRow
 from tellal.persistence.tables.ledger import OutboxRow
+from tellal.persistence.tables.refusing import InboundEffectRow, InboundRow
 from tellal.services.idempotency import Answer, Request, claim, complete
 from tellal.services.outbox import enqueue
 from tellal.services.retention import Retention
 from tellal.settings import KeepSettings
+from tests.support.builders import a_brand, a_customer
 from tests.support.ledger import SetClock
 from tests.support.waiting import until
 
@@ -136,7 +139,53 @@ async def test_the_loop_goes_on_batch_by_batch_until_nothing_old_is_left(
     await asyncio.wait_for(running, 5)
 
 
-@pytest.mark.parametrize("name", ["idempotency_days", "outbox_days"])
+async def wrote(sessions: Sessions, word: str, customer_id: str | None = None) -> None:
+    """Put a word into the inbox, of a stranger or of a customer."""
+    now = datetime.now(UTC)
+    async with sessions() as tx, tx.begin():
+        inbound_id = new_id()
+        came = InboundRow(
+            id=inbound_id,
+            provider="twilio",
+            reference=word,
+            channel="sms",
+            sender="+905321234567",
+            recipient="4605",
+            text=word,
+            does="stop",
+            received_at=now,
+        )
+        await tx.execute(insert(table(InboundRow)).values(came.model_dump()))
+        if customer_id:
+            brand_id = await tx.scalar(text("SELECT brand_id FROM customers"))
+            did = InboundEffectRow(
+                id=new_id(),
+                inbound_id=inbound_id,
+                brand_id=brand_id,
+                customer_id=customer_id,
+                did="refused",
+                received_at=now,
+            )
+            await tx.execute(insert(table(InboundEffectRow)).values(did.model_dump()))
+
+
+async def test_a_strangers_word_is_forgotten_after_a_month_and_a_customers_stays(
+    sessions: Sessions,
+) -> None:
+    async with sessions() as tx, tx.begin():
+        customer_id = await a_customer(tx, await a_brand(tx))
+    await wrote(sessions, "RET")
+    await wrote(sessions, "DUR", customer_id)
+
+    early = await forgetting(sessions, after=timedelta(days=30) - MOMENT).forget_strangers()
+    late = await forgetting(sessions, after=timedelta(days=30) + MOMENT).forget_strangers()
+
+    async with sessions() as tx:
+        left = (await tx.execute(text("SELECT text FROM inbound"))).scalars().all()
+    assert (early, late, left) == (0, 1, ["DUR"])
+
+
+@pytest.mark.parametrize("name", ["idempotency_days", "outbox_days", "strangers_days"])
 def test_nothing_is_forgotten_on_its_first_day(name: str) -> None:
     with pytest.raises(ValueError, match="greater than or equal to 1"):
         KeepSettings.model_validate({name: 0})

@@ -17,6 +17,7 @@ from activities.retry_after import pause_of
 from tellal.clock import SystemClock
 from tellal.domain.channels import Receipts
 from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
+from tellal.ports import Forgotten
 from tellal.settings import TwilioSettings
 
 _LONGEST_VALIDITY_S = 36_000
@@ -25,6 +26,9 @@ _LOOKED_THROUGH = 1000
 _CLOCKS_APART = timedelta(seconds=30)
 """How far Twilio's clock and ours may differ when a look-up asks what came since an instant."""
 _FIRST_SERVER_ERROR = 500
+_NOT_FOUND = 404
+_ASK_AGAIN = frozenset({401, 408, 409, 429})
+"""401 is a mistake in our settings, and somebody will mend it."""
 
 _LOST = (aiohttp.ClientError, OSError)
 # A success that is no message resource: somebody else answered, or half of it came.
@@ -114,6 +118,24 @@ class Messages:
         fitting = [one for one in listed if _fits(one, sender, earliest)]
         return Listed(messages=fitting, is_whole=len(listed) < _LOOKED_THROUGH)
 
+    async def forget(self, sid: str) -> Forgotten:
+        """Delete a message at Twilio, with its text and addresses.
+
+        Twilio does not delete what is still under way (409, its code 20009).
+        """
+        try:
+            await self._client.messages(sid).delete_async()
+        except ErrorAnswer as error:
+            if error.status == _NOT_FOUND:
+                return Forgotten.DELETED
+            again = error.status in _ASK_AGAIN or error.status >= _FIRST_SERVER_ERROR
+            return Forgotten.LATER if again else Forgotten.REFUSED
+        except (aiohttp.InvalidURL, TwilioException):
+            return Forgotten.REFUSED
+        except _LOST:
+            return Forgotten.LATER
+        return Forgotten.DELETED
+
     async def close(self) -> None:
         """Give the connections back."""
         await self._transport.close()
@@ -139,6 +161,10 @@ class OverTwilio:
     def looks_up(self) -> bool:
         """Twilio can be asked what it has for a recipient."""
         return True
+
+    async def forget(self, reference: str) -> Forgotten:
+        """Have Twilio delete its copy of a message."""
+        return await self._messages.forget(reference)
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -13,7 +13,8 @@ from tellal.persistence.columns import EMPTY, FALSE, NOBODY, NOTHING, Instant
 class CustomerRow(SQLModel, table=True):
     """A customer of one brand. `ref` is the caller's name for him, `facts` what rules may read.
 
-    `complained` repeats the topics of his standing complaints, so that a decision reads one row.
+    `complained` repeats the topics of his standing complaints, so that a decision reads one row. Of
+    who was erased the row stays, names nobody, and is in no population.
     """
 
     __tablename__ = "customers"
@@ -36,6 +37,7 @@ class CustomerRow(SQLModel, table=True):
     complained: list[str] = Field(default_factory=list, sa_type=JSONB, sa_column_kwargs=NOTHING)
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
+    erased_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class ContactPointRow(SQLModel, table=True):
@@ -142,11 +144,19 @@ class ConsentChainRow(SQLModel, table=True):
 class ComplaintRow(SQLModel, table=True):
     """Somebody was annoyed: of a topic, perhaps of one message; in his words, until `erased_at`.
 
-    Closed without `resumed` it goes on to silence the topic.
+    Closed without `resumed` it goes on to silence the topic. What came by an `authority`, which
+    calls it `file_number`, is to be answered by `due_at`, and somebody is to look from `warn_at`.
     """
 
     __tablename__ = "complaints"
-    __table_args__ = (Index("complaints_of_brand", "brand_id", "id"),)
+    __table_args__ = (
+        Index("complaints_of_brand", "brand_id", "id"),
+        Index(
+            "complaints_to_answer",
+            "warn_at",
+            postgresql_where=text("closed_at IS NULL AND due_at IS NOT NULL"),
+        ),
+    )
 
     id: str = Field(primary_key=True)
     brand_id: str = Field(foreign_key="brands.id")
@@ -157,6 +167,12 @@ class ComplaintRow(SQLModel, table=True):
     text: str
     filed_by: str
     filed_at: datetime = Field(sa_type=Instant)
+    authority: str = Field(default="", sa_column_kwargs=EMPTY)
+    file_number: str = Field(default="", sa_column_kwargs=EMPTY)
+    received_at: datetime | None = Field(default=None, sa_type=Instant)
+    due_at: datetime | None = Field(default=None, sa_type=Instant)
+    warn_at: datetime | None = Field(default=None, sa_type=Instant)
+    answer: str = Field(default="", sa_column_kwargs=EMPTY)
     closed_by: str = ""
     closed_at: datetime | None = Field(default=None, sa_type=Instant)
     resumed: bool = False
