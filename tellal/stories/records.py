@@ -21,7 +21,7 @@ _MANY = 100_000
 
 _ROUNDS = "SELECT id, kind, cause_id FROM outage_notices WHERE outage_id = :outage ORDER BY number"
 _MESSAGES = """
-SELECT m.id, m.customer_id, m.channel, m.state, n.kind
+SELECT m.id, m.customer_id, m.channel, m.state, m.attempt, n.kind
 FROM messages m JOIN outage_notices n ON n.cause_id = m.cause_id
 WHERE n.outage_id = :outage
 """
@@ -57,13 +57,14 @@ class Intents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the ledger knows of a message of an outage."""
+    """What the ledger knows of a message of an outage; one that was `tried` once meant to leave."""
 
     id: str
     customer_id: str
     channel: str
     state: str
     kind: str
+    tried: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,7 @@ class Ledger:
                 channel=row.channel,
                 state=row.state,
                 kind=row.kind,
+                tried=row.attempt > 0,
             )
             for row in await self._all(_MESSAGES, outage=outage_id)
         ]
