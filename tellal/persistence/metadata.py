@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 
 from tellal.persistence.tables import (
     brands,
+    campaigns,
     customers,
     delivery,
     ledger,
@@ -18,6 +19,7 @@ from tellal.persistence.tables import (
 
 TABLE_MODULES = (
     brands,
+    campaigns,
     customers,
     delivery,
     ledger,

@@ -14,7 +14,7 @@ from tellal.domain.cases import CaseCommand, CaseState, next_state
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from tellal.domain.outbox import OutboxKind
-from tellal.ids import new_id
+from tellal.ids import new_id, new_tracking_code
 from tellal.persistence.people import find_customer_id
 from tellal.services.case_views import CaseView, about, to_view
 from tellal.services.case_writing import (
@@ -78,6 +78,7 @@ class Cases:
             "customer_id": customer_id,
             "number": f"{now.year}-{number.scalar_one():06d}",
             "channel": channel,
+            "tracking_code": new_tracking_code(),
             "source_system": source_system or profile.source_system,
             "subject": subject,
             "state": CaseState.OPENED,

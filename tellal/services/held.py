@@ -14,6 +14,7 @@ from sqlmodel import SQLModel
 
 from tellal.domain.channels import Channel
 from tellal.persistence.columns import table
+from tellal.persistence.tables.campaigns import GroupMemberRow
 from tellal.persistence.tables.customers import (
     ComplaintRow,
     ConsentChainRow,
@@ -284,7 +285,7 @@ HOLDINGS: tuple[Holding, ...] = (
         name="cases",
         row=CaseRow,
         whose=_of(CaseRow),
-        emptied={"subject": "", "answer": "", "result": ""},
+        emptied={"subject": "", "answer": "", "result": "", "tracking_code": null()},
         harmless=_OUR_IDS | _names("number", "channel", "source_system", "state", "team"),
     ),
     Holding(
@@ -322,6 +323,13 @@ HOLDINGS: tuple[Holding, ...] = (
         emptied={"signature": NOTHING_LEFT},
         harmless=_OUR_IDS | _names("category", "state", "document", "version", "language"),
         staff=_names("recorded_by"),
+    ),
+    Holding(
+        name="group_members",
+        row=GroupMemberRow,
+        whose=_of(GroupMemberRow),
+        emptied={"variables": NOTHING_LEFT},
+        harmless=_names("group_id", "customer_id"),
     ),
     Holding(
         name="inbound",
@@ -412,6 +420,11 @@ NOT_HELD: Mapping[str, str] = {
     "causes": "why many or one are spoken to, by our own ids",
     "outbox": "news for workflows: our own ids",
     "case_numbers": "numbers",
+    "groups": "names of groups, and conditions",
+    "campaigns": "what many are told",
+    "campaign_entries": "what staff did with campaigns",
+    "campaign_runs": "when campaigns ran",
+    "campaign_rounds": "what many were told",
     "outages": "places and components",
     "outage_entries": "what operators did, and what everybody was shown",
     "outage_notices": "what many were told",

@@ -82,7 +82,7 @@ async def test_afterwards_only_what_has_no_age_names_anybody(sessions: Sessions)
     assert sum(again.values()) == 0
     assert left.keys() == {
         "customers", "contact_points", "consents", "blocks", "idempotency_keys",
-        "shown_notices", "explicit_consents",
+        "shown_notices", "explicit_consents", "group_members",
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from tellal.domain.messages import MessageState
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import IdempotencyRow
+from tellal.persistence.tables.campaigns import GroupMemberRow, GroupRow
 from tellal.persistence.tables.customers import ComplaintRow, CustomerRow, EventRow
 from tellal.persistence.tables.delivery import BlockRow
 from tellal.persistence.tables.ledger import (
@@ -257,6 +258,7 @@ async def _of_desks(
         )
     )
     await _written(tx, brand, customer_id, message, now)
+    await _grouped(tx, brand, customer_id, now)
     for address in (NUMBER, MAIL):
         await tx.execute(
             insert(table(BlockRow)).values(
@@ -283,6 +285,26 @@ async def _of_desks(
         )
     )
     return case_id
+
+
+async def _grouped(tx: AsyncSession, brand: Brand, customer_id: str, now: datetime) -> None:
+    group_id = new_id()
+    await tx.execute(
+        insert(table(GroupRow)).values(
+            id=group_id,
+            brand_id=brand.id,
+            name="spring",
+            kind="list",
+            made_by="marketing",
+            created_at=now,
+            changed_at=now,
+        )
+    )
+    await tx.execute(
+        insert(table(GroupMemberRow)).values(
+            group_id=group_id, customer_id=customer_id, variables={"nick": MARK}, added_at=now
+        )
+    )
 
 
 async def _written(

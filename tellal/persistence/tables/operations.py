@@ -10,15 +10,19 @@ from tellal.persistence.columns import FALSE, Instant
 
 
 class CaseRow(SQLModel, table=True):
-    """An application to the brand, over one intake channel; a `simulated` one is rehearsed."""
+    """An application to the brand, over one intake channel; a `simulated` one is rehearsed.
+
+    `tracking_code` lets whoever has it follow the case in public; it cannot be guessed.
+    """
 
     __tablename__ = "cases"
-    __table_args__ = (UniqueConstraint("brand_id", "number"),)
+    __table_args__ = (UniqueConstraint("brand_id", "number"), UniqueConstraint("tracking_code"))
 
     id: str = Field(primary_key=True)
     brand_id: str = Field(foreign_key="brands.id")
     customer_id: str = Field(foreign_key="customers.id", index=True)
     number: str
+    tracking_code: str | None = None
     channel: str
     source_system: str
     subject: str
