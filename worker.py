@@ -107,7 +107,10 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         queue = settings.task_queue
         deliver = Telling(client, queue).deliver
         waiting = activities(
-            journeys=house.journeys, cases=house.case_notices, outages=house.outage_desk
+            journeys=house.journeys,
+            cases=house.case_notices,
+            outages=house.outage_desk,
+            campaigns=house.campaign_desk,
         )
         calling = lane_activities(desk, senders, side_by_side(settings))
         parts = Serving(client, queue).parts(waiting, calling, stop)

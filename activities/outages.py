@@ -1,13 +1,12 @@
 """What an outage asks of the ledger: what is due, and to decide the audience of a round."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from temporalio import activity
 
+from activities.beating import beating
 from tellal.domain.journeys import OutageStep
 
 _LOOK_EVERY_S = 1.0
@@ -69,7 +68,7 @@ class OutageActivities:
         The ledger keeps how far it has come, so that another try goes on there.
         """
         chunks = 0
-        async with _beating():
+        async with beating():
             while await self._desk.decide_chunk(about.notice_id):
                 chunks += 1
         return chunks
@@ -78,7 +77,7 @@ class OutageActivities:
     async def decide_audience(self, about: AboutOutage) -> int:
         """Decide all rounds of an outage; runs that began before there were rounds ask for it."""
         chunks = 0
-        async with _beating():
+        async with beating():
             for notice_id in (await self._desk.look(about.outage_id)).undecided:
                 while await self._desk.decide_chunk(notice_id):
                     chunks += 1
@@ -95,19 +94,3 @@ class OutageActivities:
             if not left or loop.time() >= end or activity.is_worker_shutdown():
                 return left
             await asyncio.sleep(_LOOK_EVERY_S)
-
-
-@asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
-    """Beat while an audience is decided, however long a chunk takes."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(_LOOK_EVERY_S)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()

@@ -18,6 +18,7 @@ from api.key_uses import KeyUses
 from api.measuring import Measuring
 from api.routes import (
     blocks,
+    campaigns,
     cases,
     complaints,
     consents,
@@ -180,6 +181,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         events,
         cases,
         outages,
+        campaigns,
         messages,
         decisions,
         holds,

@@ -30,7 +30,7 @@ def first_id(at: datetime) -> str:
 
 
 def new_tracking_code() -> str:
-    """Return a code of 13 characters that nobody guesses: 65 random bits, in Crockford's base 32."""
+    """Return a code of 13 characters of Crockford's base 32: 65 random bits, not to be guessed."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(_TRACKING))
 
 

@@ -6,6 +6,7 @@ an old history then means.
 
 from dataclasses import dataclass
 
+from tellal.domain.campaigns import CampaignState
 from tellal.domain.cases import CaseState
 from tellal.domain.channels import Lane
 from tellal.domain.messages import OutcomeState
@@ -38,6 +39,21 @@ class OutageInput:
     outage_id: str
     brand: str
     topic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignInput:
+    """The campaign that a workflow accompanies."""
+
+    campaign_id: str
+    brand: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignChanged:
+    """A campaign's new state."""
+
+    state: CampaignState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

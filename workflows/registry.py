@@ -3,29 +3,40 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from activities.campaigns import CampaignActivities, CampaignDesk
 from activities.cases import CaseActivities, CaseDesk
 from activities.journeys import JourneyActivities, JourneyDesk
 from activities.lanes import HandOverDesk, LaneActivities
 from activities.outages import OutageActivities, OutageDesk
 from tellal.domain.channels import Lane
 from tellal.ports import Sender
+from workflows.campaign import CampaignWorkflow
 from workflows.case import CaseWorkflow
 from workflows.lane import LaneWorkflow
 from workflows.nudge import NudgeWorkflow
 from workflows.outage import OutageWorkflow
 
-WORKFLOWS: tuple[type, ...] = (NudgeWorkflow, CaseWorkflow, OutageWorkflow, LaneWorkflow)
+WORKFLOWS: tuple[type, ...] = (
+    NudgeWorkflow,
+    CaseWorkflow,
+    OutageWorkflow,
+    CampaignWorkflow,
+    LaneWorkflow,
+)
 
 
 Activities = Sequence[Callable[..., Any]]
 
 
-def activities(*, journeys: JourneyDesk, cases: CaseDesk, outages: OutageDesk) -> Activities:
+def activities(
+    *, journeys: JourneyDesk, cases: CaseDesk, outages: OutageDesk, campaigns: CampaignDesk
+) -> Activities:
     """Return the activities of the main queue, bound to who answers them."""
-    journey, case, outage = (
+    journey, case, outage, campaign = (
         JourneyActivities(journeys),
         CaseActivities(cases),
         OutageActivities(outages),
+        CampaignActivities(campaigns),
     )
     return (
         journey.advance,
@@ -36,6 +47,8 @@ def activities(*, journeys: JourneyDesk, cases: CaseDesk, outages: OutageDesk) -
         outage.decide_round,
         outage.decide_audience,
         outage.watch,
+        campaign.look,
+        campaign.decide_run,
     )
 
 

@@ -6,12 +6,15 @@ from typing import Any
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from tellal.domain.campaigns import CampaignState
 from tellal.domain.cases import CaseState
 from tellal.domain.channels import Lane
 from tellal.domain.messages import OutcomeState
 from tellal.domain.outages import OutageState
 from tellal.domain.outbox import OutboxItem, OutboxKind
 from workflows.contracts import (
+    CampaignChanged,
+    CampaignInput,
     CaseChanged,
     CaseInput,
     LaneInput,
@@ -110,6 +113,19 @@ def _outage_changed(workflow_id: str, body: Mapping[str, Any]) -> Signal:
     return Signal(id=workflow_id, name="changed", news=change, again=again)
 
 
+def _campaign_changed(workflow_id: str, body: Mapping[str, Any]) -> Signal:
+    campaign = CampaignInput(campaign_id=body["campaign_id"], brand=body["brand"])
+    change = CampaignChanged(state=CampaignState(body["state"]))
+    start = Start(
+        workflow="TellalCampaign",
+        id=workflow_id,
+        input=campaign,
+        summary=f"Campaign of {campaign.brand}",
+        search_attributes=_attributes(brand=campaign.brand, stage=body["state"]),
+    )
+    return Signal(id=workflow_id, name="changed", news=change, again=start)
+
+
 def _progressed(workflow_id: str, body: Mapping[str, Any]) -> Signal:
     news = Progressed(outcome_id=body["outcome_id"], state=OutcomeState(body["state"]))
     return Signal(id=workflow_id, name="progressed", news=news)
@@ -121,6 +137,7 @@ _INSTRUCTIONS: Mapping[OutboxKind, Callable[[str, Mapping[str, Any]], Start | Si
     OutboxKind.CASE_CHANGED: _case_changed,
     OutboxKind.OUTAGE_DECLARED: _outage,
     OutboxKind.OUTAGE_CHANGED: _outage_changed,
+    OutboxKind.CAMPAIGN_CHANGED: _campaign_changed,
     OutboxKind.PROGRESSED: _progressed,
 }
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from tellal.domain.campaigns import CampaignState
 from tellal.domain.messages import OutcomeState
 from tellal.domain.outages import OutageState
 
@@ -60,3 +61,33 @@ class OutageStep:
     wait_until: datetime | None
     open_outcomes: int
     over: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignStep:
+    """How a campaign stands: have this run decided, then look again at `wait_until`.
+
+    It is None when only a person can bring something about, or when there is a run to decide.
+    `stage` is a word for people; `ended_runs` are runs that this look has ended.
+    """
+
+    state: CampaignState
+    stage: str
+    run_id: str
+    ended_runs: tuple[str, ...]
+    wait_until: datetime | None
+    open_outcomes: int
+    over: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignTurn:
+    """One turn of deciding: how many were, whether the run is through, until when to rest.
+
+    `rest_s` is how long that is, in seconds.
+    """
+
+    decided: int
+    done: bool
+    wait_until: datetime | None = None
+    rest_s: float = 0.0

@@ -12,7 +12,8 @@ class OutboxKind(StrEnum):
 
     nudge_started: outcome_id, topic, brand, rule · case_opened: case_id, brand, channel ·
     case_changed: case_id, state · outage_declared: outage_id, brand, topic ·
-    outage_changed: outage_id, state, brand, topic · progressed: outcome_id, state.
+    outage_changed: outage_id, state, brand, topic · campaign_changed: campaign_id, state, brand ·
+    progressed: outcome_id, state.
     """
 
     NUDGE_STARTED = "nudge_started"
@@ -20,11 +21,13 @@ class OutboxKind(StrEnum):
     CASE_CHANGED = "case_changed"
     OUTAGE_DECLARED = "outage_declared"
     OUTAGE_CHANGED = "outage_changed"
+    CAMPAIGN_CHANGED = "campaign_changed"
     PROGRESSED = "progressed"
 
 
 STARTS = frozenset({OutboxKind.NUDGE_STARTED, OutboxKind.CASE_OPENED, OutboxKind.OUTAGE_DECLARED})
-"""Kinds that start a workflow; the others speak to one that runs, or, of an outage, ran."""
+"""Kinds that start a workflow; the others speak to one that runs. What is said of an outage or of a
+campaign begins the workflow that there is not, or not any more."""
 
 
 class WorkflowGoneError(TellalError):

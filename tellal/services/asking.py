@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,7 +33,8 @@ class Circumstances:
     """What surrounds a question besides the customer: the event's facts, the case's channel.
 
     `banner` says that the surface that the person is on can show one now. `unplanned`, `withheld`
-    and `until` are a broadcast's, as a question has them.
+    and `until` are a broadcast's, as a question has them; `variables` are what only a text to this
+    person says.
     """
 
     document: Mapping[str, Value]
@@ -41,6 +42,7 @@ class Circumstances:
     unplanned: frozenset[Channel] = frozenset()
     withheld: str = ""
     until: datetime | None = None
+    variables: Mapping[str, object] = field(default_factory=dict)
 
 
 NOTHING = Circumstances(document={})

@@ -1,21 +1,23 @@
 """Who comes next in a part of a round, and what of other rounds matters to each of them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
     String,
     any_,
     bindparam,
     exists,
+    func,
     or_,
     select,
     type_coerce,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import BIT, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.population.columns import typed
@@ -24,6 +26,7 @@ from rules.population.members import sieve
 from rules.rulebook import Rulebook
 from rules.standing import belongs
 from rules.vocabulary import PythonType
+from tellal.domain.campaigns import BUCKETS
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Customer
 from tellal.domain.messages import REACHED, OutcomeState
@@ -31,20 +34,27 @@ from tellal.domain.outages import TELLS_OF_IT
 from tellal.persistence.bulk import among
 from tellal.persistence.columns import table
 from tellal.persistence.people import lock_page
-from tellal.persistence.tables.customers import CustomerRow
+from tellal.persistence.tables.campaigns import GroupMemberRow
+from tellal.persistence.tables.customers import CustomerRow, EventRow
 from tellal.persistence.tables.ledger import CauseRow, MessageRow, OutcomeRow
 from tellal.persistence.tables.outages import OutageNoticeRow
 from tellal.services.asking import Circumstances, document, situation
-from tellal.services.round_reading import Part, Round
+from tellal.services.round_reading import Before, Part, Round
 
 _customers = table(CustomerRow).c
 _causes = table(CauseRow).c
 _messages = table(MessageRow).c
 _outcomes = table(OutcomeRow).c
 _notices = table(OutageNoticeRow).c
+_members = table(GroupMemberRow).c
+_events = table(EventRow).c
 
 _TEXTS = {f"customer.{name}": name for name in ("kind", "locale", "timezone", "country")}
 _PUSH_TOKEN = "customer.app.push_token"  # noqa: S105 - the path of a fact
+_SAID_OF = select(_members.group_id, _members.customer_id, _members.variables).where(
+    _members.group_id == any_(bindparam("groups", type_=ARRAY(String))),
+    among(_members.customer_id),
+)
 _AFFECTED = sorted({OutcomeState.OPEN, OutcomeState.TOLD})
 _ALL = frozenset(Channel)
 
@@ -105,6 +115,7 @@ async def next_page(
         only.append(_customers.id.in_(part.customers))
     if part.asks_who_was_told:
         only.append(_was_told(part.told_by))
+    only += chosen(part)
     found = await lock_page(tx, one.brand_id, after=one.place.after, limit=limit, only=only)
     constants = book.constants(one.topic)
     meant = [
@@ -126,6 +137,7 @@ async def _surrounded(
     tx: AsyncSession, one: Round, part: Part, people: Sequence[Customer]
 ) -> Sequence[tuple[Customer, Circumstances]]:
     ids = [customer.id for customer in people]
+    variables = await _own_variables(tx, part, ids)
     told: dict[str, set[Channel]] = {}
     reached: frozenset[str] = frozenset()
     still: frozenset[str] = frozenset()
@@ -141,17 +153,80 @@ async def _surrounded(
     surrounded = []
     for customer in people:
         mine = planned & told.get(customer.id, set()) if part.told_by else planned
-        withheld = "told_already" if customer.id in reached else ""
+        withheld = "told_already" if customer.id in reached else part.withheld
         if not withheld and customer.id in still:
             withheld = "still_affected"
         around = Circumstances(
             document=one.facts,
             unplanned=_ALL - mine,
             withheld=withheld,
-            until=one.expires_at,
+            until=part.until or one.expires_at,
+            variables=variables.get(customer.id, {}),
         )
         surrounded.append((customer, around))
     return surrounded
+
+
+async def _own_variables(
+    tx: AsyncSession, part: Part, ids: Sequence[str]
+) -> Mapping[str, Mapping[str, object]]:
+    """Read what lists say of each alone; what a later of the part's groups says wins."""
+    if not ids or not part.groups:
+        return {}
+    found: dict[str, dict[str, object]] = {}
+    rows = await tx.execute(_SAID_OF, {"groups": list(part.groups), "among": list(ids)})
+    for row in sorted(rows, key=lambda row: part.groups.index(row.group_id)):
+        found.setdefault(row.customer_id, {}).update(row.variables)
+    return {customer_id: {"member": said} for customer_id, said in found.items()}
+
+
+def chosen(part: Part) -> list[ColumnElement[bool]]:
+    """Write whom a campaign's part is for, besides its segment: conditions over customers."""
+    only: list[ColumnElement[bool]] = []
+    if part.groups:
+        only.append(_in_groups(part.groups))
+    if part.without:
+        only.append(~_in_groups(part.without))
+    if part.zones:
+        only.append(_customers.timezone.in_(part.zones))
+    if part.buckets is not None:
+        only.append(_bucket(part.salt).between(part.buckets[0], part.buckets[1] - 1))
+    if part.after is not None:
+        only += _came_of(part.after)
+    return only
+
+
+def _in_groups(groups: Sequence[str]) -> ColumnElement[bool]:
+    return exists().where(
+        _members.customer_id == _customers.id, _members.group_id.in_(list(groups))
+    )
+
+
+def _bucket(salt: str) -> ColumnElement[int]:
+    """Return into which bucket a customer falls: by chance, and always into the same."""
+    digits = func.substr(func.md5(func.concat(salt, _customers.id)), 1, 8)
+    number = func.concat("x", digits).cast(BIT(32)).cast(BigInteger)
+    return number % BUCKETS
+
+
+def _came_of(before: Before) -> Iterator[ColumnElement[bool]]:
+    mine = (_outcomes.customer_id == _customers.id, _outcomes.cause_id.in_(before.causes))
+    if before.told is not None:
+        told = exists().where(*mine, _outcomes.state == OutcomeState.TOLD.value)
+        yield exists().where(*mine)
+        yield told if before.told else ~told
+    if before.converted is not None:
+        since = _messages.handed_at
+        event = exists().where(
+            _messages.customer_id == _customers.id,
+            _messages.cause_id.in_(before.causes),
+            _events.customer_id == _customers.id,
+            _events.type == before.event,
+            _events.received_at >= since,
+            _events.received_at < since + timedelta(seconds=before.within_s),
+        )
+        yield exists().where(*mine)
+        yield event if before.converted else ~event
 
 
 async def _among(

@@ -10,25 +10,26 @@ for comes last and is short: from the gate on, nothing is waited for and everyth
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.rulebook import Rulebook
+from tellal.domain.campaigns import HOLD_OUT
 from tellal.domain.customers import Customer
 from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import CauseRow
-from tellal.services.asking import Circumstances
+from tellal.services.asking import Answer, Circumstances
 from tellal.services.audience import next_page
 from tellal.services.deciding import Deciding
 from tellal.services.entering import by_itself, enter
 from tellal.services.entries import Entry, Matter
 from tellal.services.gate import try_gate
-from tellal.services.round_reading import Place, Round, hold_round, move_round, read_round
+from tellal.services.round_reading import Place, Round, Rounds
 
 _causes = table(CauseRow).c
 
@@ -54,9 +55,10 @@ class _StandAsideError(Exception):
 class Broadcasting:
     """Decides rounds; a call may be repeated, and may end anywhere without leaving a trace."""
 
-    def __init__(self, sessions: Sessions, deciding: Deciding) -> None:
+    def __init__(self, sessions: Sessions, deciding: Deciding, rounds: Rounds) -> None:
         self._sessions = sessions
         self._deciding = deciding
+        self._rounds = rounds
 
     async def decide_chunk(self, notice_id: str, limit: int) -> Portion:
         """Decide the next customers of a round, the first time only a few.
@@ -76,12 +78,16 @@ class Broadcasting:
             return Portion(decided=0, done=False)
 
     async def _decide(self, tx: AsyncSession, notice_id: str, limit: int) -> Portion:
-        one = await read_round(tx, notice_id)
+        one = await self._rounds.read(tx, notice_id)
         state = (await tx.execute(_STATE, {"cause": one.cause_id})).scalar_one()
         if not one.runs or state != "running":
             return Portion(decided=0, done=True)
         book, now = self._deciding.asking.book, self._deciding.clock.now()
         size = min(limit, _FIRST) if one.begins else limit
+        if one.most is not None:
+            size = min(size, one.most)
+        if not size:
+            return Portion(decided=0, done=False)
         page = await next_page(tx, book, one, size, now)
         entries = await self._entries(tx, one, book, page.people if page else (), now)
         if not await self._begin_to_write(tx, one):
@@ -90,7 +96,8 @@ class Broadcasting:
         place = Place(part=one.place.part + 1)
         if page is None or page.last is not None:
             place = Place(part=one.place.part, after=page.last or "" if page else "")
-        done = await move_round(tx, one, place, now)
+        told = sum(not entry.silent for entry in entries)
+        done = await self._rounds.move(tx, one, place, now, told=told)
         return Portion(decided=len(entries), done=done)
 
     async def _entries(
@@ -104,10 +111,7 @@ class Broadcasting:
         if not people:
             return []
         brand = await read_brand(tx, one.brand_id)
-        asking = self._deciding.asking
-        answers = await asking.ask_each(
-            tx, people, one.topic, now, simulated=one.simulated, book=book
-        )
+        answers = await self._answers(tx, one, book, people, now)
         return [
             Entry(
                 tx=tx,
@@ -121,9 +125,32 @@ class Broadcasting:
             for (customer, around), answer in zip(people, answers, strict=True)
         ]
 
+    async def _answers(
+        self,
+        tx: AsyncSession,
+        one: Round,
+        book: Rulebook,
+        people: Sequence[tuple[Customer, Circumstances]],
+        now: datetime,
+    ) -> Sequence[Answer]:
+        """Ask about everybody; held out is only who would be told, or nobody could compare."""
+
+        async def ask(some: Sequence[tuple[Customer, Circumstances]]) -> list[Answer]:
+            return await self._deciding.asking.ask_each(
+                tx, some, one.topic, now, simulated=one.simulated, book=book
+            )
+
+        if all(around.withheld != HOLD_OUT for _, around in people):
+            return await ask(people)
+        answers = await ask([(who, replace(around, withheld="")) for who, around in people])
+        told = [n for n, answer in enumerate(answers) if answer.decision.steps]
+        for n, answer in zip(told, await ask([people[n] for n in told]), strict=True):
+            answers[n] = answer
+        return answers
+
     async def _begin_to_write(self, tx: AsyncSession, one: Round) -> bool:
         """Lock the round and share its cause; False if that was stopped meanwhile."""
-        if not (await try_gate(tx) and await hold_round(tx, one)):
+        if not (await try_gate(tx) and await self._rounds.hold(tx, one)):
             raise _StandAsideError
         state = (await tx.execute(_SHARE, {"cause": one.cause_id})).scalar_one()
         return bool(state == "running")
@@ -139,10 +166,10 @@ class Broadcasting:
 def _matter(one: Round, around: Circumstances) -> Matter:
     return Matter(
         topic=one.topic,
-        cause_kind="outage",
+        cause_kind=one.cause_kind,
         cause_key="",
         cause_id=one.cause_id,
-        variables={"outage": one.variables},
+        variables={**one.variables, **around.variables},
         around=around,
         workflow_id="",
         simulated=one.simulated,

@@ -4,7 +4,7 @@ Each topic that the change concerns is decided for the whole population by both 
 statement; topics of which nothing changes are left out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,10 +16,10 @@ from rules.changes import changed_topics, shows_at_once
 from rules.rulebook import Rulebook
 from rules.vocabulary import did_you_mean
 from tellal.clock import Clock
-from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
+from tellal.domain.channels import Channel
 from tellal.domain.decisions import Reason, Value, Verdict
 from tellal.domain.errors import InvalidInputError
-from tellal.domain.routes import Load, RouteTable
+from tellal.domain.routes import RouteTable
 from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import CustomerRow
@@ -27,6 +27,7 @@ from tellal.services.asking import Circumstances
 from tellal.services.editions import Edition
 from tellal.services.impact import Everybody, says_the_same
 from tellal.services.population import Deciding, Matter, Population
+from tellal.services.prices import prices_of
 
 _brands = table(BrandRow).c
 _customers = table(CustomerRow).c
@@ -120,7 +121,7 @@ class Differences:
         )
         if topic not in old.topics or topic not in new.topics:
             return await self._whole(tx, known, matter, gained=topic in new.topics)
-        costs = self._costs(known.topics[topic].message_class)
+        costs = prices_of(self._routes, known.topics[topic].message_class)
         found = await self._deciding.difference(tx, old, new, matter, costs)
         refs = await _refs(tx, [one for each in found for one in each.sample])
         return [
@@ -139,7 +140,7 @@ class Differences:
         self, tx: AsyncSession, book: Rulebook, matter: Matter, *, gained: bool
     ) -> list[Shift]:
         """Say of a topic that only one book has who is, or was, spoken to."""
-        costs = self._costs(book.topics[matter.topic].message_class)
+        costs = prices_of(self._routes, book.topics[matter.topic].message_class)
         shifts = []
         for one in await self._deciding.sums(tx, book, matter):
             speaks = one.verdict is not Verdict.SUPPRESS
@@ -157,17 +158,6 @@ class Differences:
                 )
             )
         return shifts
-
-    def _costs(self, message_class: MessageClass) -> Mapping[Channel, Decimal]:
-        """Take the price of a channel's first route, for one segment, to the first country."""
-        costs = {}
-        for channel in Channel:
-            country = next(iter(self._routes.countries), "") if channel in BY_NUMBER else ""
-            load = Load(channel=channel, country=country, message_class=message_class)
-            routes = self._routes.carrying(load)
-            if routes and routes[0].price is not None:
-                costs[channel] = routes[0].price.amount
-        return costs
 
 
 class PopulationImpact:

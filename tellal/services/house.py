@@ -12,10 +12,15 @@ from tellal.clock import Clock
 from tellal.domain.incidents import Incidents
 from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
-from tellal.ports import Renderer
+from tellal.ports import ExampleRenderer
 from tellal.services.advancing import BookOf
 from tellal.services.asking import Asking
 from tellal.services.broadcasting import Broadcasting
+from tellal.services.campaign_checks import CampaignChecks
+from tellal.services.campaign_desk import CampaignDesk
+from tellal.services.campaign_rounds import CampaignRounds
+from tellal.services.campaign_watch import CampaignWatch
+from tellal.services.campaigns import Campaigns
 from tellal.services.case_notices import CaseNotices
 from tellal.services.cases import Cases
 from tellal.services.deciding import Deciding
@@ -27,7 +32,9 @@ from tellal.services.outage_watch import OutageWatch
 from tellal.services.outages import Outages
 from tellal.services.posting import Posts
 from tellal.services.precedence import Precedence
+from tellal.services.prices import Prices
 from tellal.services.progress import Progress
+from tellal.services.round_reading import OutageRounds
 from tellal.services.signals import Signals
 from tellal.services.stopping import Stopping
 
@@ -51,6 +58,8 @@ class House:
     outages: Outages
     signals: Signals
     outage_desk: OutageDesk
+    campaigns: Campaigns
+    campaign_desk: CampaignDesk
     broadcasting: Broadcasting
     stopping: Stopping
 
@@ -64,7 +73,7 @@ def furnish(
     sessions: Sessions,
     books: RulebookHolder,
     decider: Decider,
-    renderer: Renderer,
+    renderer: ExampleRenderer,
     clock: Clock,
     routes: RouteTable,
     incidents: Incidents | None = None,
@@ -82,7 +91,9 @@ def furnish(
     asking = Asking(books, decider, routes)
     precedence = Precedence(asking, progress, clock)
     deciding = Deciding(asking, precedence, Posts(renderer), clock, speed=speed)
-    broadcasting = Broadcasting(sessions, deciding)
+    broadcasting = Broadcasting(sessions, deciding, OutageRounds())
+    campaigns = Campaigns(CampaignChecks(books, renderer), clock)
+    campaign_rounds = CampaignRounds(clock, Prices(books, routes))
     profiles = load_profiles()
     office = outage_office(
         books=books, renderer=renderer, routes=routes, incidents=beforehand, clock=clock
@@ -103,6 +114,15 @@ def furnish(
         outage_desk=OutageDesk(
             OutageWatch(sessions, beforehand, office.checks, clock),
             broadcasting,
+        ),
+        campaigns=campaigns,
+        campaign_desk=CampaignDesk(
+            sessions=sessions,
+            watch=CampaignWatch(sessions, clock),
+            campaigns=campaigns,
+            rounds=campaign_rounds,
+            broadcasting=Broadcasting(sessions, deciding, campaign_rounds),
+            clock=clock,
         ),
         broadcasting=broadcasting,
         stopping=Stopping(sessions, clock),

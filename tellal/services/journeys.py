@@ -7,7 +7,7 @@ outcomes that no workflow follows.
 
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.errors import NotFoundError
@@ -20,6 +20,7 @@ from tellal.persistence.tables.ledger import CauseRow, OutcomeRow
 from tellal.services.advancing import BookOf, Look
 from tellal.services.deciding import Deciding
 from tellal.services.gate import pass_gate
+from tellal.services.pausing import PAUSED
 from tellal.services.progress import Progress
 
 _causes = table(CauseRow)
@@ -27,6 +28,9 @@ _outcomes = table(OutcomeRow)
 
 _RECLAIM = timedelta(seconds=30)
 """How long a claimed outcome is left to the one who claimed it."""
+
+_PAUSED = exists().where(_causes.c.id == _outcomes.c.cause_id, _causes.c.state == PAUSED)
+"""What of a paused cause has run out is for whoever lets it go on to say."""
 
 
 class Journeys:
@@ -80,7 +84,9 @@ class Journeys:
         async with self._sessions() as tx, tx.begin():
             due = (
                 select(_outcomes.c.id)
-                .where(_outcomes.c.state == OutcomeState.OPEN, _outcomes.c.check_at <= now)
+                .where(
+                    _outcomes.c.state == OutcomeState.OPEN, _outcomes.c.check_at <= now, ~_PAUSED
+                )
                 .order_by(_outcomes.c.check_at)
                 .limit(limit)
                 .with_for_update(skip_locked=True, key_share=True)
@@ -109,4 +115,4 @@ async def _share_cause(tx: AsyncSession, outcome_id: str) -> tuple[str, bool]:
     found = (await tx.execute(query)).one_or_none()
     if found is None:
         raise NotFoundError("no such outcome")
-    return found.customer_id, found.state != "running"
+    return found.customer_id, found.state == "stopped"

@@ -53,6 +53,9 @@ class Scope(StrEnum):
     CASES_WRITE = "cases:write"
     OUTAGES_READ = "outages:read"
     OUTAGES_WRITE = "outages:write"
+    CAMPAIGNS_READ = "campaigns:read"
+    CAMPAIGNS_WRITE = "campaigns:write"
+    CAMPAIGNS_APPROVE = "campaigns:approve"
     MESSAGES_READ = "messages:read"
     MESSAGES_WRITE = "messages:write"
     DECISIONS_READ = "decisions:read"
@@ -88,8 +91,22 @@ class Role(StrEnum):
 _READS = frozenset(scope for scope in Scope if scope.value.endswith(":read")) - {Scope.PERSONS_READ}
 """All that is held about a person in one piece is not for everybody who may look something up."""
 SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
-    Role.AUTHOR: frozenset({Scope.RULEBOOK_WRITE, Scope.DECISIONS_READ}),
-    Role.APPROVER: frozenset({Scope.RULEBOOK_APPROVE, Scope.DECISIONS_READ}),
+    Role.AUTHOR: frozenset(
+        {
+            Scope.RULEBOOK_WRITE,
+            Scope.CAMPAIGNS_READ,
+            Scope.CAMPAIGNS_WRITE,
+            Scope.DECISIONS_READ,
+        }
+    ),
+    Role.APPROVER: frozenset(
+        {
+            Scope.RULEBOOK_APPROVE,
+            Scope.CAMPAIGNS_READ,
+            Scope.CAMPAIGNS_APPROVE,
+            Scope.DECISIONS_READ,
+        }
+    ),
     Role.OPERATOR: _READS
     | {
         Scope.CASES_WRITE,
@@ -98,6 +115,7 @@ SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
         Scope.HOLDS_WRITE,
         Scope.BLOCKS_WRITE,
         Scope.RULEBOOK_WRITE,
+        Scope.CAMPAIGNS_WRITE,
     },
     Role.OFFICER: _READS
     | {
@@ -108,6 +126,7 @@ SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
         Scope.BLOCKS_WRITE,
         Scope.BRAND_WRITE,
         Scope.RULEBOOK_APPROVE,
+        Scope.CAMPAIGNS_APPROVE,
     },
     Role.AUDITOR: _READS,
     Role.ENGINEER: _READS

@@ -206,7 +206,7 @@ class Deciding:
             banner=around.banner,
             down=frozenset(down),
         )
-        found = (await tx.execute(_places(whom))).all()
+        found = (await tx.execute(places_of(whom))).all()
         places = [Place(timezone, country) for timezone, country in found]
         cuts = await _cuts(tx, whom, self._many)
         if cuts:
@@ -238,7 +238,7 @@ class Deciding:
         return await read_reach(tx, self._routes, ways, whom.brand_id, whom.ids)
 
 
-def _places(whom: Population) -> Select[str, str]:
+def places_of(whom: Population) -> Select[str, str]:
     """Find where people live: in few places, so that of many people an index's steps are enough."""
     here = _customers.timezone, _customers.country
     mine = select(*here).where(_customers.brand_id == whom.brand_id)

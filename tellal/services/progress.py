@@ -124,7 +124,7 @@ class Progress:
             .order_by(_causes.c.id)
             .with_for_update(read=True, of=_causes)
         )
-        stopped = {row.id for row in await tx.execute(query) if row.state != "running"}
+        stopped = {row.id for row in await tx.execute(query) if row.state == "stopped"}
         return [
             replace(move, state=MessageState.CANCELLED, code="stopped", not_before=None)
             if move.state is MessageState.QUEUED and move.message_id in stopped

@@ -57,7 +57,7 @@ def test_every_activity_is_offered_once() -> None:
     defined = [name for _, kind, name in decorators("activities") if kind == "activity.defn"]
     nobody = create_autospec(object)
     bound = [
-        *registry.activities(journeys=nobody, cases=nobody, outages=nobody),
+        *registry.activities(journeys=nobody, cases=nobody, outages=nobody, campaigns=nobody),
         *registry.lane_activities(create_autospec(HandOverDesk), {}, {}),
     ]
     offered = [one.__temporal_activity_definition.name for one in bound]  # type: ignore[attr-defined]  # set by the decorator

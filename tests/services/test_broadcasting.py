@@ -415,11 +415,11 @@ async def test_a_chunk_that_breaks_off_leaves_nothing_and_is_decided_again(
     notice, cause = await a_round(house, brand)
     await house.broadcasting.decide_chunk(notice, 3)
 
-    async def fails(*_: object) -> bool:
+    async def fails(*_: object, **__: object) -> bool:
         raise ConnectionError("the worker is gone")
 
     with monkeypatch.context() as broken:
-        broken.setattr("tellal.services.broadcasting.move_round", fails)
+        broken.setattr("tellal.services.round_reading.OutageRounds.move", fails)
         with pytest.raises(ConnectionError):
             await house.broadcasting.decide_chunk(notice, 3)
 

@@ -66,6 +66,10 @@ class PlainRenderer:
     def text_name(self, *, topic: str, channel: Channel, language: str) -> str:
         return f"{topic}/{channel}.{language}"
 
+    def example(self, topic: str) -> Mapping[str, object]:
+        assert topic
+        return {}
+
     def render(
         self, *, topic: str, channel: Channel, language: str, variables: Mapping[str, object]
     ) -> Rendered:

@@ -13,6 +13,7 @@ from typing import Any
 
 from temporalio.client import WorkflowContinuedAsNewError, WorkflowHandle
 
+from tellal.domain.campaigns import CampaignState
 from tellal.domain.cases import CaseState
 from tellal.domain.channels import Lane
 from tellal.domain.messages import OutcomeState
@@ -99,6 +100,45 @@ async def outage_was_none(stage: Stage) -> Handle:
     return handle
 
 
+async def campaign_runs(stage: Stage) -> Handle:
+    """Waits for its time, is decided at its pace, rests for the night, settles, and is over."""
+    state = CampaignState
+    stage.ledger.campaigns.steps = [
+        (state.APPROVED, "", 86_400),
+        (state.RUNNING, "r1", None),
+        (state.RUNNING, "r1", None),
+        (state.RUNNING, "", 60),
+        (state.ENDED, "", None),
+    ]
+    stage.ledger.campaigns.turns = [(100, False, 36_000), (50, True, None)]
+    await change_campaign(stage, state.APPROVED)
+    return await _ended_campaign(stage)
+
+
+async def campaign_paused(stage: Stage) -> Handle:
+    """Is paused in the middle, goes on a day later, and is called off."""
+    state = CampaignState
+    stage.ledger.campaigns.steps = [(state.RUNNING, "r1", None), (state.PAUSED, "", None)]
+    stage.ledger.campaigns.turns = [(100, True, None)]
+    await change_campaign(stage, state.RUNNING)
+    await stage.env.sleep(timedelta(days=1))
+    stage.ledger.campaigns.steps = [(state.CANCELLED, "", None)]
+    await change_campaign(stage, state.CANCELLED)
+    return await _ended_campaign(stage)
+
+
+async def _ended_campaign(stage: Stage) -> Handle:
+    handle = stage.client.get_workflow_handle("campaign/p1")
+    await stage.end_of(handle)
+    return handle
+
+
+async def change_campaign(stage: Stage, state: CampaignState) -> None:
+    kind = OutboxKind.CAMPAIGN_CHANGED
+    body = {"campaign_id": "p1", "state": state.value, "brand": "bank"}
+    await stage.say(kind, "campaign/p1", **body)
+
+
 async def lane_shifts(stage: Stage) -> Handle:
     """A lane works its shifts and begins anew; its first run is what is kept."""
     started = await stage.client.start_workflow(
@@ -123,6 +163,8 @@ SCENES: Mapping[str, Callable[[Stage], Awaitable[Handle]]] = {
         case_reminded,
         outage_rounds,
         outage_was_none,
+        campaign_runs,
+        campaign_paused,
         lane_shifts,
     )
 }

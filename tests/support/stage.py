@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,16 @@ from temporalio.worker import Worker
 
 from activities.errors import CodedErrors
 from activities.lanes import ShiftReport, WorkLane
+from tellal.domain.campaigns import OVER, CampaignState
 from tellal.domain.cases import CaseState
-from tellal.domain.journeys import CaseBrief, Notice, OutageStep, Step
+from tellal.domain.journeys import (
+    CampaignStep,
+    CampaignTurn,
+    CaseBrief,
+    Notice,
+    OutageStep,
+    Step,
+)
 from tellal.domain.messages import OutcomeState
 from tellal.domain.outages import ENDED, OutageState
 from tellal.domain.outbox import OutboxItem, OutboxKind
@@ -46,6 +54,42 @@ class Cue:
 
 
 @dataclass
+class ScriptedCampaigns:
+    """Plays a campaign: `steps` and `turns` in their order, the last of each again and again.
+
+    A number of seconds in a step or a turn is how long from now it is to wait.
+    """
+
+    env: WorkflowEnvironment
+    steps: list[tuple[CampaignState, str, float | None]] = field(default_factory=list)
+    turns: list[tuple[int, bool, float | None]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    async def look(self, campaign_id: str) -> CampaignStep:
+        self.asked.append(f"look {campaign_id}")
+        state, run_id, wait = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
+        return CampaignStep(
+            state=state,
+            stage=state.value,
+            run_id=run_id,
+            ended_runs=(),
+            wait_until=await self._until(wait),
+            open_outcomes=0,
+            over=state in OVER,
+        )
+
+    async def decide_some(self, run_id: str) -> CampaignTurn:
+        self.asked.append(f"decide {run_id}")
+        decided, done, wait = self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
+        until = await self._until(wait)
+        return CampaignTurn(decided=decided, done=done, wait_until=until, rest_s=wait or 0.0)
+
+    async def _until(self, wait: float | None) -> datetime | None:
+        now = await self.env.get_current_time()
+        return None if wait is None else now + timedelta(seconds=wait)
+
+
+@dataclass
 class ScriptedLedger:
     """Says what its script says, the last cue again and again; keeps what it was asked."""
 
@@ -59,6 +103,10 @@ class ScriptedLedger:
     due: timedelta | None = None
     left_open: list[int] = field(default_factory=lambda: [0])
     asked: list[tuple[str, str]] = field(default_factory=list)
+    campaigns: ScriptedCampaigns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.campaigns = ScriptedCampaigns(self.env)
 
     async def advance(self, outcome_id: str) -> Step:
         self.asked.append(("advance", outcome_id))
@@ -168,7 +216,9 @@ async def a_stage() -> AsyncIterator[Stage]:
             task_queue=task_queue,
             identity=_IDENTITY,
             workflows=WORKFLOWS,
-            activities=registry.activities(journeys=ledger, cases=ledger, outages=ledger),
+            activities=registry.activities(
+                journeys=ledger, cases=ledger, outages=ledger, campaigns=ledger.campaigns
+            ),
             interceptors=[CodedErrors()],
             max_cached_workflows=0,
         )

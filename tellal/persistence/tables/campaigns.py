@@ -95,7 +95,9 @@ class CampaignEntryRow(SQLModel, table=True):
 class CampaignRunRow(SQLModel, table=True):
     """One time that a campaign runs. `state`: running, paused, ended, cancelled.
 
-    `reason` says why it is paused or was ended early (`operator`, `budget`, …).
+    `planned_for` is the instant of its first wave. `reason` says why it is paused or was ended
+    early (`operator`, `budget`, …). `pace` is how many may be told (`tokens`), as it was `at` an
+    instant.
     """
 
     __tablename__ = "campaign_runs"
@@ -108,6 +110,8 @@ class CampaignRunRow(SQLModel, table=True):
     planned_for: datetime = Field(sa_type=Instant)
     state: str
     reason: str = Field(default="", sa_column_kwargs=EMPTY)
+    pace: dict[str, object] = Field(default_factory=dict, sa_type=JSONB, sa_column_kwargs=NOBODY)
+    paused_at: datetime | None = Field(default=None, sa_type=Instant)
     started_at: datetime = Field(sa_type=Instant)
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
 

@@ -111,8 +111,9 @@ def upgrade() -> None:
         *_at("planned_for"),
         *_words("state"),
         _empty("reason"),
+        sa.Column("pace", _JSON, server_default=sa.text("'{}'::jsonb"), nullable=False),
         *_at("started_at"),
-        *_perhaps_at("ended_at"),
+        *_perhaps_at("paused_at", "ended_at"),
         sa.UniqueConstraint("campaign_id", "number"),
     )
     op.create_table(
