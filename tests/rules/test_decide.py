@@ -190,7 +190,6 @@ def test_awareness_prefers_the_page_that_the_customer_is_on() -> None:
 
 @pytest.mark.req("A04", "allows")
 @pytest.mark.req("A05", "blocks")
-@pytest.mark.req("A07", "allows")
 def test_who_shows_no_sign_of_iscep_is_asked_to_install_it() -> None:
     question = a_question(
         {"customer.login.method": "password", "customer.app.push_token": False},
