@@ -29,6 +29,8 @@ def way(bell: Bell) -> RightOfWay:
     return RightOfWay(bell)
 
 
+@pytest.mark.req("D68", "blocks")
+@pytest.mark.req("D68", "allows")
 def test_lanes_below_wait_from_the_ring_until_the_lane_above_has_looked(
     way: RightOfWay, bell: Bell
 ) -> None:
@@ -51,6 +53,7 @@ def test_a_ring_during_the_look_counts(way: RightOfWay, bell: Bell) -> None:
         assert not way.is_free(Lane.BULK)
 
 
+@pytest.mark.req("D68", "allows")
 def test_nobody_waits_for_a_lane_that_another_worker_looks_after(
     way: RightOfWay, bell: Bell
 ) -> None:

@@ -28,6 +28,8 @@ async def decided(tenant: Tenant) -> str:
     return str(decision["reason"] or decision["verdict"])
 
 
+@pytest.mark.req("D63", "blocks")
+@pytest.mark.req("D63", "allows")
 async def test_nobody_is_told_at_an_address_until_its_last_block_is_lifted(bank: Tenant) -> None:
     await put_customer(bank)
     first = await block(bank, by="Legal")

@@ -48,6 +48,8 @@ async def advance(served: Served, decision: dict[str, Any]) -> None:
     await served.desk.house.journeys.advance(decision["outcome_id"])
 
 
+@pytest.mark.req("C11", "blocks")
+@pytest.mark.req("C11", "allows")
 async def test_it_is_spoken_of_once_and_where_he_agreed(operator: Tenant) -> None:
     [first] = await happens(operator, "commitment_ending_soon", **IN_A_MONTH)
     [again] = await happens(operator, "commitment_ending_soon", **IN_A_MONTH)
@@ -60,6 +62,7 @@ async def test_it_is_spoken_of_once_and_where_he_agreed(operator: Tenant) -> Non
     assert await messages(operator) == [("email", "queued")]
 
 
+@pytest.mark.req("C11", "blocks")
 async def test_without_consent_nothing_is_said(operator: Tenant) -> None:
     await put_customer(operator, "murat", contacts=[MAIL, SMS])
 
@@ -69,6 +72,7 @@ async def test_without_consent_nothing_is_said(operator: Tenant) -> None:
     assert await messages(operator) == []
 
 
+@pytest.mark.req("C11", "blocks")
 @pytest.mark.parametrize(
     ("type", "data"),
     [
@@ -89,6 +93,8 @@ async def test_renewal_refusal_and_leaving_end_it(
     assert await messages(operator) == [("email", "cancelled")]
 
 
+@pytest.mark.req("C11", "blocks")
+@pytest.mark.req("C11", "allows")
 async def test_who_has_refused_is_not_asked_again_until_he_has_renewed(
     operator: Tenant, served: Served
 ) -> None:
@@ -106,6 +112,7 @@ async def test_who_has_refused_is_not_asked_again_until_he_has_renewed(
     assert await messages(operator) == [("email", "cancelled"), ("email", "queued")]
 
 
+@pytest.mark.req("C11", "blocks")
 async def test_a_customer_of_another_brand_is_nobodys(operator: Tenant, bank: Tenant) -> None:
     body = {"customer": "ayse", "type": "commitment_ending_soon", "data": IN_A_MONTH}
 

@@ -34,7 +34,7 @@ async def decided(tenant: Tenant) -> str:
     return str(decision["reason"] or decision["verdict"])
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "blocks")
 async def test_a_complaint_ends_what_waits_and_silences_the_topic(bank: Tenant) -> None:
     await put_customer(bank)
     assert await decided(bank) == "send"
@@ -50,7 +50,8 @@ async def test_a_complaint_ends_what_waits_and_silences_the_topic(bank: Tenant) 
     assert customer["preferences"]["complained"] == [TOPIC]
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "blocks")
+@pytest.mark.req("A10", "allows")
 async def test_a_closed_complaint_goes_on_to_silence_until_she_wants_to_hear_again(
     bank: Tenant,
 ) -> None:
@@ -76,7 +77,7 @@ async def test_a_closed_complaint_goes_on_to_silence_until_she_wants_to_hear_aga
         assert (status, problem["code"]) == (409, "complaint_closed")
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "blocks")
 async def test_her_words_can_be_erased_and_are_kept_in_no_answer(bank: Tenant) -> None:
     await put_customer(bank)
     body = {"customer": "ayse", "topic": TOPIC, "source": "web", "text": "I am not your Ayşe"}
@@ -97,7 +98,7 @@ async def test_her_words_can_be_erased_and_are_kept_in_no_answer(bank: Tenant) -
     assert await decided(bank) == "complained"
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "allows")
 async def test_a_complaint_that_is_taken_back_lets_the_topic_speak(bank: Tenant) -> None:
     await put_customer(bank)
     filed = await complain(bank)
@@ -113,7 +114,7 @@ async def test_a_complaint_that_is_taken_back_lets_the_topic_speak(bank: Tenant)
     ]
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "allows")
 async def test_what_the_law_orders_is_told_in_spite_of_a_complaint(bank: Tenant) -> None:
     await put_customer(bank)
     await complain(bank, topic="security_alert")
@@ -195,7 +196,8 @@ async def test_complaints_need_a_scope(tenants: Tenants) -> None:
     assert (await reader.client.get("/v1/reports/annoyance", params=params)).status_code == 403
 
 
-@pytest.mark.req("A11")
+@pytest.mark.req("A11", "blocks")
+@pytest.mark.req("A11", "allows")
 async def test_service_messages_only_is_one_switch(bank: Tenant) -> None:
     """As at the peer bank: of what concerns her she hears, and never "install our app"."""
     contacts = [{"channel": channel, "address": address} for channel, address in ADDRESSES.items()]
@@ -256,7 +258,8 @@ async def test_what_the_law_orders_cannot_be_turned_off(bank: Tenant) -> None:
     assert "the law orders" in answer.json()["errors"][0]["message"]
 
 
-@pytest.mark.req("A14")
+@pytest.mark.req("A14", "blocks")
+@pytest.mark.req("A14", "allows")
 async def test_whoever_is_under_age_when_it_is_decided_gets_no_promotion(
     bank: Tenant, served: Served
 ) -> None:
@@ -278,7 +281,7 @@ async def test_whoever_is_under_age_when_it_is_decided_gets_no_promotion(
     assert await promoted() == "send"
 
 
-@pytest.mark.req("A11")
+@pytest.mark.req("A11", "blocks")
 async def test_a_topic_can_be_turned_off(bank: Tenant) -> None:
     await put_customer(bank)
 
@@ -296,7 +299,7 @@ async def test_a_topic_can_be_turned_off(bank: Tenant) -> None:
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "topics_off")
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "allows")
 async def test_the_report_shows_who_gets_how_much_and_what_annoys(
     bank: Tenant, served: Served
 ) -> None:

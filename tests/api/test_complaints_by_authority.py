@@ -36,8 +36,8 @@ async def awaited(tenant: Tenant) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.req("C08")
-@pytest.mark.req("D54")
+@pytest.mark.req("C08", "blocks")
+@pytest.mark.req("D54", "allows")
 @pytest.mark.parametrize("authority", ["e_devlet", "ministry", "provincial_directorate", "btk"])
 async def test_what_came_over_an_authority_silences_at_once_and_has_a_day(
     bank: Tenant, authority: str
@@ -55,7 +55,8 @@ async def test_what_came_over_an_authority_silences_at_once_and_has_a_day(
     assert [one["reason"] for one in decided if one["topic"] == TOPIC] == ["complained"]
 
 
-@pytest.mark.req("D54")
+@pytest.mark.req("D54", "blocks")
+@pytest.mark.req("D54", "allows")
 async def test_a_day_that_the_letter_names_is_taken_and_an_unknown_authority_is_not(
     bank: Tenant,
 ) -> None:
@@ -73,7 +74,8 @@ async def test_a_day_that_the_letter_names_is_taken_and_an_unknown_authority_is_
     assert plain["due_at"] is None
 
 
-@pytest.mark.req("D54")
+@pytest.mark.req("D54", "blocks")
+@pytest.mark.req("D54", "allows")
 async def test_it_is_watched_until_it_is_closed_with_an_answer(
     bank: Tenant, served: Served
 ) -> None:
@@ -111,8 +113,8 @@ async def test_it_is_watched_until_it_is_closed_with_an_answer(
     assert sample("late") == (seen[2][2] or 0) - 1
 
 
-@pytest.mark.req("C08")
-@pytest.mark.req("D54")
+@pytest.mark.req("C08", "allows")
+@pytest.mark.req("D54", "allows")
 async def test_its_bundle_holds_consents_the_message_and_why_it_was_sent(
     bank: Tenant, served: Served
 ) -> None:

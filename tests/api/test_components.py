@@ -46,6 +46,8 @@ def ways(decision: dict[str, Any]) -> list[str]:
     return [step["channel"] for step in decision["steps"]]
 
 
+@pytest.mark.req("B18", "blocks")
+@pytest.mark.req("B18", "allows")
 async def test_a_channel_is_left_out_while_what_it_needs_is_down_and_comes_back(
     bank: Tenant,
 ) -> None:
@@ -63,6 +65,7 @@ async def test_a_channel_is_left_out_while_what_it_needs_is_down_and_comes_back(
     assert during["removed"]["push"]["text"].endswith("has failed: app_backend")
 
 
+@pytest.mark.req("B18", "blocks")
 async def test_a_banner_is_not_chosen_either(bank: Tenant) -> None:
     await command(bank, await declare(bank, "website"), "confirm")
 
@@ -72,6 +75,7 @@ async def test_a_banner_is_not_chosen_either(bank: Tenant) -> None:
     assert decision["removed"]["banner"]["code"] == "channel_down"
 
 
+@pytest.mark.req("B18", "blocks")
 async def test_who_has_no_other_channel_is_told_nothing_and_the_reason_says_why(
     bank: Tenant,
 ) -> None:
@@ -86,18 +90,22 @@ async def test_who_has_no_other_channel_is_told_nothing_and_the_reason_says_why(
     assert found["reasons"][0]["code"] == "channel_down"
 
 
+@pytest.mark.req("B18", "allows")
 async def test_components_that_no_channel_needs_change_nothing(bank: Tenant) -> None:
     await command(bank, await declare(bank, "payment_switch"), "confirm")
 
     assert ways(await decided(bank, "ayse")) == ["push", "sms"]
 
 
+@pytest.mark.req("B18", "allows")
 async def test_another_brands_outage_changes_nothing(bank: Tenant, distributor: Tenant) -> None:
     await command(distributor, await declare(distributor, "app_backend"), "confirm")
 
     assert ways(await decided(bank, "ayse")) == ["push", "sms"]
 
 
+@pytest.mark.req("B18", "blocks")
+@pytest.mark.req("B18", "allows")
 async def test_a_rehearsed_outage_counts_in_rehearsals_only(bank: Tenant, served: Served) -> None:
     made = await bank.client.post("/v1/keys", json={"name": "dry", "rehearses": True, "scopes": [
         "customers:write", "events:write", "outages:write", "decisions:read", "outages:read",

@@ -55,7 +55,7 @@ async def test_a_body_of_before_is_still_valid(bank: Tenant) -> None:
     assert said["address"] == "+905320000101"
 
 
-@pytest.mark.req("D30")
+@pytest.mark.req("D30", "allows")
 async def test_a_record_keeps_what_proves_it(bank: Tenant) -> None:
     await put_customer(bank)
 
@@ -69,7 +69,8 @@ async def test_a_record_keeps_what_proves_it(bank: Tenant) -> None:
     assert (one["given_at"], one["place"]) == ("2026-03-02T06:30:00Z", None)
 
 
-@pytest.mark.req("D33")
+@pytest.mark.req("D33", "blocks")
+@pytest.mark.req("D33", "allows")
 async def test_an_electronic_consent_says_until_when_it_is_to_be_confirmed(bank: Tenant) -> None:
     await put_customer(bank)
     by_web = (await post(bank, GRANT)).json()
@@ -85,15 +86,17 @@ async def test_an_electronic_consent_says_until_when_it_is_to_be_confirmed(bank:
             {"evidence": PROOF | {"preselected": True}},
             "evidence.preselected",
             id="ticked",
-            marks=pytest.mark.req("D31"),
+            marks=pytest.mark.req("D31", "blocks"),
         ),
         pytest.param(
             {"source": "HS_ISLAK_IMZA"},
             "evidence.signature",
             id="not signed",
-            marks=pytest.mark.req("D32"),
+            marks=pytest.mark.req("D32", "blocks"),
         ),
-        pytest.param({"source": "HS_FAKS"}, "source", id="no source", marks=pytest.mark.req("D29")),
+        pytest.param(
+            {"source": "HS_FAKS"}, "source", id="no source", marks=pytest.mark.req("D29", "blocks")
+        ),
         pytest.param({"given_at": "2030-01-01T00:00:00Z"}, "given_at", id="to come"),
         pytest.param({"address": "0532"}, "address", id="no address"),
         pytest.param({"channel": "banner"}, "channel", id="banner"),
@@ -118,8 +121,10 @@ async def standing(tenant: Tenant, channel: str = "sms", **use: str) -> dict[str
     return found
 
 
-@pytest.mark.req("C05")
-@pytest.mark.req("C06")
+@pytest.mark.req("C05", "blocks")
+@pytest.mark.req("C05", "allows")
+@pytest.mark.req("C06", "blocks")
+@pytest.mark.req("C06", "allows")
 async def test_how_a_use_stands_is_asked_per_purpose(bank: Tenant) -> None:
     await put_customer(bank)
     nothing = await standing(bank)
@@ -133,7 +138,8 @@ async def test_how_a_use_stands_is_asked_per_purpose(bank: Tenant) -> None:
     assert (other["allowed"], other["state"]) == (False, None)
 
 
-@pytest.mark.req("D38")
+@pytest.mark.req("D38", "blocks")
+@pytest.mark.req("D38", "allows")
 async def test_a_dealers_consent_is_taken_and_asked_for(bank: Tenant) -> None:
     await put_customer(bank)
     dealer = {"retailer": "66438915", "contract": "D-17", "goods": ["fridges"]}
@@ -171,8 +177,8 @@ async def test_reading_what_proves_a_consent_needs_its_own_scope(tenants: Tenant
     assert answer.status_code == 403
 
 
-@pytest.mark.req("D41")
-@pytest.mark.req("D42")
+@pytest.mark.req("D41", "blocks")
+@pytest.mark.req("D41", "allows")
 async def test_a_brand_says_who_it_is(bank: Tenant) -> None:
     refused = await bank.client.put("/v1/sender", json=COMPANY | {"mersis": "123"})
     set_ = await bank.client.put("/v1/sender", json=COMPANY)

@@ -176,7 +176,7 @@ async def test_the_latest_consent_of_a_channel_is_in_force(bank: Tenant) -> None
     assert [(one["channel"], one["state"]) for one in shown] == [("email", "refused")]
 
 
-@pytest.mark.req("D31")
+@pytest.mark.req("D31", "blocks")
 async def test_a_box_ticked_beforehand_is_no_consent(bank: Tenant) -> None:
     await put_customer(bank)
 

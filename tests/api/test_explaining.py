@@ -1,11 +1,8 @@
 """Asking the API why, of somebody of whom nobody asked."""
 
-import pytest
-
 from tests.support.api import Tenant, log_in, put_customer
 
 
-@pytest.mark.req("A06")
 async def test_a_customer_who_was_never_in_an_audience_is_explained(bank: Tenant) -> None:
     await put_customer(bank)
 

@@ -12,8 +12,6 @@ from tellal.services.keys import Scope
 from templates.environment import JinjaRenderer
 from tests.support.api import Served, Tenant, Tenants, log_in, put_customer
 
-pytestmark = pytest.mark.req("D63")
-
 TOPIC = "phishing_awareness"
 _messages = table(MessageRow).c
 

@@ -83,7 +83,7 @@ async def test_a_signed_receipt_moves_its_message(
 
 
 @pytest.mark.req("D61")
-@pytest.mark.req("D62")
+@pytest.mark.req("D62", "allows")
 async def test_who_was_not_reached_is_listed_with_the_reason_and_the_time(
     bank: Tenant, served: Served, accepted: str
 ) -> None:

@@ -32,6 +32,8 @@ async def shown(tenant: Tenant, key_id: str) -> dict[str, object]:
     return next(key for key in listed if key["id"] == key_id)
 
 
+@pytest.mark.req("D72", "blocks")
+@pytest.mark.req("D72", "allows")
 async def test_a_key_opens_what_its_scopes_say(bank: Tenant, served: Served) -> None:
     token = (await make_key(bank)).json()["token"]
 
@@ -70,6 +72,8 @@ async def test_the_id_of_a_key_opens_nothing_without_its_secret(
     assert await status_with(served, f"tlk_{bank.key.id}_") == 401
 
 
+@pytest.mark.req("D72", "blocks")
+@pytest.mark.req("D72", "allows")
 async def test_both_keys_work_until_the_overlap_ends(bank: Tenant, served: Served) -> None:
     first = (await make_key(bank)).json()
 
@@ -98,6 +102,7 @@ async def test_a_rotation_does_not_prolong_a_key(bank: Tenant, served: Served) -
     assert (await shown(bank, key_id))["expires_at"] == first["key"]["expires_at"]
 
 
+@pytest.mark.req("D72", "blocks")
 async def test_a_key_is_rotated_once(bank: Tenant) -> None:
     first = (await make_key(bank)).json()
     path = f"/v1/keys/{first['key']['id']}/rotate"
@@ -109,6 +114,8 @@ async def test_a_key_is_rotated_once(bank: Tenant) -> None:
     assert again.json()["code"] == "key_spent"
 
 
+@pytest.mark.req("D72", "blocks")
+@pytest.mark.req("D72", "allows")
 async def test_a_revoked_key_opens_nothing_at_once(bank: Tenant, served: Served) -> None:
     made = (await make_key(bank)).json()
     assert await status_with(served, made["token"]) == 200

@@ -147,12 +147,17 @@ async def state_of(served: Served, message_id: str) -> tuple[str, str]:
     return row.state, row.code
 
 
-@pytest.mark.req("D01")
-@pytest.mark.req("D03")
-@pytest.mark.req("D07")
-@pytest.mark.req("D09")
-@pytest.mark.req("D06")
-@pytest.mark.req("D13")
+@pytest.mark.req("D01", "blocks")
+@pytest.mark.req("D01", "allows")
+@pytest.mark.req("D03", "blocks")
+@pytest.mark.req("D03", "allows")
+@pytest.mark.req("D07", "blocks")
+@pytest.mark.req("D07", "allows")
+@pytest.mark.req("D09", "blocks")
+@pytest.mark.req("D06", "blocks")
+@pytest.mark.req("D06", "allows")
+@pytest.mark.req("D13", "blocks")
+@pytest.mark.req("D13", "allows")
 async def test_ret_refuses_and_stops_what_waits_at_once(
     bank: Tenant, served: Served, phone: Phone, code: str
 ) -> None:
@@ -177,8 +182,9 @@ async def test_ret_refuses_and_stops_what_waits_at_once(
     }
 
 
-@pytest.mark.req("D10")
-@pytest.mark.req("D48")
+@pytest.mark.req("D10", "blocks")
+@pytest.mark.req("D10", "allows")
+@pytest.mark.req("D48", "allows")
 async def test_ret_is_answered_once_without_a_question(
     bank: Tenant, served: Served, phone: Phone, code: str
 ) -> None:
@@ -195,8 +201,8 @@ async def test_ret_is_answered_once_without_a_question(
     assert len((await report(bank, served))["items"]) == 1
 
 
-@pytest.mark.req("D08")
-@pytest.mark.req("D05")
+@pytest.mark.req("D08", "allows")
+@pytest.mark.req("D03", "allows")
 async def test_a_number_that_nobody_knows_joins_the_list_by_the_keyword(
     bank: Tenant, served: Served, phone: Phone, code: str
 ) -> None:
@@ -219,7 +225,7 @@ async def test_a_number_that_nobody_knows_joins_the_list_by_the_keyword(
     )
 
 
-@pytest.mark.req("D33")
+@pytest.mark.req("D33", "allows")
 async def test_the_answer_to_onay_is_its_confirmation(
     bank: Tenant, served: Served, phone: Phone, code: str
 ) -> None:
@@ -235,7 +241,7 @@ async def test_the_answer_to_onay_is_its_confirmation(
     assert row.state == "posted"
 
 
-@pytest.mark.req("D05")
+@pytest.mark.req("D05", "allows")
 async def test_on_a_number_of_its_own_a_brand_needs_no_keyword(
     bank: Tenant, served: Served, phone: Phone
 ) -> None:
@@ -251,7 +257,8 @@ async def test_on_a_number_of_its_own_a_brand_needs_no_keyword(
     assert [state for _, state, _ in await phone.said()] == ["granted", "refused", "granted"]
 
 
-@pytest.mark.req("D04")
+@pytest.mark.req("D04", "blocks")
+@pytest.mark.req("D04", "allows")
 async def test_a_shared_number_leads_to_the_brand_of_the_keyword(
     bank: Tenant, distributor: Tenant, served: Served, phone: Phone, code: str
 ) -> None:
@@ -267,7 +274,8 @@ async def test_a_shared_number_leads_to_the_brand_of_the_keyword(
     assert (await report(distributor, served))["items"] == []
 
 
-@pytest.mark.req("D04")
+@pytest.mark.req("D04", "blocks")
+@pytest.mark.req("D04", "allows")
 @pytest.mark.parametrize("word", ["RET", "STOP"])
 async def test_ret_alone_on_a_shared_number_refuses_all_that_wrote_to_him(
     tenants: Tenants, served: Served, phone: Phone, code: str, word: str
@@ -291,7 +299,8 @@ async def test_ret_alone_on_a_shared_number_refuses_all_that_wrote_to_him(
     assert len(await phone.answers()) == 1
 
 
-@pytest.mark.req("D04")
+@pytest.mark.req("D04", "blocks")
+@pytest.mark.req("D05", "blocks")
 async def test_onay_alone_on_a_shared_number_changes_nothing_and_says_what_to_write(
     bank: Tenant, distributor: Tenant, served: Served, phone: Phone, code: str
 ) -> None:
@@ -344,7 +353,7 @@ async def test_a_refusal_to_a_number_that_no_profile_names_counts_all_the_same(
     assert await phone.said() == [(bank.brand.id, "refused", "HS_MESAJ")]
 
 
-@pytest.mark.req("D10")
+@pytest.mark.req("D10", "blocks")
 @pytest.mark.parametrize("more", [{"OptOutType": "STOP"}], ids=["advanced opt-out"])
 async def test_nobody_is_answered_twice_if_the_carrier_answers(
     bank: Tenant, served: Served, phone: Phone, code: str, more: dict[str, str]
@@ -358,7 +367,8 @@ async def test_nobody_is_answered_twice_if_the_carrier_answers(
     assert (item["did"], item["answer"]) == ("refused", "carrier")
 
 
-@pytest.mark.req("D10")
+@pytest.mark.req("D10", "blocks")
+@pytest.mark.req("D10", "allows")
 async def test_another_machine_is_answered_three_times_a_day_and_heard_every_time(
     bank: Tenant, served: Served, phone: Phone, code: str
 ) -> None:
@@ -388,7 +398,7 @@ async def test_a_short_number_or_a_name_that_writes_is_a_machine(
     assert (await report(bank, served))["items"] == []
 
 
-@pytest.mark.req("D10")
+@pytest.mark.req("D10", "allows")
 async def test_help_says_who_it_is_and_how_to_refuse(bank: Tenant, phone: Phone, code: str) -> None:
     await listens(bank, code, "MAVI")
     await knows(bank, phone, locale="en")
@@ -436,7 +446,7 @@ async def test_what_means_nothing_and_what_is_forged_leaves_no_trace(
     assert await phone.said() == []
 
 
-@pytest.mark.req("D11")
+@pytest.mark.req("D11", "allows")
 async def test_every_word_is_in_the_report_of_its_brand(
     bank: Tenant, served: Served, phone: Phone, code: str
 ) -> None:
@@ -456,7 +466,7 @@ async def test_every_word_is_in_the_report_of_its_brand(
     assert phone.number not in str(said)
 
 
-@pytest.mark.req("D11")
+@pytest.mark.req("D11", "blocks")
 async def test_the_report_ends_after_it_begins(bank: Tenant) -> None:
     period = {"from": "2026-03-02T00:00:00Z", "until": "2026-03-01T00:00:00Z"}
 
@@ -465,8 +475,7 @@ async def test_the_report_ends_after_it_begins(bank: Tenant) -> None:
     assert answer.status_code == 422
 
 
-@pytest.mark.req("D03")
-@pytest.mark.req("D13")
+@pytest.mark.req("D13", "blocks")
 async def test_a_spoken_refusal_stops_what_waits_too(
     bank: Tenant, served: Served, phone: Phone
 ) -> None:
@@ -480,7 +489,7 @@ async def test_a_spoken_refusal_stops_what_waits_too(
     assert await state_of(served, promotion) == ("cancelled", "no_consent")
 
 
-@pytest.mark.req("D13")
+@pytest.mark.req("D13", "allows")
 async def test_a_refusal_of_the_past_that_was_followed_by_a_grant_stops_nothing(
     bank: Tenant, served: Served, phone: Phone
 ) -> None:
@@ -496,7 +505,8 @@ async def test_a_refusal_of_the_past_that_was_followed_by_a_grant_stops_nothing(
     assert await state_of(served, promotion) == ("queued", "")
 
 
-@pytest.mark.req("D13")
+@pytest.mark.req("D13", "blocks")
+@pytest.mark.req("D13", "allows")
 async def test_turning_promotion_off_stops_what_waits(
     bank: Tenant, served: Served, phone: Phone
 ) -> None:
@@ -520,7 +530,8 @@ async def brings(tenant: Tenant, phone: Phone, text: str, code: str, **more: obj
     return answer.json() if answer.status_code == 200 else answer.status_code
 
 
-@pytest.mark.req("D07")
+@pytest.mark.req("D07", "blocks")
+@pytest.mark.req("D07", "allows")
 async def test_a_brand_brings_what_another_gateway_heard(
     bank: Tenant, served: Served, phone: Phone, code: str
 ) -> None:

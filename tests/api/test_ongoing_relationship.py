@@ -35,6 +35,7 @@ async def decided(tenant: Tenant, type: str, **data: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.req("D24", "allows")
 @pytest.mark.parametrize(
     ("type", "data", "topic"),
     [
@@ -55,6 +56,7 @@ async def test_it_is_told_to_whoever_refused_everything_commercial(
     assert found[0]["message_class"] != "commercial"
 
 
+@pytest.mark.req("D24", "blocks")
 async def test_an_offer_beside_it_is_not(biller: Tenant) -> None:
     decision = await decided(biller, "commitment_ending_soon", ends_on="2026-03-20")
 

@@ -122,7 +122,7 @@ async def reach(served: Served, outage: Mapping[str, Any], kind: str) -> list[st
         ),
     ],
 )
-@pytest.mark.req("B04")
+@pytest.mark.req("B04", "allows")
 async def test_a_failure_goes_its_way(distributor: Tenant, bodies: list[Any]) -> None:
     outage = await declared(distributor)
     plan, go, end, again = bodies
@@ -153,7 +153,7 @@ async def test_a_failure_goes_its_way(distributor: Tenant, bodies: list[Any]) ->
     assert (read, written["by"]) == (written, "crm")
 
 
-@pytest.mark.req("B16")
+@pytest.mark.req("B16", "allows")
 async def test_a_suspicion_is_shown_and_dismissed(distributor: Tenant) -> None:
     outage = await declared(distributor)
 
@@ -166,7 +166,7 @@ async def test_a_suspicion_is_shown_and_dismissed(distributor: Tenant) -> None:
     assert (await distributor.client.get(f"/v1/outages/{outage['id']}/review")).json() is None
 
 
-@pytest.mark.req("B04")
+@pytest.mark.req("B04", "allows")
 @pytest.mark.parametrize("body", [None, {}, {"text": {"en": "Done."}}])
 async def test_planned_works_go_their_way(
     distributor: Tenant, served: Served, body: dict[str, object] | None
@@ -184,7 +184,8 @@ async def test_planned_works_go_their_way(
     assert cancelled["state"] == "cancelled"
 
 
-@pytest.mark.req("B13")
+@pytest.mark.req("B13", "blocks")
+@pytest.mark.req("B13", "allows")
 async def test_an_update_says_whether_anybody_hears_of_it(
     distributor: Tenant, served: Served
 ) -> None:
@@ -506,7 +507,8 @@ async def test_what_a_rehearsal_key_declares_is_rehearsed_and_stays_out_of_repor
 # ---------------------------------------------------------------- signals, and who is still out
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
+@pytest.mark.req("B15", "allows")
 async def test_signals_make_a_suspicion_over_http(distributor: Tenant) -> None:
     said = {"incident": "power_failure", "source": "social", "area": {"district": "tepebasi"}}
 
@@ -616,7 +618,7 @@ async def test_the_hotline_says_who_is_still_without(
 # ---------------------------------------------------------------- the report
 
 
-@pytest.mark.req("B14")
+@pytest.mark.req("B14", "allows")
 async def test_the_report_says_how_fast_it_was_told(distributor: Tenant, served: Served) -> None:
     await put_customer(distributor, attributes={"district": "tepebasi"})
     signal = served.clock.now()

@@ -93,8 +93,8 @@ async def test_another_brands_erasure_is_not_to_be_seen(bank: Tenant, distributo
     assert answer.status_code == 404
 
 
-@pytest.mark.req("E15")
-@pytest.mark.req("E34")
+@pytest.mark.req("E15", "blocks")
+@pytest.mark.req("E34", "blocks")
 async def test_a_notice_is_no_explicit_consent_and_neither_is_one_to_messages(
     bank: Tenant,
 ) -> None:
@@ -112,8 +112,10 @@ async def test_a_notice_is_no_explicit_consent_and_neither_is_one_to_messages(
     assert (sms["allowed"], sms["state"]) == (False, None)
 
 
-@pytest.mark.req("E15")
-@pytest.mark.req("E34")
+@pytest.mark.req("E15", "blocks")
+@pytest.mark.req("E15", "allows")
+@pytest.mark.req("E34", "blocks")
+@pytest.mark.req("E34", "allows")
 async def test_a_signed_explicit_consent_allows_its_category_and_nothing_else(
     bank: Tenant,
 ) -> None:
@@ -136,7 +138,7 @@ async def test_a_signed_explicit_consent_allows_its_category_and_nothing_else(
     assert [one["state"] for one in listed] == ["granted", "refused"]
 
 
-@pytest.mark.req("E15")
+@pytest.mark.req("E15", "blocks")
 async def test_a_consent_to_messages_is_no_explicit_consent(bank: Tenant) -> None:
     await put_customer(bank)
     said = {"channel": "sms", "state": "granted", "source": "branch", "evidence": {"form": "K1"}}
@@ -148,7 +150,7 @@ async def test_a_consent_to_messages_is_no_explicit_consent(bank: Tenant) -> Non
     assert health["allowed"] is False
 
 
-@pytest.mark.req("E15")
+@pytest.mark.req("E15", "blocks")
 @pytest.mark.parametrize(
     ("said", "field"),
     [

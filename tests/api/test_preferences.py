@@ -54,7 +54,7 @@ async def wishes(bank: Tenant) -> tuple[bool, list[str]]:
     return found["service_only"], found["topics_off"]
 
 
-@pytest.mark.req("D49")
+@pytest.mark.req("D49", "blocks")
 async def test_looking_shows_what_stands_and_changes_nothing(
     bank: Tenant, served: Served, path: str
 ) -> None:
@@ -68,8 +68,8 @@ async def test_looking_shows_what_stands_and_changes_nothing(
     assert await said(bank) == [("sms", "granted", "branch")]
 
 
-@pytest.mark.req("D01")
-@pytest.mark.req("D13")
+@pytest.mark.req("D01", "allows")
+@pytest.mark.req("D13", "blocks")
 async def test_a_channel_that_is_taken_away_stops_at_once(
     bank: Tenant, served: Served, path: str
 ) -> None:
@@ -83,7 +83,7 @@ async def test_a_channel_that_is_taken_away_stops_at_once(
     assert await state_of(served, promotion) == ("cancelled", "no_consent")
 
 
-@pytest.mark.req("D33")
+@pytest.mark.req("D33", "allows")
 async def test_a_channel_that_is_chosen_is_a_grant_with_its_words(
     bank: Tenant, served: Served, path: str
 ) -> None:
@@ -123,7 +123,7 @@ async def test_what_the_law_orders_is_not_turned_off_by_a_made_up_form(
     assert await wishes(bank) == (False, [])
 
 
-@pytest.mark.req("D48")
+@pytest.mark.req("D48", "allows")
 async def test_one_button_leaves_service_messages_only(
     bank: Tenant, served: Served, path: str
 ) -> None:
@@ -164,7 +164,7 @@ async def test_what_has_lapsed_is_an_empty_box(bank: Tenant, served: Served, pat
     assert 'value="email">' in await show(served, path)
 
 
-@pytest.mark.req("D48")
+@pytest.mark.req("D48", "blocks")
 async def test_the_page_asks_for_no_reason(served: Served, path: str) -> None:
     page = await show(served, path)
 

@@ -69,7 +69,7 @@ async def test_a_stranger_and_a_key_without_the_scope_get_problems(served: Serve
     assert problem_of(answer).detail
 
 
-@pytest.mark.req("E38")
+@pytest.mark.req("E38", "blocks")
 async def test_a_refused_transition_names_the_step_that_is_missing(bank: Tenant) -> None:
     await put_customer(bank)
     number = (await open_case(bank))["number"]

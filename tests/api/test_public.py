@@ -55,7 +55,7 @@ async def get(
         return await client.get(path, params=query, headers=headers)
 
 
-@pytest.mark.req("B05")
+@pytest.mark.req("B05", "allows")
 @pytest.mark.parametrize(("path", "media_type"), CHANNELS.items())
 async def test_every_channel_is_served_without_a_key(
     served: Served, bank: Tenant, outage: str, path: str, media_type: str
@@ -93,7 +93,7 @@ async def test_who_knows_it_is_told_so_until_something_changes(
     assert changed.status_code == 200
 
 
-@pytest.mark.req("B14")
+@pytest.mark.req("B14", "allows")
 async def test_a_confirmed_failure_is_public_at_once(
     served: Served, bank: Tenant, outage: str
 ) -> None:
@@ -146,7 +146,8 @@ async def test_alerts_are_counted_and_the_newest_is_at_the_short_address(
     assert (await get(served, f"/cap/{outage}.xml", exercise="1")).status_code == 404
 
 
-@pytest.mark.req("B16")
+@pytest.mark.req("B16", "blocks")
+@pytest.mark.req("B16", "allows")
 async def test_a_suspicion_is_no_alert_and_not_on_the_page(served: Served, bank: Tenant) -> None:
     async with served.sessions() as tx, tx.begin():
         hidden = await an_outage(tx, bank.brand, "suspected")
@@ -246,7 +247,7 @@ async def a_failure_of_the_only_brand(url: str, folder: Path | None = None) -> s
     return outage_id
 
 
-@pytest.mark.req("B05")
+@pytest.mark.req("B05", "allows")
 async def test_it_goes_on_with_the_last_state_when_postgresql_has_stopped() -> None:
     with Premises.make_temporary() as place:
         server = Postgres(place)

@@ -46,7 +46,7 @@ async def test_a_login_is_answered_with_what_was_decided(bank: Tenant) -> None:
     assert login["banner"] is None
 
 
-@pytest.mark.req("A06")
+@pytest.mark.req("A05", "allows")
 async def test_a_decision_names_the_rules_and_where_they_stand(bank: Tenant) -> None:
     await put_customer(bank)
     await log_in(bank, method="cep_anahtar")
@@ -142,7 +142,7 @@ async def test_an_event_that_rules_do_not_know_is_refused_with_the_nearest(
     assert hint in answer.json()["errors"][0]["hint"]
 
 
-@pytest.mark.req("E38")
+@pytest.mark.req("E38", "allows")
 async def test_a_case_goes_its_way(bank: Tenant) -> None:
     await put_customer(bank)
     number = (await open_case(bank))["number"]

@@ -16,8 +16,6 @@ from templates.environment import JinjaRenderer
 from tests.support.api import Served, Tenant, put_customer
 from tests.support.carrier import MailboxProbe
 
-pytestmark = pytest.mark.req("D63")
-
 TO = "elif@bank.example"
 WHERE = "/v1/templates/case_opened/test"
 BODY = {"channel": "email", "to": TO, "customer_like": "ayse", "by": "Elif"}
@@ -62,6 +60,7 @@ async def test_a_test_arrives_once_however_often_it_is_asked_for(
     assert mail["subject"].startswith("[TEST] Başvurunuz alındı")
 
 
+@pytest.mark.req("D63", "blocks")
 async def test_a_strangers_address_is_refused_with_how_to_mend_it(
     over_the_mailbox: MailboxProbe, bank: Tenant
 ) -> None:

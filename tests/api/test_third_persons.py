@@ -61,6 +61,7 @@ def texts() -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.req("E19", "blocks")
 @pytest.mark.parametrize(("topic", "language"), texts())
 def test_a_shipped_text_message_says_nothing_of_its_reader(topic: str, language: str) -> None:
     assert told_by(RENDERER, topic, language) <= MAY_SAY
@@ -79,6 +80,7 @@ def test_most_topics_have_a_text_message_to_look_at_and_a_name_would_be_seen() -
     assert told_by(telling, "card_delivery", "tr") == {("card_delivery", "customer.first_name")}
 
 
+@pytest.mark.req("E19", "blocks")
 @pytest.mark.parametrize("path", sorted(path for method, path in OPEN if method == "GET"))
 async def test_nothing_that_is_open_to_everybody_names_anybody(
     served: Served, bank: Tenant, path: str
@@ -102,6 +104,7 @@ async def test_nothing_that_is_open_to_everybody_names_anybody(
         assert word not in said
 
 
+@pytest.mark.req("E19", "blocks")
 @pytest.mark.usefixtures("bank")
 async def test_a_strangers_token_shows_no_page(served: Served) -> None:
     async with served.client() as client:

@@ -47,6 +47,7 @@ async def refusals(served: Served, message_id: str) -> list[tuple[str, str]]:
         return [(channel, source) for channel, source in await tx.execute(query)]
 
 
+@pytest.mark.req("D49", "allows")
 async def test_a_mail_programs_post_refuses_at_once(served: Served, promotion: str) -> None:
     """RFC 8058, section 3.1: a POST with this body, without a cookie or a question."""
     path = path_of(served, promotion)
@@ -58,6 +59,7 @@ async def test_a_mail_programs_post_refuses_at_once(served: Served, promotion: s
     assert await refusals(served, promotion) == [("email", "one_click")]
 
 
+@pytest.mark.req("D49", "blocks")
 async def test_following_the_link_refuses_nothing_and_shows_a_button(
     bank: Tenant, served: Served, promotion: str
 ) -> None:
@@ -71,6 +73,7 @@ async def test_following_the_link_refuses_nothing_and_shows_a_button(
     assert await refusals(served, promotion) == []
 
 
+@pytest.mark.req("D49", "blocks")
 @pytest.mark.parametrize("end", ["", "0" * 32, "ğ"])
 async def test_an_address_that_is_not_ours_is_not_found(
     served: Served, promotion: str, end: str

@@ -39,6 +39,7 @@ async def test_a_secret_is_shown_once(bank: Tenant, served: Served) -> None:
     assert not any(secret in (answer or "") for answer in answers)
 
 
+@pytest.mark.req("B05", "blocks")
 @pytest.mark.parametrize("url", ["http://partner.example/", "ftp://x", "nothing", "https://u:p@x/"])
 async def test_only_encrypted_addresses_are_taken(bank: Tenant, url: str) -> None:
     refused = await add(bank, url)

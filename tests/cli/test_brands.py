@@ -50,7 +50,8 @@ async def test_a_rehearsal_key_opens_all_but_keys_and_is_listed_as_one(
     assert "keys:admin" in refused.err
 
 
-@pytest.mark.req("D72")
+@pytest.mark.req("D72", "blocks")
+@pytest.mark.req("D72", "allows")
 async def test_a_key_is_listed_rotated_and_revoked(
     brand: str, database_url: str, sessions: Sessions
 ) -> None:

@@ -60,6 +60,7 @@ async def bundle(sessions: Sessions, brand: Brand, wanted: Wanted) -> bytes:
         return await bundle_evidence(tx, brand, wanted, key=KEY, clock=SetClock(NOW))
 
 
+@pytest.mark.req("D37", "allows")
 async def test_a_persons_bundle_holds_her_evidence_and_nobody_elses(
     sessions: Sessions, brand: Brand
 ) -> None:
@@ -101,6 +102,7 @@ async def test_of_a_stranger_there_is_none(sessions: Sessions, brand: Brand) -> 
         await bundle(sessions, brand, Wanted(customer="nobody"))
 
 
+@pytest.mark.req("D37", "blocks")
 async def test_any_byte_that_is_changed_shows(sessions: Sessions, brand: Brand) -> None:
     content = await bundle(sessions, brand, Wanted(customer="ayse"))
     assert check_evidence(content, KEY.public_key()).faults == ()
@@ -159,6 +161,8 @@ def tellal(*words: str, **settings: str) -> Said:
     return run(*words, **settings)
 
 
+@pytest.mark.req("D37", "blocks")
+@pytest.mark.req("D37", "allows")
 async def test_the_inspector_needs_the_bundle_and_the_public_key_alone(
     brand: Brand, database_url: str, tmp_path: Path
 ) -> None:
@@ -187,6 +191,8 @@ async def test_the_inspector_needs_the_bundle_and_the_public_key_alone(
     assert "openssl genpkey" in keyless.err
 
 
+@pytest.mark.req("D37", "blocks")
+@pytest.mark.req("D37", "allows")
 async def test_the_ledger_is_verified_at_the_command_line(
     brand: Brand, database_url: str, sessions: Sessions
 ) -> None:
@@ -203,7 +209,8 @@ async def test_the_ledger_is_verified_at_the_command_line(
     assert "was changed after it was sealed" in broken.out
 
 
-@pytest.mark.req("D41")
+@pytest.mark.req("D41", "blocks")
+@pytest.mark.req("D41", "allows")
 async def test_a_brands_profile_is_set_at_the_command_line(brand: Brand, database_url: str) -> None:
     words = ("brands", "profile", brand.name, "--phone", "0850 222 0 724")
 

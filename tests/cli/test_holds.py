@@ -10,8 +10,6 @@ from tests.support.builders import a_brand
 from tests.support.ledger import a_message
 from tests.support.terminal import Said, run
 
-pytestmark = pytest.mark.req("D63")
-
 NAME = "anadolu-bank"
 
 

@@ -40,7 +40,7 @@ def read(brand: Brand, rows: Rows, write: Callable[[Rows], bytes] = as_csv) -> C
     return read_consents(write(rows), brand, at=NOW)
 
 
-@pytest.mark.req("D64")
+@pytest.mark.req("D64", "allows")
 @pytest.mark.parametrize("write", [as_csv, as_xls, as_xlsx], ids=["csv", "xls", "xlsx"])
 def test_a_list_is_read_from_every_kind_of_file(
     brand: Brand, write: Callable[[Rows], bytes]
@@ -64,7 +64,7 @@ def test_a_list_is_read_from_every_kind_of_file(
     )
 
 
-@pytest.mark.req("D64")
+@pytest.mark.req("D64", "allows")
 @pytest.mark.parametrize("write", [as_csv, as_xls, as_xlsx], ids=["csv", "xls", "xlsx"])
 @pytest.mark.parametrize(
     "written",
@@ -103,7 +103,7 @@ def test_dates_that_a_spreadsheet_knows_as_dates_are_the_brands_own(
     assert found.lines[0].claim.given_at == datetime(2026, 1, 5, 7, 30, tzinfo=UTC)
 
 
-@pytest.mark.req("D60")
+@pytest.mark.req("D60", "allows")
 def test_the_registrys_own_files_are_read_as_they_come(brand: Brand) -> None:
     rows = [
         ["recipient", "recipientType", "type", "status", "source", "consentDate"],
@@ -120,6 +120,7 @@ def test_the_registrys_own_files_are_read_as_they_come(brand: Brand) -> None:
     assert (second.channel, second.recipient_type) == (ConsentChannel.CALL, "merchant")
 
 
+@pytest.mark.req("D64", "blocks")
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -148,6 +149,7 @@ def test_a_bad_line_is_named_with_its_number(brand: Brand, line: list[object], w
     assert (len(found.lines), found.repeated) == (1, 1)
 
 
+@pytest.mark.req("D64", "blocks")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -166,7 +168,8 @@ def test_a_file_that_cannot_be_read_says_why(brand: Brand, content: bytes, words
     assert words in str(found.bad[0])
 
 
-@pytest.mark.req("D52")
+@pytest.mark.req("D52", "blocks")
+@pytest.mark.req("D52", "allows")
 def test_who_imports_old_customers_vouches_that_the_brand_sold_to_them(brand: Brand) -> None:
     rows = [["address", "channel", "state", "source"], ["05320000101", "sms", "granted", "HS_2015"]]
 
@@ -179,7 +182,8 @@ def test_who_imports_old_customers_vouches_that_the_brand_sold_to_them(brand: Br
     assert claim.given_at == datetime(2015, 4, 30, 21, tzinfo=UTC)
 
 
-@pytest.mark.req("D30")
+@pytest.mark.req("D30", "blocks")
+@pytest.mark.req("D30", "allows")
 def test_a_consent_with_a_source_of_law_brings_its_proof_along(brand: Brand) -> None:
     header = [*HEADER, "source", "text", "name", "preselected"]
     line = ["05320000101", "sms", "granted", "2026-01-05", "HS_WEB", "Evet", "Ayşe Yılmaz", "hayır"]
@@ -216,7 +220,8 @@ HISTORY = [
 ]
 
 
-@pytest.mark.req("D60")
+@pytest.mark.req("D60", "blocks")
+@pytest.mark.req("D60", "allows")
 async def test_history_is_taken_in_whole_and_a_second_time_changes_nothing(
     brand: Brand, database_url: str, sessions: Sessions, tmp_path: Path
 ) -> None:
@@ -241,7 +246,8 @@ async def test_history_is_taken_in_whole_and_a_second_time_changes_nothing(
     assert number == 3
 
 
-@pytest.mark.req("D64")
+@pytest.mark.req("D64", "blocks")
+@pytest.mark.req("D64", "allows")
 @pytest.mark.usefixtures("brand")
 async def test_nothing_is_imported_if_a_line_is_bad_unless_that_is_wanted(
     database_url: str, sessions: Sessions, tmp_path: Path
@@ -259,7 +265,8 @@ async def test_nothing_is_imported_if_a_line_is_bad_unless_that_is_wanted(
     assert "Bad lines: 1" in skipped.out
 
 
-@pytest.mark.req("D13")
+@pytest.mark.req("D13", "blocks")
+@pytest.mark.req("D13", "allows")
 async def test_a_refusal_of_a_file_stops_what_waits(
     brand: Brand, database_url: str, sessions: Sessions, tmp_path: Path
 ) -> None:
@@ -284,7 +291,8 @@ async def test_a_refusal_of_a_file_stops_what_waits(
     assert await message_states(sessions) == {hers: "cancelled", his: "queued"}
 
 
-@pytest.mark.req("D33")
+@pytest.mark.req("D33", "blocks")
+@pytest.mark.req("D33", "allows")
 @pytest.mark.usefixtures("brand")
 async def test_what_a_file_holds_of_today_is_to_be_confirmed(
     database_url: str, sessions: Sessions, tmp_path: Path
@@ -338,7 +346,7 @@ async def history_of(sessions: Sessions, brand: Brand) -> set[tuple[object, ...]
         return {tuple(row) for row in await tx.execute(query)}
 
 
-@pytest.mark.req("D60")
+@pytest.mark.req("D60", "allows")
 async def test_what_is_exported_can_be_imported_elsewhere(
     brand: Brand, database_url: str, sessions: Sessions, tmp_path: Path
 ) -> None:
@@ -359,7 +367,7 @@ async def test_what_is_exported_can_be_imported_elsewhere(
     assert len(mine) == 4
 
 
-@pytest.mark.req("D64")
+@pytest.mark.req("D64", "allows")
 @pytest.mark.usefixtures("brand")
 async def test_fifty_thousand_rows_come_in_with_one_command(
     database_url: str, sessions: Sessions, tmp_path: Path

@@ -107,7 +107,7 @@ async def history(sessions: Sessions, outage_id: str) -> list[Row[Any]]:
         return list((await tx.execute(query)).all())
 
 
-@pytest.mark.req("B04")
+@pytest.mark.req("B04", "allows")
 @pytest.mark.req("B13")
 async def test_a_failure_from_its_preset_to_what_was_learnt(
     outage: Outage, sessions: Sessions
@@ -157,7 +157,7 @@ async def test_a_failure_from_its_preset_to_what_was_learnt(
     assert (review.outage_id, review.what_changes) == (outage_id, "A spare one")
 
 
-@pytest.mark.req("B10")
+@pytest.mark.req("B10", "allows")
 async def test_planned_works_from_their_draft_to_their_end(
     outage: Outage, sessions: Sessions
 ) -> None:
@@ -264,7 +264,8 @@ async def test_wrong_input_is_answered_with_what_to_write(
         assert (await tx.execute(select(_outages))).all() == []
 
 
-@pytest.mark.req("B12")
+@pytest.mark.req("B12", "blocks")
+@pytest.mark.req("B12", "allows")
 async def test_what_people_can_do_is_asked_for_before_they_are_told(
     outage: Outage, sessions: Sessions
 ) -> None:
@@ -357,7 +358,7 @@ async def test_an_exercise_says_so_and_a_suspicion_can_be_dismissed_or_opened_ag
     assert f"{real}  confirmed" in well(reopened).out
 
 
-@pytest.mark.req("B14")
+@pytest.mark.req("B14", "allows")
 async def test_the_report_says_how_fast_outages_were_told(
     outage: Outage, sessions: Sessions, settings: dict[str, str]
 ) -> None:

@@ -67,7 +67,8 @@ async def test_a_person_is_exported_and_erased(
     assert stranger.exit_code != 0
 
 
-@pytest.mark.req("D54")
+@pytest.mark.req("D54", "blocks")
+@pytest.mark.req("D54", "allows")
 async def test_reports_of_complaints_and_purges(
     brand: Brand, database_url: str, sessions: Sessions
 ) -> None:

@@ -18,8 +18,6 @@ from tests.support.carrier import CarrierProbe
 from tests.support.registry import BRAND_CODE, NUMBER, AtRegistry, at_registry
 from tests.support.terminal import run
 
-pytestmark = pytest.mark.req("C07")
-
 NAME = "anadolu-bank"
 
 

@@ -18,7 +18,7 @@ from tests.support.terminal import run
 NAME = "anadolu-bank"
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "allows")
 async def test_the_report_is_a_table(sessions: Sessions, database_url: str) -> None:
     messages = table(MessageRow)
     async with sessions() as tx, tx.begin():
@@ -42,7 +42,7 @@ async def test_the_report_is_a_table(sessions: Sessions, database_url: str) -> N
     assert [line[1] for line in lines[lines.index(["most", "messages"]) + 1 :]] == ["1", "1"]
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "blocks")
 def test_a_moment_without_its_offset_is_refused(database_url: str) -> None:
     said = run(
         "report", "annoyance", "--brand", NAME, "--until", "2026-03-01",
@@ -53,7 +53,7 @@ def test_a_moment_without_its_offset_is_refused(database_url: str) -> None:
     assert "with its offset" in said.err
 
 
-@pytest.mark.req("D11")
+@pytest.mark.req("D11", "allows")
 async def test_every_word_that_came_is_listed(sessions: Sessions, database_url: str) -> None:
     async with sessions() as tx, tx.begin():
         brand = await a_brand(tx, NAME)

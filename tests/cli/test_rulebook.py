@@ -136,7 +136,7 @@ def test_what_is_hardly_meant_is_a_warning_and_fails_nobody(book: Path) -> None:
     assert "warning: there are no texts for a topic 'sale'" in said.out
 
 
-@pytest.mark.req("A09")
+@pytest.mark.req("A09", "blocks")
 def test_a_promotion_under_a_service_topic_is_a_mistake(book: Path) -> None:
     file = book / "iscep.yaml"
     text = file.read_text(encoding="utf-8").replace("class: commercial", "class: service")

@@ -9,11 +9,11 @@ from tests.support.builders import a_brand, a_customer
 from tests.support.carrier import CarrierProbe
 from tests.support.terminal import Said, run
 
-pytestmark = pytest.mark.req("D63")
-
 TO = "+905321112233"
 
 
+@pytest.mark.req("D63", "blocks")
+@pytest.mark.req("D63", "allows")
 async def test_a_text_is_sent_to_a_colleague_and_to_nobody_else(
     sessions: Sessions, database_url: str, carrier: CarrierProbe
 ) -> None:

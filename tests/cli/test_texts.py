@@ -124,7 +124,8 @@ async def test_routes_are_shown_with_how_they_are_doing(
     assert mails.strip() == "others: service; links"
 
 
-@pytest.mark.req("D41")
+@pytest.mark.req("D41", "blocks")
+@pytest.mark.req("D41", "allows")
 async def test_texts_are_looked_at_as_a_brand_s_by_the_law_of_its_country(
     sessions: Sessions, database_url: str
 ) -> None:

@@ -56,7 +56,8 @@ def without(name: str, proof: dict[str, object] = PROOF) -> dict[str, object]:
     return {key: value for key, value in proof.items() if key != name}
 
 
-@pytest.mark.req("D29")
+@pytest.mark.req("D29", "blocks")
+@pytest.mark.req("D29", "allows")
 def test_a_source_is_one_of_those_that_the_registry_knows_or_ours() -> None:
     assert source_named("HS_WEB") is Source.HS_WEB
     with pytest.raises(InvalidInputError) as caught:
@@ -64,14 +65,18 @@ def test_a_source_is_one_of_those_that_the_registry_knows_or_ours() -> None:
     assert (caught.value.field, caught.value.hint) == ("source", "did you mean HS_WEB?")
 
 
+def allows(*rows: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.req(row, "allows") for row in rows]
+
+
 @pytest.mark.parametrize(
     ("source", "proof"),
     [
-        pytest.param(Source.HS_WEB, PROOF, id="web", marks=pytest.mark.req("D29")),
-        pytest.param(Source.HS_ISLAK_IMZA, SHEET, id="signed", marks=pytest.mark.req("D32")),
-        pytest.param(Source.HS_FIZIKSEL_ORTAM, SHEET, id="paper", marks=pytest.mark.req("D32")),
-        pytest.param(Source.HS_CAGRI_MERKEZI, CALLED, id="he called", marks=pytest.mark.req("C03")),
-        pytest.param(Source.HS_ISLAK_IMZA, PRINTED, id="contract", marks=pytest.mark.req("D35")),
+        pytest.param(Source.HS_WEB, PROOF, id="web", marks=allows("D29", "D30", "D31")),
+        pytest.param(Source.HS_ISLAK_IMZA, SHEET, id="signed", marks=allows("D32")),
+        pytest.param(Source.HS_FIZIKSEL_ORTAM, SHEET, id="paper", marks=allows("D32")),
+        pytest.param(Source.HS_CAGRI_MERKEZI, CALLED, id="he called", marks=allows("C03", "D37")),
+        pytest.param(Source.HS_ISLAK_IMZA, PRINTED, id="contract", marks=allows("D35", "D36")),
         pytest.param(Source.HS_MESAJ, without("preselected"), id="by text"),
         pytest.param(Source.BRANCH, {}, id="the old body"),
     ],
@@ -84,31 +89,39 @@ def test_what_is_proved_is_taken_down(source: Source, proof: dict[str, object]) 
     ("source", "proof", "field"),
     [
         pytest.param(
-            Source.HS_WEB, without("text"), "text", id="no statement", marks=pytest.mark.req("D30")
+            Source.HS_WEB,
+            without("text"),
+            "text",
+            id="no statement",
+            marks=pytest.mark.req("D30", "blocks"),
         ),
         pytest.param(
-            Source.HS_WEB, without("name"), "name", id="no name", marks=pytest.mark.req("D30")
+            Source.HS_WEB,
+            without("name"),
+            "name",
+            id="no name",
+            marks=pytest.mark.req("D30", "blocks"),
         ),
         pytest.param(
             Source.HS_WEB,
             PROOF | {"name": "Ayşe"},
             "name",
             id="no surname",
-            marks=pytest.mark.req("D30"),
+            marks=pytest.mark.req("D30", "blocks"),
         ),
         pytest.param(
             Source.HS_WEB,
             PROOF | {"preselected": True},
             "preselected",
             id="ticked",
-            marks=pytest.mark.req("D31"),
+            marks=pytest.mark.req("D31", "blocks"),
         ),
         pytest.param(
             Source.HS_MOBIL,
             without("preselected"),
             "preselected",
             id="box not told of",
-            marks=pytest.mark.req("D31"),
+            marks=pytest.mark.req("D31", "blocks"),
         ),
         pytest.param(
             Source.BRANCH, {"preselected": True}, "preselected", id="ticked in the old body"
@@ -118,56 +131,56 @@ def test_what_is_proved_is_taken_down(source: Source, proof: dict[str, object]) 
             PROOF,
             "signature",
             id="not signed",
-            marks=pytest.mark.req("D32"),
+            marks=pytest.mark.req("D32", "blocks"),
         ),
         pytest.param(
             Source.HS_ISLAK_IMZA,
             PRINTED | {"font_pt": 11.5},
             "font_pt",
             id="small print",
-            marks=pytest.mark.req("D35"),
+            marks=pytest.mark.req("D35", "blocks"),
         ),
         pytest.param(
             Source.HS_ISLAK_IMZA,
             PRINTED | {"at_end": False},
             "at_end",
             id="in the middle",
-            marks=pytest.mark.req("D35"),
+            marks=pytest.mark.req("D35", "blocks"),
         ),
         pytest.param(
             Source.HS_ISLAK_IMZA,
             without("refusal_option", PRINTED),
             "refusal_option",
             id="not to be refused",
-            marks=pytest.mark.req("D35"),
+            marks=pytest.mark.req("D35", "blocks"),
         ),
         pytest.param(
             Source.HS_ISLAK_IMZA,
             without("precondition", PRINTED),
             "precondition",
             id="perhaps a condition",
-            marks=pytest.mark.req("D36"),
+            marks=pytest.mark.req("D36", "blocks"),
         ),
         pytest.param(
             Source.HS_WEB,
             PROOF | {"precondition": True},
             "precondition",
             id="a condition",
-            marks=pytest.mark.req("D36"),
+            marks=pytest.mark.req("D36", "blocks"),
         ),
         pytest.param(
             Source.HS_CAGRI_MERKEZI,
             CALLED | {"call": "outbound"},
             "call",
             id="he was called",
-            marks=[pytest.mark.req("C02"), pytest.mark.req("C03")],
+            marks=[pytest.mark.req("C02", "blocks"), pytest.mark.req("C03", "blocks")],
         ),
         pytest.param(
             Source.HS_CAGRI_MERKEZI,
             without("recording", CALLED),
             "recording",
             id="not recorded",
-            marks=pytest.mark.req("D37"),
+            marks=pytest.mark.req("D37", "blocks"),
         ),
         pytest.param(Source.HS_WEB, PROOF | {"ip": "here"}, "ip", id="no IP address"),
     ],
@@ -178,7 +191,7 @@ def test_what_is_not_proved_is_refused_with_its_field(
     assert refused(a_claim(source, evidence=proof)) == f"evidence.{field}"
 
 
-@pytest.mark.req("D30")
+@pytest.mark.req("D30", "blocks")
 def test_a_consent_names_the_address_that_it_is_for() -> None:
     assert refused(a_claim(address="")) == "address"
 
@@ -193,7 +206,8 @@ def test_what_can_only_be_a_refusal_is_no_consent(source: Source) -> None:
         check(a_claim(source), now=NOW)
 
 
-@pytest.mark.req("D51")
+@pytest.mark.req("D51", "blocks")
+@pytest.mark.req("D51", "allows")
 def test_who_bought_before_the_law_is_deemed_to_have_agreed_at_one_instant_only() -> None:
     deemed = a_claim(Source.HS_2015, given_at=LAW_IN_FORCE, evidence=DEEMED)
 
@@ -204,7 +218,8 @@ def test_who_bought_before_the_law_is_deemed_to_have_agreed_at_one_instant_only(
     assert refused(replace(deemed, state=ConsentState.REFUSED)) == "source"
 
 
-@pytest.mark.req("D52")
+@pytest.mark.req("D52", "blocks")
+@pytest.mark.req("D52", "allows")
 @pytest.mark.parametrize("proof", [{}, {"direct_sale": False}])
 def test_only_whom_the_brand_itself_sold_to_is_deemed_to_have_agreed(
     proof: dict[str, object],
@@ -215,7 +230,7 @@ def test_only_whom_the_brand_itself_sold_to_is_deemed_to_have_agreed(
     assert refused(claim) == "evidence.direct_sale"
 
 
-@pytest.mark.req("C03")
+@pytest.mark.req("D51", "blocks")
 def test_no_other_consent_is_older_than_the_law() -> None:
     check(a_claim(given_at=LAW_IN_FORCE), now=NOW)
 
@@ -232,7 +247,8 @@ def test_nothing_is_given_in_the_future_and_nothing_ends_before_it_begins() -> N
     assert refused(refusal) == "valid_until"
 
 
-@pytest.mark.req("C04")
+@pytest.mark.req("C04", "blocks")
+@pytest.mark.req("C04", "allows")
 def test_purposes_are_named_once_each() -> None:
     check(a_claim(purposes=("campaigns", "terms")), now=NOW)
 
@@ -240,7 +256,8 @@ def test_purposes_are_named_once_each() -> None:
     assert refused(a_claim(purposes=(" ",))) == "purposes"
 
 
-@pytest.mark.req("D38")
+@pytest.mark.req("D38", "blocks")
+@pytest.mark.req("D38", "allows")
 @pytest.mark.parametrize(
     ("delegation", "field"),
     [
@@ -259,7 +276,7 @@ def test_a_dealers_consent_says_what_it_is_limited_to(delegation: Delegation, fi
     assert refused(a_claim(delegation=delegation)) == f"delegation.{field}"
 
 
-@pytest.mark.req("D33")
+@pytest.mark.req("D33", "allows")
 @pytest.mark.parametrize(
     ("given", "due"),
     [
@@ -274,14 +291,15 @@ def test_a_consent_is_to_be_confirmed_before_the_day_is_over(given: str, due: st
     assert found == datetime.fromisoformat(due)
 
 
-@pytest.mark.req("D33")
+@pytest.mark.req("D33", "allows")
 def test_a_day_of_25_hours_does_not_make_it_later_than_24() -> None:
     given = datetime.fromisoformat("2026-10-25T00:00:00+02:00")
 
     assert confirm_by(given, "Europe/Warsaw") == given + timedelta(hours=24)
 
 
-@pytest.mark.req("D08")
+@pytest.mark.req("D08", "blocks")
+@pytest.mark.req("D08", "allows")
 @pytest.mark.parametrize(
     ("more", "field"),
     [

@@ -40,7 +40,7 @@ def turkish_small(text: str) -> str:
     return text.replace("I", "ı").replace("İ", "i").lower()
 
 
-@pytest.mark.req("D09")
+@pytest.mark.req("D09", "blocks")
 @pytest.mark.parametrize(
     "text",
     [
@@ -53,8 +53,8 @@ def test_a_refusal_is_heard_however_it_is_written(text: str) -> None:
     assert heard(text) == ("refuse", "")
 
 
-@pytest.mark.req("D09")
-@pytest.mark.req("D04")
+@pytest.mark.req("D09", "blocks")
+@pytest.mark.req("D04", "allows")
 @pytest.mark.parametrize(
     ("text", "keyword"),
     [
@@ -69,7 +69,8 @@ def test_a_refusal_names_its_brand(text: str, keyword: str) -> None:
     assert heard(text) == ("refuse", keyword)
 
 
-@pytest.mark.req("D08")
+@pytest.mark.req("D08", "blocks")
+@pytest.mark.req("D08", "allows")
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
@@ -88,6 +89,8 @@ def test_agreement_is_heard_where_it_is_said(text: str, meant: tuple[str, str]) 
     assert heard(text) == meant
 
 
+@pytest.mark.req("D08", "blocks")
+@pytest.mark.req("D09", "allows")
 @pytest.mark.parametrize(
     "text",
     [

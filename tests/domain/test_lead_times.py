@@ -38,7 +38,8 @@ LATE_NIGHT = LeadTime(
 )
 
 
-@pytest.mark.req("B10")
+@pytest.mark.req("B10", "blocks")
+@pytest.mark.req("B10", "allows")
 @pytest.mark.parametrize(
     ("hours", "late"), [(24, False), (23.99, True), (0, True), (-1, True), (100, False)]
 )
@@ -55,7 +56,8 @@ def test_works_are_announced_a_day_before(hours: float, *, late: bool) -> None:
         check_lead_time(BANK, STARTS, now)
 
 
-@pytest.mark.req("B10")
+@pytest.mark.req("B10", "blocks")
+@pytest.mark.req("B10", "allows")
 def test_whoever_says_why_may_announce_late() -> None:
     check_lead_time(BANK, STARTS, STARTS, because="The cable burns")
     with pytest.raises(ConflictError):
@@ -72,7 +74,7 @@ def test_the_hours_that_are_needed_are_a_number() -> None:
     assert needed_hours(LATE_NIGHT) == 72
 
 
-@pytest.mark.req("B10")
+@pytest.mark.req("B10", "allows")
 @pytest.mark.parametrize(
     ("announced", "hours_before"),
     [(48, 12), (12, 6), (4, 2)],
@@ -88,7 +90,8 @@ def test_without_a_lead_time_people_are_reminded_a_day_before() -> None:
     assert reminder_at(None, STARTS, STARTS - timedelta(hours=4)) == STARTS - timedelta(hours=2)
 
 
-@pytest.mark.req("B09")
+@pytest.mark.req("B09", "blocks")
+@pytest.mark.req("B09", "allows")
 @pytest.mark.parametrize(
     ("start", "hours", "outside"),
     [
@@ -110,7 +113,8 @@ def test_works_by_day_get_a_hint(start: int, hours: int, outside: str) -> None:
     assert not hint or "00:00 to 06:00" in hint
 
 
-@pytest.mark.req("B09")
+@pytest.mark.req("B09", "blocks")
+@pytest.mark.req("B09", "allows")
 def test_a_night_may_span_midnight_and_a_change_of_clocks() -> None:
     # On 29 March 2026 clocks in Poland go from two to three: the night has five hours.
     starts = datetime(2026, 3, 28, 23, tzinfo=WARSAW)

@@ -53,7 +53,8 @@ def chosen(choices: Choices) -> Mapping[Channel, Chosen]:
     return {one.channel: one.chosen for one in choices.channels}
 
 
-@pytest.mark.req("B01")
+@pytest.mark.req("B01", "blocks")
+@pytest.mark.req("B01", "allows")
 @pytest.mark.parametrize(
     ("number", "rate", "hours", "whom"),
     [
@@ -84,7 +85,7 @@ def test_whether_a_group_is_too_large_follows_from_rate_and_time(
     assert choices.of(SMS).chosen is whom
 
 
-@pytest.mark.req("B03")
+@pytest.mark.req("B03", "blocks")
 def test_the_arithmetic_is_told_in_words() -> None:
     choices = choose(asked(audiences=(people(300_000, SMS),)))
 
@@ -113,7 +114,8 @@ def test_the_useful_share_is_what_would_hear_of_it_before_the_end() -> None:
     assert said.useful_share == 0.25
 
 
-@pytest.mark.req("B18")
+@pytest.mark.req("B18", "blocks")
+@pytest.mark.req("B18", "allows")
 def test_a_channel_that_depends_on_what_has_failed_is_out_and_its_people_go_on() -> None:
     audiences = (people(100, PUSH, SMS), people(50, PUSH))
 
@@ -187,7 +189,8 @@ def test_after_the_expected_end_nobody_is_told() -> None:
     assert not [part for part in choices.parts if part.people]
 
 
-@pytest.mark.req("B02")
+@pytest.mark.req("B02", "blocks")
+@pytest.mark.req("B02", "allows")
 def test_a_channel_that_the_kind_does_not_name_is_shown_with_its_reason() -> None:
     choices = choose(asked(channels=(EMAIL,), audiences=(people(7, PUSH, SMS, EMAIL),)))
 
@@ -243,7 +246,7 @@ asks = st.builds(
 )
 
 
-@pytest.mark.req("B03")
+@pytest.mark.req("B03", "blocks")
 @given(asks)
 def test_nobody_is_chosen_whom_it_would_reach_too_late(asks: Asked) -> None:
     for one in choose(asks).channels:
@@ -255,7 +258,7 @@ def test_nobody_is_chosen_whom_it_would_reach_too_late(asks: Asked) -> None:
             assert one.told == one.audience
 
 
-@pytest.mark.req("B18")
+@pytest.mark.req("B18", "blocks")
 @given(asks)
 def test_nobody_is_told_over_what_is_broken(asks: Asked) -> None:
     choices = choose(asks)
@@ -278,7 +281,7 @@ RANK = {Chosen.NOBODY: 0, Chosen.PRIORITY: 1, Chosen.EVERYBODY: 2}
 number = st.integers(0, 3_000_000)
 
 
-@pytest.mark.req("B01")
+@pytest.mark.req("B01", "blocks")
 @given(first=number, few=number, more=st.integers(0, 3_000_000), rate=st.floats(0.5, 5_000))
 def test_more_people_are_never_chosen_sooner(first: int, few: int, more: int, rate: float) -> None:
     def rank(size: int) -> int:
@@ -289,7 +292,7 @@ def test_more_people_are_never_chosen_sooner(first: int, few: int, more: int, ra
     assert rank(few + more) <= rank(few)
 
 
-@pytest.mark.req("B01")
+@pytest.mark.req("B01", "allows")
 @given(size=number, slow=st.floats(0.5, 5_000), faster=st.floats(0, 5_000))
 def test_a_faster_route_never_tells_fewer(size: int, slow: float, faster: float) -> None:
     def told(rate: float) -> int:

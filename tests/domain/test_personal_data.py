@@ -5,7 +5,8 @@ import pytest
 from tellal.domain.personal_data import DataKind, found_in
 
 
-@pytest.mark.req("E19")
+@pytest.mark.req("E19", "blocks")
+@pytest.mark.req("E19", "allows")
 @pytest.mark.parametrize(
     ("kind", "held", "other"),
     [

@@ -85,7 +85,8 @@ def test_5_nothing_lies_in_the_future() -> None:
     assert not not_in_the_future(replace(GRANT, given_at=NOW + SECOND), NOTHING)
 
 
-@pytest.mark.req("D51")
+@pytest.mark.req("D51", "blocks")
+@pytest.mark.req("D51", "allows")
 def test_6_who_was_a_customer_before_the_law_agreed_on_its_first_day() -> None:
     deemed = replace(GRANT, source="HS_2015", given_at=LAW_IN_FORCE)
 
@@ -202,7 +203,8 @@ def test_pauses_grow_and_end_within_an_hour(trouble: Trouble) -> None:
     assert pause_after(trouble, 1, 10**6) == LONGEST_PAUSE
 
 
-@pytest.mark.req("D38")
+@pytest.mark.req("D38", "blocks")
+@pytest.mark.req("D38", "allows")
 def test_a_dealer_is_named_by_his_number_at_iys() -> None:
     assert replace(GRANT, retailer="11223344").as_document()["retailerCode"] == 11223344
     assert "retailerCode" not in replace(GRANT, retailer="dealer-7").as_document()

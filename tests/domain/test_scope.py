@@ -8,7 +8,7 @@ from tellal.domain.scope import both, scope
 YOUNG = {"customer.age": {"lt": 30}}
 
 
-@pytest.mark.req("B11")
+@pytest.mark.req("B11", "allows")
 @pytest.mark.parametrize(
     ("areas", "segment", "wanted"),
     [

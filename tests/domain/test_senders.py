@@ -34,7 +34,7 @@ def refused(profile: SenderProfile) -> str:
     return caught.value.field
 
 
-@pytest.mark.req("D41")
+@pytest.mark.req("D41", "allows")
 @pytest.mark.parametrize("profile", [COMPANY, TRADER], ids=["company", "trader"])
 def test_who_says_who_he_is_may_send(profile: SenderProfile) -> None:
     check_profile(profile)
@@ -42,7 +42,7 @@ def test_who_says_who_he_is_may_send(profile: SenderProfile) -> None:
     assert doubts_of(profile) == ()
 
 
-@pytest.mark.req("D41")
+@pytest.mark.req("D41", "blocks")
 @pytest.mark.parametrize(
     ("profile", "field"),
     [
@@ -61,7 +61,8 @@ def test_who_does_not_say_who_he_is_may_not(profile: SenderProfile, field: str) 
     assert refused(profile) == field
 
 
-@pytest.mark.req("D46")
+@pytest.mark.req("D46", "blocks")
+@pytest.mark.req("D46", "allows")
 def test_who_lacks_his_number_is_told_where_it_is_shown() -> None:
     check_profile(COMPANY)
     with pytest.raises(InvalidInputError) as caught:
@@ -70,7 +71,8 @@ def test_who_lacks_his_number_is_told_where_it_is_shown() -> None:
     assert "MERSİS" in caught.value.hint
 
 
-@pytest.mark.req("D42")
+@pytest.mark.req("D42", "blocks")
+@pytest.mark.req("D42", "allows")
 @pytest.mark.parametrize(
     "way", [{"phone": "08500000001"}, {"email": "a@example.com"}, {"short_number": "4605"}]
 )
@@ -81,6 +83,7 @@ def test_readers_can_reach_the_sender_in_some_way(way: dict[str, str]) -> None:
     check_profile(replace(nobody, **way))  # type: ignore[arg-type]
 
 
+@pytest.mark.req("D05", "blocks")
 @pytest.mark.parametrize(
     "codes",
     [

@@ -62,6 +62,7 @@ def test_what_was_changed_is_reported_in_the_order_of_the_text() -> None:
     )
 
 
+@pytest.mark.req("A13", "blocks")
 def test_never_is_never() -> None:
     folded = fold("“ş”", Folding.NEVER)
 

@@ -21,7 +21,7 @@ PROMOTION = (
 )
 
 
-@pytest.mark.req("A13")
+@pytest.mark.req("A13", "blocks")
 def test_the_awareness_text_takes_three_segments_as_it_was_written() -> None:
     sms = segmented(AWARENESS, alphabets=ALL)
 
@@ -29,7 +29,7 @@ def test_the_awareness_text_takes_three_segments_as_it_was_written() -> None:
     assert [c.character for c in costly_characters(AWARENESS, alphabets=ALL)] == ["“", "”"]
 
 
-@pytest.mark.req("A13")
+@pytest.mark.req("A13", "allows")
 def test_plain_quotes_bring_the_awareness_text_into_one_segment_with_its_letters_right() -> None:
     sms = segmented(AWARENESS, alphabets=SINGLE_SHIFT, folding=Folding.ASCII)
 
@@ -42,7 +42,8 @@ def test_plain_quotes_bring_the_awareness_text_into_one_segment_with_its_letters
     )
 
 
-@pytest.mark.req("A13")
+@pytest.mark.req("A13", "blocks")
+@pytest.mark.req("A13", "allows")
 def test_the_code_of_the_operator_makes_the_awareness_text_two_segments() -> None:
     with_letters = segmented(
         AWARENESS, alphabets=SINGLE_SHIFT, reserved=5, folding=Folding.TYPOGRAPHIC
@@ -54,7 +55,8 @@ def test_the_code_of_the_operator_makes_the_awareness_text_two_segments() -> Non
     assert "dogrulayin" in without.text
 
 
-@pytest.mark.req("A13")
+@pytest.mark.req("A13", "blocks")
+@pytest.mark.req("A13", "allows")
 def test_a_text_in_ascii_pays_for_its_quotes_alone() -> None:
     as_written = segmented(PROMOTION)
     mended = segmented(PROMOTION, folding=Folding.TYPOGRAPHIC)

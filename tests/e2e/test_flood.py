@@ -21,7 +21,7 @@ def stack() -> Iterator[Stack]:
         yield running
 
 
-@pytest.mark.req("D68")
+@pytest.mark.req("D68", "allows")
 async def test_a_critical_message_passes_a_flood_of_bulk(stack: Stack) -> None:
     measured: dict[str, Any] = await flood.measure(stack, FLOOD, WATCHED)
 

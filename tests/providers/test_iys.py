@@ -28,8 +28,6 @@ from tests.support.carrier import CarrierProbe
 from tests.support.ledger import SetClock
 from tests.support.registry import BRAND_CODE, IYS_CODE, MONDAY, NUMBER
 
-pytestmark = pytest.mark.req("C07")
-
 ACCOUNT = Account(brand_id="b", iys_code=IYS_CODE, brand_code=BRAND_CODE)
 KEY = RegistryKey(recipient=NUMBER, party=Party.INDIVIDUAL, kind=Kind.TEXT)
 GIVEN = in_registry_time(MONDAY) - timedelta(minutes=10)

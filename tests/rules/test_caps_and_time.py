@@ -26,7 +26,7 @@ caps:
 USED = (AT - timedelta(days=6), AT - timedelta(days=1))
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
 def test_a_full_cap_suppresses(tmp_path: Path) -> None:
     decision = decide(a_book(tmp_path, _capped("suppress")), a_question(cap_uses={"shop.c": USED}))
 

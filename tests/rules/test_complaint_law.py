@@ -31,6 +31,7 @@ def test_a_country_without_a_file_is_under_its_base() -> None:
     assert "e_devlet" not in duties_of("PL")
 
 
+@pytest.mark.req("D54", "allows")
 def test_days_run_on_and_the_last_counts_to_its_end() -> None:
     duty = duties_of("TR")["e_devlet"]
 
@@ -45,6 +46,7 @@ def test_working_days_leave_out_weekends_and_holidays() -> None:
     assert duty.due(at(13, month=4), ISTANBUL, "TR") == at(29, 0, month=4)
 
 
+@pytest.mark.req("D54", "blocks")
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [

@@ -27,8 +27,8 @@ def _ledger(told: int | None = None, attempts: int = 0, *, pending: bool = False
     return LedgerView(told_version=told, pending=pending, attempts_made=attempts)
 
 
-@pytest.mark.req("A04")
-@pytest.mark.req("A05")
+@pytest.mark.req("A04", "blocks")
+@pytest.mark.req("A05", "allows")
 def test_who_logs_in_with_cep_anahtar_is_not_asked_to_install_iscep() -> None:
     question = a_question({"customer.login.method": "cep_anahtar"}, topic="iscep_promo")
 
@@ -45,7 +45,8 @@ def test_who_logs_in_with_cep_anahtar_is_not_asked_to_install_iscep() -> None:
     assert len({fired.line for fired in decision.fired}) == len(decision.fired)
 
 
-@pytest.mark.req("A05")
+@pytest.mark.req("A05", "allows")
+@pytest.mark.req("A04", "blocks")
 def test_a_live_push_token_proves_the_same_by_another_rule() -> None:
     question = a_question({"customer.app.push_token": True}, topic="iscep_promo")
 
@@ -63,7 +64,8 @@ def test_lines_name_the_places_of_the_rules() -> None:
             assert f"id: {rule.id.partition('.')[2]}" in lines[rule.line - 1]
 
 
-@pytest.mark.req("A08")
+@pytest.mark.req("A08", "blocks")
+@pytest.mark.req("A08", "allows")
 def test_a_promotion_needs_consent_for_its_channel() -> None:
     book = load_rulebook()
 
@@ -77,21 +79,22 @@ def test_a_promotion_needs_consent_for_its_channel() -> None:
     assert (granted.verdict, channels_of(granted)) == (Verdict.SEND, [Channel.EMAIL])
 
 
-@pytest.mark.req("A09")
+@pytest.mark.req("A09", "allows")
 def test_awareness_needs_no_consent() -> None:
     decision = decide(load_rulebook(), a_question(topic="phishing_awareness", consents={}))
 
     assert channels_of(decision) == [Channel.SMS, Channel.EMAIL]
 
 
-@pytest.mark.req("A14")
+@pytest.mark.req("A14", "blocks")
 def test_nothing_is_promoted_to_minors() -> None:
     decision = decide(load_rulebook(), a_question({"customer.age": 17}, topic="iscep_promo"))
 
     assert codes_of(decision) == ["minor"]
 
 
-@pytest.mark.req("A14")
+@pytest.mark.req("A14", "blocks")
+@pytest.mark.req("A14", "allows")
 @pytest.mark.parametrize(
     ("document", "codes"),
     [
@@ -121,8 +124,10 @@ def test_a_brand_may_enforce_that_age_is_known_by_the_rules_mode(
     )
 
 
-@pytest.mark.req("A10")
-@pytest.mark.req("A11")
+@pytest.mark.req("A10", "blocks")
+@pytest.mark.req("A10", "allows")
+@pytest.mark.req("A11", "blocks")
+@pytest.mark.req("A11", "allows")
 def test_the_wishes_of_a_person_stop_what_the_law_does_not_order() -> None:
     wishes = Wishes(
         service_only=True,
@@ -147,7 +152,7 @@ def test_the_wishes_of_a_person_stop_what_the_law_does_not_order() -> None:
     assert decision_of(plain(asdict(alert))) == alert
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "blocks")
 def test_a_rules_own_reason_comes_before_what_the_person_said(tmp_path: Path) -> None:
     rule = """
 suppress:
@@ -164,7 +169,7 @@ suppress:
     ]
 
 
-@pytest.mark.req("A12")
+@pytest.mark.req("A12", "allows")
 def test_awareness_prefers_the_page_that_the_customer_is_on() -> None:
     everywhere = frozenset(Channel)
 
@@ -183,6 +188,50 @@ def test_awareness_prefers_the_page_that_the_customer_is_on() -> None:
     ]
 
 
+@pytest.mark.req("A04", "allows")
+@pytest.mark.req("A05", "blocks")
+def test_who_shows_no_sign_of_iscep_is_asked_to_install_it() -> None:
+    question = a_question(
+        {"customer.login.method": "password", "customer.app.push_token": False},
+        topic="iscep_promo",
+    )
+
+    decision = decide(load_rulebook(), question)
+
+    assert decision.verdict is Verdict.SEND
+    assert not {"uses_cep_anahtar", "uses_iscep"} & set(decision.facts)
+
+
+@pytest.mark.req("A12", "blocks")
+def test_awareness_takes_no_page_that_shows_nothing() -> None:
+    decision = decide(
+        load_rulebook(),
+        a_question(
+            {"event.can_show_banner": False},
+            topic="phishing_awareness",
+            reachable=frozenset(Channel),
+        ),
+    )
+
+    assert channels_of(decision) == [Channel.SMS, Channel.EMAIL]
+
+
+@pytest.mark.req("A01", "blocks")
+@pytest.mark.req("A01", "allows")
+def test_awareness_is_told_again_when_its_content_is_another() -> None:
+    book = load_rulebook()
+    version = book.topics["phishing_awareness"].content_version
+    assert version is not None
+
+    same, newer = (
+        decide(book, a_question(topic="phishing_awareness", ledger=_ledger(told=told)))
+        for told in (version, version - 1)
+    )
+
+    assert codes_of(same) == ["already_told"]
+    assert newer.verdict is Verdict.SEND
+
+
 @pytest.mark.parametrize(
     ("topic", "ledger", "code"),
     [
@@ -191,7 +240,7 @@ def test_awareness_prefers_the_page_that_the_customer_is_on() -> None:
             _ledger(told=1),
             "already_told",
             id="told",
-            marks=pytest.mark.req("A01"),
+            marks=pytest.mark.req("A01", "blocks"),
         ),
         pytest.param("phishing_awareness", _ledger(pending=True), "already_pending", id="pending"),
         pytest.param(
@@ -199,7 +248,7 @@ def test_awareness_prefers_the_page_that_the_customer_is_on() -> None:
             _ledger(attempts=3),
             "attempts_exhausted",
             id="exhausted",
-            marks=pytest.mark.req("A07"),
+            marks=pytest.mark.req("A07", "blocks"),
         ),
     ],
 )
@@ -217,7 +266,7 @@ def test_an_older_version_that_was_told_stops_nothing() -> None:
     assert decision.verdict is Verdict.SEND
 
 
-@pytest.mark.req("A07")
+@pytest.mark.req("A07", "blocks")
 def test_a_nudge_that_was_followed_is_converted() -> None:
     question = a_question(
         {"customer.app.installed": True}, topic="iscep_promo", ledger=_ledger(attempts=1)

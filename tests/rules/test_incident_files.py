@@ -43,7 +43,8 @@ def test_what_ships_fits_the_rulebook_and_the_routes_that_ship() -> None:
     assert check_incidents(read_incidents(), load_rulebook(), load_routes()) == []
 
 
-@pytest.mark.req("B02")
+@pytest.mark.req("B02", "blocks")
+@pytest.mark.req("B02", "allows")
 def test_when_mobile_banking_is_down_people_read_of_it_and_get_no_text_message() -> None:
     kind = INCIDENTS.kinds["mobile_banking_down"]
 
@@ -52,7 +53,7 @@ def test_when_mobile_banking_is_down_people_read_of_it_and_get_no_text_message()
     assert kind.components == ("app_backend",)
 
 
-@pytest.mark.req("B07")
+@pytest.mark.req("B07", "allows")
 @pytest.mark.parametrize("name", ["planned_banking", "planned_power"])
 def test_planned_works_are_announced_in_the_app_first(name: str) -> None:
     kind = INCIDENTS.kinds[name]
@@ -62,7 +63,7 @@ def test_planned_works_are_announced_in_the_app_first(name: str) -> None:
     assert kind.topics[NoticeKind.REMINDER] == "planned_reminder"
 
 
-@pytest.mark.req("B10")
+@pytest.mark.req("B10", "allows")
 @pytest.mark.parametrize(
     ("country", "sector", "lead"),
     [
@@ -80,7 +81,7 @@ def test_works_are_announced_beforehand(country: str, sector: str, lead: timedel
     assert found.source
 
 
-@pytest.mark.req("B09")
+@pytest.mark.req("B09", "allows")
 def test_a_bank_works_at_night() -> None:
     found = INCIDENTS.lead_time("PL", "banking")
 
@@ -92,7 +93,7 @@ def test_a_country_of_which_nothing_is_said_asks_nothing() -> None:
     assert INCIDENTS.lead_time("DE", "banking") is None
 
 
-@pytest.mark.req("B18")
+@pytest.mark.req("B18", "blocks")
 def test_what_depends_on_a_failed_component_fails_with_it_however_far() -> None:
     assert INCIDENTS.failed_with(frozenset({"core_banking"})) == {
         "core_banking", "app_backend", "online_banking", "payment_switch", "pos_terminals", "atms",

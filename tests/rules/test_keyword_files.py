@@ -26,14 +26,14 @@ TEXTS = [
 ]
 
 
-@pytest.mark.req("D10")
+@pytest.mark.req("D10", "blocks")
 @pytest.mark.parametrize("text", TEXTS)
 def test_no_answer_promotes_anything(text: str) -> None:
     assert [word for word in PROMOTES if word in fold(text)] == []
 
 
-@pytest.mark.req("D06")
-@pytest.mark.req("D49")
+@pytest.mark.req("D06", "allows")
+@pytest.mark.req("D49", "allows")
 @pytest.mark.parametrize("name", BOOKS)
 def test_the_word_that_footers_ask_for_is_heard_as_a_refusal(name: str) -> None:
     asked_for = shipped_text_laws().by_pack[name].stop_word
@@ -44,7 +44,7 @@ def test_the_word_that_footers_ask_for_is_heard_as_a_refusal(name: str) -> None:
     assert heard.does is Meaning.REFUSE
 
 
-@pytest.mark.req("D48")
+@pytest.mark.req("D48", "blocks")
 @pytest.mark.parametrize("name", BOOKS)
 def test_whoever_refuses_is_asked_nothing(name: str) -> None:
     for text in BOOKS[name].replies[ReplyKind.REFUSED].values():
@@ -52,7 +52,7 @@ def test_whoever_refuses_is_asked_nothing(name: str) -> None:
         assert not {"neden", "why", "dlaczego", "powod", "warum"} & set(fold(text).split())
 
 
-@pytest.mark.req("D49")
+@pytest.mark.req("D49", "allows")
 @pytest.mark.parametrize("name", BOOKS)
 def test_agreement_and_help_say_how_to_refuse_for_nothing(name: str) -> None:
     free = ("ucretsiz", "free of charge", "bezplatnie", "kostenlos")

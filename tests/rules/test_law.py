@@ -59,8 +59,8 @@ def sends(decision: Decision) -> bool:
 # Whom the law protects
 
 
-@pytest.mark.req("C06")
-@pytest.mark.req("D50")
+@pytest.mark.req("C06", "blocks")
+@pytest.mark.req("C06", "allows")
 @pytest.mark.parametrize(
     ("country", "row", "article"),
     [
@@ -86,8 +86,9 @@ def test_every_country_asks_for_consent_by_its_own_article(
     assert f"{row} ({decision.reasons[0].source})" in "\n".join(outline(book, "offer"))
 
 
-@pytest.mark.req("D26")
-@pytest.mark.req("D27")
+@pytest.mark.req("D26", "allows")
+@pytest.mark.req("D27", "blocks")
+@pytest.mark.req("D27", "allows")
 def test_a_turkish_merchant_need_not_be_asked_and_may_refuse(tmp_path: Path) -> None:
     book = a_book(tmp_path)
     merchant: dict[str, Value] = {"customer.kind": "merchant"}
@@ -124,7 +125,8 @@ def test_polish_law_changed_on_a_day(tmp_path: Path) -> None:
     assert since.reasons[0].rule == "pl/commercial_information_needs_consent"
 
 
-@pytest.mark.req("C03")
+@pytest.mark.req("C03", "blocks")
+@pytest.mark.req("C03", "allows")
 def test_turkish_law_asks_since_the_first_of_may_2015(tmp_path: Path) -> None:
     book = a_book(tmp_path)
 
@@ -140,7 +142,7 @@ def test_turkish_law_asks_since_the_first_of_may_2015(tmp_path: Path) -> None:
     assert codes_of(since) == ["no_consent"]
 
 
-@pytest.mark.req("D50")
+@pytest.mark.req("D50", "allows")
 def test_a_refusal_does_not_bind_what_must_be_told_and_the_trace_says_so(tmp_path: Path) -> None:
     decision = asked(
         a_book_that_says(tmp_path, kind="mandatory"),
@@ -153,7 +155,7 @@ def test_a_refusal_does_not_bind_what_must_be_told_and_the_trace_says_so(tmp_pat
     assert "in spite of refused: The customer has refused sms" in "\n".join(explain(decision))
 
 
-@pytest.mark.req("D50")
+@pytest.mark.req("D50", "blocks")
 def test_where_a_pack_does_not_say_so_a_refusal_binds_what_must_be_told(tmp_path: Path) -> None:
     book = by_law(
         a_book_files(tmp_path, kind="mandatory"),
@@ -172,20 +174,35 @@ def test_where_a_pack_does_not_say_so_a_refusal_binds_what_must_be_told(tmp_path
 # Who need not ask
 
 
-@pytest.mark.parametrize(
-    "exemption",
-    [
-        # D14 to D22, in the order in which the source names them.
-        pytest.param(exemption, marks=pytest.mark.req(f"D{row}"), id=exemption)
-        for row, exemption in enumerate(NEED_NOT_ASK, start=14)
-    ],
-)
+def every_kind_of_sender(side: str) -> pytest.MarkDecorator:
+    """Ask for each kind that need not ask: D14 to D22, in the order of the source."""
+    return pytest.mark.parametrize(
+        "exemption",
+        [
+            pytest.param(exemption, marks=pytest.mark.req(f"D{row}", side), id=exemption)
+            for row, exemption in enumerate(NEED_NOT_ASK, start=14)
+        ],
+    )
+
+
+@every_kind_of_sender("allows")
 def test_a_sender_of_a_kind_need_not_ask_whom_the_law_names(tmp_path: Path, exemption: str) -> None:
+    says, reader, _ = NEED_NOT_ASK[exemption]
+
+    decision = asked(a_book_that_says(tmp_path, says), {"sender.exemption": exemption, **reader})
+
+    assert sends(decision)
+    assert "no_consent" not in codes_of(decision)
+
+
+@every_kind_of_sender("blocks")
+def test_beyond_what_the_law_names_a_sender_of_a_kind_asks_like_everybody(
+    tmp_path: Path, exemption: str
+) -> None:
     says, reader, stranger = NEED_NOT_ASK[exemption]
     book = a_book_that_says(tmp_path, says)
     sender: dict[str, Value] = {"sender.exemption": exemption}
 
-    assert sends(asked(book, {**sender, **reader}))
     # Another sender; the same one abroad, to a stranger, of other things; one who was refused.
     assert codes_of(asked(book, {**reader, "sender.exemption": "bank"})) == ["no_consent"]
     assert codes_of(asked(book, reader)) == ["no_consent"]
@@ -199,9 +216,10 @@ def test_a_sender_of_a_kind_need_not_ask_whom_the_law_names(tmp_path: Path, exem
     assert codes_of(asked(book, {**sender, **reader}, consents=refused)) == ["refused"]
 
 
-@pytest.mark.req("D19")
-@pytest.mark.req("D20")
-@pytest.mark.req("D25")
+@pytest.mark.req("D20", "blocks")
+@pytest.mark.req("D20", "allows")
+@pytest.mark.req("D25", "blocks")
+@pytest.mark.req("D25", "allows")
 def test_to_inform_the_public_is_not_to_promote(tmp_path: Path) -> None:
     files = a_book_files(tmp_path, "content: public_information")
     sender: dict[str, Value] = {"sender.exemption": "state_institution"}
@@ -230,12 +248,16 @@ BASES: Mapping[str, tuple[str, dict[str, Value], dict[str, Value]]] = {
 }
 
 
-@pytest.mark.req("D23")
-@pytest.mark.req("D24")
-@pytest.mark.req("D28")
-@pytest.mark.req("A08")
 @pytest.mark.parametrize("kind", ["commercial", "service"])
-@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize(
+    "basis",
+    [
+        pytest.param(
+            basis, marks=[pytest.mark.req(row, side) for side in ("blocks", "allows")], id=basis
+        )
+        for row, basis in zip(("D23", "D24", "D28"), BASES, strict=True)
+    ],
+)
 def test_a_basis_counts_where_the_law_has_it_and_it_holds(
     tmp_path: Path, basis: str, kind: str
 ) -> None:
@@ -250,7 +272,7 @@ def test_a_basis_counts_where_the_law_has_it_and_it_holds(
     assert f"It claims '{basis}', which does not hold: " in refused.reasons[0].text
 
 
-@pytest.mark.req("D23")
+@pytest.mark.req("D23", "blocks")
 def test_maintenance_needs_a_link_to_a_product(tmp_path: Path) -> None:
     book = a_book_that_says(tmp_path, "basis: service_maintenance")
 
@@ -259,7 +281,8 @@ def test_maintenance_needs_a_link_to_a_product(tmp_path: Path) -> None:
     assert codes_of(decision) == ["no_consent"]
 
 
-@pytest.mark.req("A08")
+@pytest.mark.req("D28", "blocks")
+@pytest.mark.req("D28", "allows")
 def test_a_basis_that_a_country_does_not_know_is_none(tmp_path: Path) -> None:
     book = a_book_that_says(tmp_path, "basis: capital_market_information", "service")
     document: dict[str, Value] = {
@@ -273,7 +296,8 @@ def test_a_basis_that_a_country_does_not_know_is_none(tmp_path: Path) -> None:
     assert "of which this law does not know" in abroad.reasons[0].text
 
 
-@pytest.mark.req("D25")
+@pytest.mark.req("D25", "blocks")
+@pytest.mark.req("D25", "allows")
 def test_what_promotes_cannot_claim_that_it_does_not(tmp_path: Path) -> None:
     files = a_book_files(tmp_path, "basis: ongoing_relationship", "service")
     subscriber: dict[str, Value] = {"customer.relation": ("subscriber",)}
@@ -338,9 +362,12 @@ def test_what_a_topic_claims_is_checked_where_it_stands(
 # Asking for consent, and sectors whose turn comes later
 
 
-@pytest.mark.req("C02")
-@pytest.mark.req("C03")
-@pytest.mark.req("D34")
+@pytest.mark.req("C02", "blocks")
+@pytest.mark.req("C02", "allows")
+@pytest.mark.req("C03", "blocks")
+@pytest.mark.req("C03", "allows")
+@pytest.mark.req("D34", "blocks")
+@pytest.mark.req("D34", "allows")
 def test_people_could_be_called_to_be_asked_until_the_law_came() -> None:
     law = load_law()
 

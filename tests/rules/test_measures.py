@@ -78,7 +78,8 @@ def test_days_change_at_the_customers_midnight(tmp_path: Path) -> None:
         says(tmp_path, yesterday, document)
 
 
-@pytest.mark.req("A14")
+@pytest.mark.req("A14", "blocks")
+@pytest.mark.req("A14", "allows")
 @pytest.mark.parametrize(
     ("born", "at", "minor"),
     [

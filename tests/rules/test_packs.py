@@ -133,7 +133,8 @@ def test_a_pack_speaks_to_whom_it_should(
     assert channels_of(decision) == channels
 
 
-@pytest.mark.req("C11")
+@pytest.mark.req("C11", "blocks")
+@pytest.mark.req("C11", "allows")
 @pytest.mark.parametrize(
     ("ends", "sent"),
     [("2026-03-01", False), ("2026-03-02", True), ("2026-04-01", True), ("2026-04-02", False)],
@@ -145,7 +146,8 @@ def test_a_commitment_is_spoken_of_in_its_last_month(book: Rulebook, ends: str, 
     assert codes_of(decision) == ([] if sent else ["not_due"])
 
 
-@pytest.mark.req("C11")
+@pytest.mark.req("C11", "blocks")
+@pytest.mark.req("C11", "allows")
 def test_a_commitment_is_spoken_of_only_over_channels_that_were_agreed_to(book: Rulebook) -> None:
     document: dict[str, Value] = {"customer.contract.ends": "2026-03-20"}
 
@@ -156,7 +158,8 @@ def test_a_commitment_is_spoken_of_only_over_channels_that_were_agreed_to(book: 
     assert codes_of(none) == ["no_consent"]
 
 
-@pytest.mark.req("C11")
+@pytest.mark.req("C11", "blocks")
+@pytest.mark.req("C11", "allows")
 @pytest.mark.parametrize(("days", "sent"), [(59, False), (60, True)])
 def test_a_commitment_is_spoken_of_once_whatever_the_topic(
     book: Rulebook, days: int, sent: bool
@@ -233,7 +236,8 @@ def test_what_people_wait_for_comes_at_night_too(book: Rulebook, topic: str) -> 
     assert asked(book, topic, at=NIGHT.replace(hour=3)).verdict is Verdict.SEND
 
 
-@pytest.mark.req("B07")
+@pytest.mark.req("B07", "blocks")
+@pytest.mark.req("B07", "allows")
 @pytest.mark.parametrize(
     "topic", ["planned_outage", "planned_reminder", "planned_cancelled", "planned_over"]
 )
@@ -254,7 +258,8 @@ def test_an_all_clear_waits_for_the_morning_unless_lives_hang_on_it(book: Rulebo
     assert asked(book, "outage_over", wakes, at=NIGHT).verdict is Verdict.SEND
 
 
-@pytest.mark.req("C12")
+@pytest.mark.req("C12", "blocks")
+@pytest.mark.req("C12", "allows")
 @pytest.mark.parametrize(
     ("consents", "reason"),
     [
@@ -281,7 +286,8 @@ def test_nobody_is_asked_again_for_a_channel_that_he_refused(
     assert (decision.verdict is Verdict.SEND) is not bool(reason)
 
 
-@pytest.mark.req("C12")
+@pytest.mark.req("C12", "blocks")
+@pytest.mark.req("C12", "allows")
 @pytest.mark.parametrize(
     ("asked_days_ago", "reason"),
     [

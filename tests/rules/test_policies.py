@@ -27,7 +27,8 @@ caps:
 """
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
+@pytest.mark.req("A02", "allows")
 @pytest.mark.parametrize(
     ("per", "taken", "free_at"),
     [

@@ -9,7 +9,7 @@ from tellal.domain.errors import InvalidInputError
 from tests.rules.writing import a_question
 
 
-@pytest.mark.req("A05")
+@pytest.mark.req("A05", "allows")
 def test_a_decision_is_told_with_the_chain_of_its_rules() -> None:
     question = a_question({"customer.login.method": "cep_anahtar"}, topic="iscep_promo")
 

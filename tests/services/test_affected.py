@@ -24,8 +24,6 @@ from tests.support.house import SetClock
 from tests.support.ledger import a_message, message, set_cause
 from tests.support.outages import IN_TEPEBASI, confirmed, decided, declared, resolved
 
-pytestmark = pytest.mark.req("B11")
-
 _messages = table(MessageRow)
 PROMOTED = MessageClass.COMMERCIAL
 

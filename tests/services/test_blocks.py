@@ -80,6 +80,8 @@ async def stopped(
     return set() if block is None else {one for one in MessageClass if block.stops(one)}
 
 
+@pytest.mark.req("D63", "blocks")
+@pytest.mark.req("D63", "allows")
 async def test_an_institutions_block_stops_every_class_and_a_customers_all_but_mandatory(
     sessions: Sessions, blocks: Blocks, brand: Brand
 ) -> None:
@@ -91,6 +93,8 @@ async def test_an_institutions_block_stops_every_class_and_a_customers_all_but_m
     assert await stopped(sessions, brand) == ALL_CLASSES
 
 
+@pytest.mark.req("D63", "blocks")
+@pytest.mark.req("D63", "allows")
 async def test_several_blocks_on_an_address_are_lifted_one_by_one(
     sessions: Sessions, blocks: Blocks, brand: Brand
 ) -> None:
@@ -105,6 +109,8 @@ async def test_several_blocks_on_an_address_are_lifted_one_by_one(
     assert await stopped(sessions, brand) == set()
 
 
+@pytest.mark.req("D63", "blocks")
+@pytest.mark.req("D63", "allows")
 async def test_a_block_is_over_at_its_instant(
     sessions: Sessions, blocks: Blocks, brand: Brand
 ) -> None:
@@ -116,6 +122,8 @@ async def test_a_block_is_over_at_its_instant(
     assert await stopped(sessions, brand, at=end) == set()
 
 
+@pytest.mark.req("D63", "blocks")
+@pytest.mark.req("D63", "allows")
 async def test_a_block_is_the_brands_own(sessions: Sessions, blocks: Blocks, brand: Brand) -> None:
     async with sessions() as tx, tx.begin():
         other = await a_brand(tx, "another-bank")
@@ -237,6 +245,7 @@ async def logged_in(house: House, brand: Brand) -> dict[str, Any]:
     return body
 
 
+@pytest.mark.req("D63", "blocks")
 async def test_a_decision_says_that_and_why_an_address_is_blocked(
     sessions: Sessions, blocks: Blocks, brand: Brand, house: House
 ) -> None:
@@ -257,6 +266,8 @@ async def test_a_decision_says_that_and_why_an_address_is_blocked(
         assert (await tx.execute(select(_messages.id))).all() == []
 
 
+@pytest.mark.req("D63", "blocks")
+@pytest.mark.req("D63", "allows")
 async def test_a_message_takes_the_address_that_is_not_blocked(
     sessions: Sessions, blocks: Blocks, brand: Brand, house: House
 ) -> None:

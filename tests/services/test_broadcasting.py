@@ -383,7 +383,7 @@ async def test_the_first_chunk_is_small_and_all_of_them_make_one_audience(
     assert len(await channels(house, cause)) == 230
 
 
-@pytest.mark.req("B11")
+@pytest.mark.req("B11", "blocks")
 async def test_a_round_that_is_decided_twice_changes_nothing(house: House, brand: Brand) -> None:
     people = await some_people(house, brand, 7)
     notice, cause = await a_round(house, brand)
@@ -469,7 +469,7 @@ async def test_a_simulated_outage_stays_simulated(house: House, brand: Brand) ->
     assert all(one.plan["simulated"] for one in (await outcomes(house, cause)).values())
 
 
-@pytest.mark.req("B03")
+@pytest.mark.req("B11", "allows")
 async def test_those_who_come_first_are_decided_first_and_over_their_channels(
     house: House, brand: Brand
 ) -> None:
@@ -515,7 +515,8 @@ async def test_a_round_without_parts_is_through(house: House, brand: Brand) -> N
     assert await decide_all(house, notice) == [Portion(decided=0, done=True)]
 
 
-@pytest.mark.req("B18")
+@pytest.mark.req("B13", "blocks")
+@pytest.mark.req("B13", "allows")
 async def test_the_all_clear_goes_to_whom_something_was_handed_over_and_the_same_way(
     house: House, brand: Brand
 ) -> None:

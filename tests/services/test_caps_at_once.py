@@ -153,7 +153,8 @@ async def messages_of(house: House, customer_id: str) -> list[Row[Any]]:
         return list((await tx.execute(query.order_by(_messages.c.id))).all())
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
+@pytest.mark.req("A02", "allows")
 async def test_fifty_workers_one_customer_one_slot_one_message(
     crowd: Sessions, brand: Brand, clock: SetClock, tmp_path: Path
 ) -> None:
@@ -172,7 +173,8 @@ async def test_fifty_workers_one_customer_one_slot_one_message(
         assert len(await messages_of(house, customer_id)) == 1
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
+@pytest.mark.req("A02", "allows")
 async def test_fifty_workers_of_all_priorities_while_lanes_claim(
     crowd: Sessions, brand: Brand, clock: SetClock, tmp_path: Path
 ) -> None:
@@ -208,7 +210,8 @@ async def _claim_until(desk: HandOvers, over: asyncio.Event) -> None:
         await asyncio.sleep(0.002)
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
+@pytest.mark.req("A02", "allows")
 async def test_two_batches_in_opposite_order_take_turns(
     crowd: Sessions, brand: Brand, clock: SetClock, tmp_path: Path
 ) -> None:
@@ -238,7 +241,8 @@ async def test_two_batches_in_opposite_order_take_turns(
         assert (await tx.execute(select(func.count(_caps.c.id)))).scalar_one() == len(ids)
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
+@pytest.mark.req("A02", "allows")
 @pytest.mark.parametrize(("hours", "free"), [(3, 0), (15, 1)])
 async def test_a_batch_counts_by_the_customers_calendar(
     brand: Brand, free_house: Furnish, hours: int, free: int

@@ -58,7 +58,7 @@ async def test_record_numbers_run_through_the_year(house: House, brand: Brand) -
     assert (first.number, second.number) == ("2026-000001", "2026-000002")
 
 
-@pytest.mark.req("E03")
+@pytest.mark.req("E03", "blocks")
 async def test_a_routed_case_is_not_resolved_before_the_call(house: House, brand: Brand) -> None:
     case = await answered(house, brand)
 
@@ -70,7 +70,7 @@ async def test_a_routed_case_is_not_resolved_before_the_call(house: House, brand
         assert (await view(tx, brand.id, case.number)).state == CaseState.ANSWERED
 
 
-@pytest.mark.req("E43")
+@pytest.mark.req("E43", "blocks")
 async def test_a_call_that_nobody_answered_does_not_count(house: House, brand: Brand) -> None:
     case = await answered(house, brand)
 
@@ -81,7 +81,7 @@ async def test_a_call_that_nobody_answered_does_not_count(house: House, brand: B
         await given(house, brand, case, CaseCommand.RESOLVE, CaseInput(result="done"))
 
 
-@pytest.mark.req("E38")
+@pytest.mark.req("E38", "allows")
 async def test_after_the_call_the_case_is_resolved(house: House, brand: Brand) -> None:
     case = await answered(house, brand)
     await given(house, brand, case, CaseCommand.CALL, CaseInput())
@@ -121,7 +121,7 @@ async def test_a_notice_is_decided_once_however_often_it_is_asked_for(
         assert sent[0].variables == {"case": {"number": case.number, "result": ""}}
 
 
-@pytest.mark.req("E43")
+@pytest.mark.req("E43", "allows")
 async def test_without_a_mobile_the_notice_takes_the_next_channel(
     house: House, brand: Brand
 ) -> None:

@@ -52,7 +52,8 @@ async def ended(house: House, days_ago: int) -> None:
         await tx.execute(update(_messages).values(state="delivered"))
 
 
-@pytest.mark.req("C11")
+@pytest.mark.req("C11", "blocks")
+@pytest.mark.req("C11", "allows")
 async def test_one_attempt_for_each_commitment(house: House, brand: Brand) -> None:
     first = await happened(house, brand, "commitment_ending_soon", ends_in=20)
     while_open = await happened(house, brand, "commitment_ending_soon", ends_in=19)
@@ -66,7 +67,7 @@ async def test_one_attempt_for_each_commitment(house: House, brand: Brand) -> No
         assert len((await tx.execute(select(_messages.c.id))).all()) == 1
 
 
-@pytest.mark.req("C11")
+@pytest.mark.req("C11", "blocks")
 async def test_without_consent_and_after_a_refusal_nobody_is_spoken_to(
     house: House, brand: Brand
 ) -> None:
@@ -78,7 +79,7 @@ async def test_without_consent_and_after_a_refusal_nobody_is_spoken_to(
     assert refused.decisions[0].reason == "renewal_refused"
 
 
-@pytest.mark.req("C11")
+@pytest.mark.req("C11", "blocks")
 @pytest.mark.parametrize(
     ("type", "ends_in"), [("commitment_renewed", 385), ("renewal_refused", None)]
 )
@@ -99,7 +100,8 @@ async def test_renewal_and_refusal_stop_what_is_under_way(
     assert (message.code, outcome.reason) == ("converted", "converted")
 
 
-@pytest.mark.req("C11")
+@pytest.mark.req("C11", "blocks")
+@pytest.mark.req("C11", "allows")
 async def test_a_new_commitment_is_a_new_matter(house: House, brand: Brand) -> None:
     await happened(house, brand, "commitment_ending_soon", ends_in=20)
     await ended(house, 61)

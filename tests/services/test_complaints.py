@@ -79,7 +79,8 @@ async def prefers(house: House, brand: Brand, **wishes: Any) -> None:  # noqa: A
         await customers.prefer(tx, brand=brand, ref="ayse", **wishes)
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "blocks")
+@pytest.mark.req("A10", "allows")
 async def test_a_message_that_waits_when_she_complains_never_leaves(
     house: House, complaints: Complaints, brand: Brand, clock: SetClock
 ) -> None:
@@ -96,7 +97,7 @@ async def test_a_message_that_waits_when_she_complains_never_leaves(
     assert (await logs_in(house, brand))[WARNING] == "complained"
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "blocks")
 async def test_its_journey_ends_as_cancelled_and_its_slots_are_free(
     house: House, complaints: Complaints, brand: Brand
 ) -> None:
@@ -114,7 +115,7 @@ async def test_its_journey_ends_as_cancelled_and_its_slots_are_free(
         assert (await tx.execute(held)).all() == []
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "blocks")
 async def test_what_a_lane_gives_back_after_a_complaint_ends_there(
     house: House, complaints: Complaints, brand: Brand, clock: SetClock
 ) -> None:
@@ -135,7 +136,7 @@ async def test_what_a_lane_gives_back_after_a_complaint_ends_there(
     assert (ended.state, ended.code) == ("cancelled", "complained")
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "blocks")
 @pytest.mark.parametrize(
     "waits",
     [
@@ -156,7 +157,8 @@ async def test_what_is_put_off_or_held_is_ended_too(
     assert (await of_topic(house, WARNING)).code == "complained"
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "blocks")
+@pytest.mark.req("A10", "allows")
 async def test_an_intent_in_flight_is_waited_for_and_the_next_one_sees_the_complaint(
     house: House, complaints: Complaints, brand: Brand
 ) -> None:
@@ -175,7 +177,8 @@ async def test_an_intent_in_flight_is_waited_for_and_the_next_one_sees_the_compl
     assert wishes == ["", "complained"]
 
 
-@pytest.mark.req("A10")
+@pytest.mark.req("A10", "blocks")
+@pytest.mark.req("A10", "allows")
 async def test_the_last_of_several_complaints_lets_the_topic_speak(
     house: House, complaints: Complaints, brand: Brand
 ) -> None:
@@ -190,7 +193,8 @@ async def test_the_last_of_several_complaints_lets_the_topic_speak(
     assert heard == ["complained", "send"]
 
 
-@pytest.mark.req("A11")
+@pytest.mark.req("A11", "blocks")
+@pytest.mark.req("A11", "allows")
 @pytest.mark.parametrize(
     ("wishes", "message_class", "end"),
     [

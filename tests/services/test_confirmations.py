@@ -84,6 +84,7 @@ async def late(house: House) -> float | None:
     return LEDGER.get_sample_value("tellal_consent_confirmations_late")
 
 
+@pytest.mark.req("D33", "allows")
 @pytest.mark.parametrize("channel", ["sms", "email"])
 async def test_a_consent_is_confirmed_over_its_channel_at_once(
     house: House, brand: Brand, channel: str
@@ -116,6 +117,7 @@ async def test_a_grant_for_a_purpose_is_confirmed_too(house: House, brand: Brand
     assert await posted(house) == [("consent_confirmation", "sms")]
 
 
+@pytest.mark.req("D33", "blocks")
 async def test_what_was_taken_back_meanwhile_is_not_confirmed(house: House, brand: Brand) -> None:
     await says(house, brand)
     await says(house, brand, state="refused", source="agent")
@@ -126,6 +128,7 @@ async def test_what_was_taken_back_meanwhile_is_not_confirmed(house: House, bran
     assert await states(house) == ["taken_back"]
 
 
+@pytest.mark.req("D33", "blocks")
 @pytest.mark.parametrize("source", ["branch", "call_centre", "agent"])
 async def test_what_was_not_given_electronically_needs_no_confirmation(
     house: House, brand: Brand, source: str

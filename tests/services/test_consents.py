@@ -90,7 +90,8 @@ async def ledger(sessions: Sessions) -> Ledger:
     return Ledger(sessions, brand, customer_id, SetClock(NOW))
 
 
-@pytest.mark.req("C06")
+@pytest.mark.req("C06", "blocks")
+@pytest.mark.req("C06", "allows")
 async def test_without_a_word_nothing_is_granted_and_a_refusal_ends_a_grant(
     ledger: Ledger,
 ) -> None:
@@ -104,7 +105,8 @@ async def test_without_a_word_nothing_is_granted_and_a_refusal_ends_a_grant(
     assert await ledger.believed() == {Channel.SMS: False}
 
 
-@pytest.mark.req("C01")
+@pytest.mark.req("C01", "blocks")
+@pytest.mark.req("C01", "allows")
 async def test_calls_have_a_consent_of_their_own(ledger: Ledger) -> None:
     await ledger.say(GRANTED)
 
@@ -118,9 +120,12 @@ async def test_calls_have_a_consent_of_their_own(ledger: Ledger) -> None:
     assert await ledger.believed() == {Channel.SMS: True}
 
 
-@pytest.mark.req("C02")
-@pytest.mark.req("C03")
-@pytest.mark.req("D34")
+@pytest.mark.req("C02", "blocks")
+@pytest.mark.req("C02", "allows")
+@pytest.mark.req("C03", "blocks")
+@pytest.mark.req("C03", "allows")
+@pytest.mark.req("D34", "blocks")
+@pytest.mark.req("D34", "allows")
 async def test_nobody_is_called_to_be_asked_since_the_law_came(ledger: Ledger) -> None:
     eve = datetime(2015, 4, 30, 20, 59, tzinfo=UTC)
     called = {"call": "outbound", "recording": "tape 1"}
@@ -146,7 +151,8 @@ async def test_what_was_said_last_is_in_force_though_it_was_written_down_first(
     assert await ledger.believed() == {Channel.SMS: False}
 
 
-@pytest.mark.req("C05")
+@pytest.mark.req("C05", "blocks")
+@pytest.mark.req("C05", "allows")
 async def test_a_consent_that_names_nothing_covers_every_subject_and_no_other_channel(
     ledger: Ledger,
 ) -> None:
@@ -157,7 +163,8 @@ async def test_a_consent_that_names_nothing_covers_every_subject_and_no_other_ch
     assert (await ledger.stands(campaigns, ConsentChannel.EMAIL)).state is None
 
 
-@pytest.mark.req("C04")
+@pytest.mark.req("C04", "blocks")
+@pytest.mark.req("C04", "allows")
 async def test_a_consent_that_names_purposes_is_limited_to_them(ledger: Ledger) -> None:
     await ledger.say(GRANTED, purposes=["campaigns"])
     stands = {
@@ -171,7 +178,8 @@ async def test_a_consent_that_names_purposes_is_limited_to_them(ledger: Ledger) 
     assert await ledger.believed() == {}
 
 
-@pytest.mark.req("C04")
+@pytest.mark.req("C04", "blocks")
+@pytest.mark.req("C04", "allows")
 async def test_who_refuses_one_purpose_is_not_written_to_for_none(ledger: Ledger) -> None:
     await ledger.say(GRANTED, given_at=NOW - HOUR)
     await ledger.say(REFUSED, purposes=["campaigns"])
@@ -182,7 +190,8 @@ async def test_who_refuses_one_purpose_is_not_written_to_for_none(ledger: Ledger
     assert await ledger.believed() == {Channel.SMS: False}
 
 
-@pytest.mark.req("D38")
+@pytest.mark.req("D38", "blocks")
+@pytest.mark.req("D38", "allows")
 async def test_a_consent_to_a_dealer_counts_within_his_contract_alone(ledger: Ledger) -> None:
     fridges = Delegation(retailer="66438915", contract="D-17", goods=("fridges",))
     await ledger.say(GRANTED, delegation=fridges)
@@ -221,7 +230,8 @@ async def test_a_grant_that_has_lapsed_settles_nothing(ledger: Ledger) -> None:
     assert after == (None, {Channel.SMS: None})
 
 
-@pytest.mark.req("C07")
+@pytest.mark.req("C07", "blocks")
+@pytest.mark.req("C07", "allows")
 async def test_what_is_granted_to_one_brand_is_not_granted_to_another(ledger: Ledger) -> None:
     async with ledger.sessions() as tx, tx.begin():
         other = await a_brand(tx, "ege-dagitim")
@@ -234,7 +244,8 @@ async def test_what_is_granted_to_one_brand_is_not_granted_to_another(ledger: Le
     assert ((await ledger.stands()).state, theirs.state) == (GRANTED, None)
 
 
-@pytest.mark.req("D53")
+@pytest.mark.req("D53", "blocks")
+@pytest.mark.req("D53", "allows")
 async def test_who_is_only_deemed_to_have_agreed_is_told_apart(ledger: Ledger) -> None:
     await ledger.say(
         source="HS_2015",
@@ -256,7 +267,7 @@ async def test_a_caller_names_no_source_that_is_not_his(ledger: Ledger, source: 
     assert caught.value.field == "source"
 
 
-@pytest.mark.req("D37")
+@pytest.mark.req("D37", "allows")
 async def test_what_is_recorded_gets_its_place_in_the_chain_and_the_chain_holds_no_person(
     ledger: Ledger,
 ) -> None:
@@ -347,7 +358,7 @@ async def test_nothing_of_another_brand_is_erased(ledger: Ledger) -> None:
             await ledger.consents.erase(tx, "another", record.id, by="")
 
 
-@pytest.mark.req("D37")
+@pytest.mark.req("D37", "blocks")
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [

@@ -73,7 +73,8 @@ def by_topic(event: RecordedEvent, topic: str) -> tuple[str, str]:
     return decision.verdict, decision.reason
 
 
-@pytest.mark.req("A01")
+@pytest.mark.req("A01", "blocks")
+@pytest.mark.req("A01", "allows")
 async def test_parallel_logins_lead_to_one_message(house: House) -> None:
     events = await asyncio.gather(*(login(house) for _ in range(10)))
 
@@ -86,6 +87,7 @@ async def test_parallel_logins_lead_to_one_message(house: House) -> None:
         assert sent.scalar_one() == 1
 
 
+@pytest.mark.req("A01", "blocks")
 async def test_once_told_a_login_says_so(house: House) -> None:
     await login(house)
     await settle(house, AWARENESS, MessageState.DELIVERED)
@@ -95,15 +97,30 @@ async def test_once_told_a_login_says_so(house: House) -> None:
     assert by_topic(again, AWARENESS) == ("suppress", "already_told")
 
 
-@pytest.mark.req("A05")
-@pytest.mark.req("A06")
+@pytest.mark.req("A05", "allows")
+@pytest.mark.req("A06", "allows")
 async def test_the_login_of_this_very_session_proves_the_app(house: House) -> None:
     event = await login(house, method="cep_anahtar")
 
     assert by_topic(event, PROMO) == ("suppress", "already_has_iscep")
 
 
-@pytest.mark.req("A08")
+@pytest.mark.req("A06", "blocks")
+async def test_another_sessions_login_proves_nothing_in_this_one(house: House) -> None:
+    async with house.sessions() as tx, tx.begin():
+        brand = await _the_brand(house, "anadolu-bank")
+        stored = {"customer.login.method": "cep_anahtar"}
+        await a_customer(
+            tx, brand, "cem", contacts={Channel.EMAIL: "cem@example.com"}, facts=stored,
+            consents={Channel.EMAIL: "granted"},
+        )  # fmt: skip
+
+    event = await login(house, ref="cem", method="password")
+
+    assert by_topic(event, PROMO) == ("send", "")
+
+
+@pytest.mark.req("A08", "blocks")
 async def test_a_promotion_without_consent_is_suppressed(house: House) -> None:
     event = await login(house)
 
@@ -122,7 +139,7 @@ async def test_a_suppressed_login_starts_no_workflow(house: House) -> None:
         assert (await tx.execute(select(func.count(_outbox.id)))).scalar_one() == before
 
 
-@pytest.mark.req("A12")
+@pytest.mark.req("A12", "allows")
 async def test_a_banner_is_offered_where_it_can_be_shown(house: House) -> None:
     event = await login(house, can_show_banner=True)
 

@@ -72,6 +72,8 @@ async def send(
     return claimed[message_id].text
 
 
+@pytest.mark.req("D53", "blocks")
+@pytest.mark.req("D53", "allows")
 async def test_the_first_one_over_each_channel_says_it_and_no_other(
     sessions: Sessions, someone: tuple[Brand, str]
 ) -> None:
@@ -120,6 +122,7 @@ async def test_it_is_said_again_if_the_first_was_not_taken(
     assert len(rows) == 1
 
 
+@pytest.mark.req("D53", "blocks")
 @pytest.mark.parametrize("source", ["branch", "HS_WEB", "HS_MESAJ"])
 async def test_whoever_said_yes_himself_is_told_nothing(
     sessions: Sessions, someone: tuple[Brand, str], source: str

@@ -25,8 +25,6 @@ from tests.support.ledger import NOON, SetClock, a_message, message
 from tests.support.postgres import waits_for_a_lock
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.req("D63")
-
 _messages = table(MessageRow).c
 
 SMS = {"topic": "phishing", "message_class": "service", "channel": "sms"}

@@ -90,7 +90,8 @@ async def of_topic(house: House, topic: str) -> list[tuple[int, str, str]]:
         return [tuple(row) for row in await tx.execute(query)]
 
 
-@pytest.mark.req("A07")
+@pytest.mark.req("A07", "blocks")
+@pytest.mark.req("A07", "allows")
 async def test_a_promotion_is_tried_again_after_a_week_and_given_up_after_three(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -112,7 +113,7 @@ async def test_a_promotion_is_tried_again_after_a_week_and_given_up_after_three(
     assert await happens(house, brand, method="password") == ""
 
 
-@pytest.mark.req("A07")
+@pytest.mark.req("A07", "blocks")
 async def test_who_installs_the_app_is_not_asked_a_second_time(house: House, brand: Brand) -> None:
     outcome_id = await happens(house, brand, method="password")
     await handed_over(house, PROMO, MessageState.ACCEPTED)
@@ -129,7 +130,7 @@ async def test_who_installs_the_app_is_not_asked_a_second_time(house: House, bra
         assert (await tx.execute(reason)).scalar_one() == "converted"
 
 
-@pytest.mark.req("A07")
+@pytest.mark.req("A07", "blocks")
 async def test_a_refusal_between_two_tries_ends_the_journey(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -150,7 +151,7 @@ async def test_a_refusal_between_two_tries_ends_the_journey(
         assert (await tx.execute(newest)).scalar_one() == "suppress"
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "allows")
 async def test_what_a_provider_rejects_gives_its_cap_slots_back(house: House, brand: Brand) -> None:
     await happens(house, brand, method="password")
     taken = select(func.count()).where(table(CapUseRow).c.released_at.is_(None))
@@ -163,7 +164,7 @@ async def test_what_a_provider_rejects_gives_its_cap_slots_back(house: House, br
         assert (await tx.execute(taken)).scalar_one() == 0
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
 async def test_a_cap_stops_a_second_journey_within_the_week(house: House, brand: Brand) -> None:
     outcome_id = await happens(house, brand, method="password")
     await handed_over(house, PROMO, MessageState.ACCEPTED)

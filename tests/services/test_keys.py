@@ -23,8 +23,6 @@ from tests.support.builders import a_brand
 NOW = datetime(2026, 3, 2, 7, tzinfo=UTC)
 SCOPES = [Scope.EVENTS_WRITE]
 
-pytestmark = pytest.mark.req("D72")
-
 
 @pytest.fixture
 async def brand_id(sessions: Sessions) -> str:
@@ -51,6 +49,7 @@ async def test_of_two_who_make_the_same_key_one_is_refused(
         assert len(await list_keys(tx, brand_id)) == 1
 
 
+@pytest.mark.req("D72", "blocks")
 async def test_of_two_who_rotate_the_same_key_one_is_refused(
     sessions: Sessions, brand_id: str
 ) -> None:
@@ -67,6 +66,7 @@ async def test_of_two_who_rotate_the_same_key_one_is_refused(
         assert len(await list_keys(tx, brand_id)) == 2
 
 
+@pytest.mark.req("D72", "blocks")
 async def test_a_key_that_was_revoked_while_others_rotate_stays_revoked(
     sessions: Sessions, brand_id: str
 ) -> None:
@@ -82,6 +82,7 @@ async def test_a_key_that_was_revoked_while_others_rotate_stays_revoked(
         assert await identify(tx, token, now=NOW) is None
 
 
+@pytest.mark.req("D72", "allows")
 async def test_a_caller_keeps_his_identity_when_his_key_is_rotated(
     sessions: Sessions, brand_id: str
 ) -> None:

@@ -63,7 +63,8 @@ async def left(house: House) -> list[str]:
     return list((await states(house.sessions)).values())
 
 
-@pytest.mark.req("D26")
+@pytest.mark.req("D26", "blocks")
+@pytest.mark.req("D26", "allows")
 @pytest.mark.parametrize(("kind", "expected"), [("merchant", ["handing_over"]), ("individual", [])])
 async def test_who_needs_no_consent_in_law_is_written_to_without_one(
     sessions: Sessions, clock: SetClock, tmp_path: Path, kind: str, expected: list[str]
@@ -78,7 +79,7 @@ async def test_who_needs_no_consent_in_law_is_written_to_without_one(
     assert await left(house) == expected
 
 
-@pytest.mark.req("D27")
+@pytest.mark.req("D27", "blocks")
 async def test_who_refuses_meanwhile_gets_nothing_though_he_had_not_been_asked(
     sessions: Sessions, clock: SetClock, tmp_path: Path
 ) -> None:
@@ -93,7 +94,8 @@ async def test_who_refuses_meanwhile_gets_nothing_though_he_had_not_been_asked(
     assert await left(house) == ["cancelled"]
 
 
-@pytest.mark.req("D40")
+@pytest.mark.req("D40", "blocks")
+@pytest.mark.req("D40", "allows")
 @pytest.mark.parametrize(
     ("then", "expected"),
     [

@@ -1,5 +1,7 @@
 """Refusals by one click, as lanes see them: who carries the address, and what a refusal stops."""
 
+import pytest
+
 from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.persistence.session import Sessions
 from tellal.services.one_click import OneClick
@@ -40,6 +42,8 @@ async def test_only_promotional_mails_carry_the_address(sessions: Sessions) -> N
     assert outgoing[service].unsubscribe_url == ""
 
 
+@pytest.mark.req("D49", "blocks")
+@pytest.mark.req("D49", "allows")
 async def test_a_refusal_stops_promotion_and_nothing_else(sessions: Sessions) -> None:
     promotion, service = await two_mails(sessions)
     one_click = OneClick("rehearsal", "https://tellal.example", SetClock())

@@ -107,7 +107,8 @@ def sms(plan: OutagePlan) -> ChannelChoice:
     return plan.choices.of(Channel.SMS)
 
 
-@pytest.mark.req("B11")
+@pytest.mark.req("B11", "blocks")
+@pytest.mark.req("B11", "allows")
 async def test_only_those_in_the_area_count_each_over_his_first_channel(
     sessions: Sessions, brand: Brand
 ) -> None:
@@ -162,7 +163,8 @@ async def test_places_are_looked_up_as_the_rules_read_them(
     assert plan.impact.affected == affected
 
 
-@pytest.mark.req("B01")
+@pytest.mark.req("B01", "blocks")
+@pytest.mark.req("B01", "allows")
 @pytest.mark.parametrize(
     ("rate", "chosen", "messages"),
     [
@@ -184,7 +186,8 @@ async def test_how_many_are_too_many_follows_from_the_route_and_the_end(
     assert (sms(plan).chosen, sms(plan).told) == (chosen, messages)
 
 
-@pytest.mark.req("B03")
+@pytest.mark.req("B03", "blocks")
+@pytest.mark.req("B03", "allows")
 async def test_the_sooner_it_ends_the_fewer_are_told(sessions: Sessions, brand: Brand) -> None:
     routes = slow(0.01)
 
@@ -214,7 +217,8 @@ async def test_who_hangs_on_a_device_is_told_first(sessions: Sessions, brand: Br
         assert parse_segment(RulebookHolder(None).current, part["segment"]) is not None
 
 
-@pytest.mark.req("B02")
+@pytest.mark.req("B02", "blocks")
+@pytest.mark.req("B02", "allows")
 async def test_when_mobile_banking_is_down_nobody_gets_a_text_message(
     sessions: Sessions, brand: Brand
 ) -> None:
@@ -230,7 +234,8 @@ async def test_when_mobile_banking_is_down_nobody_gets_a_text_message(
     assert (soon.impact.told, soon.parts) == (0, [])
 
 
-@pytest.mark.req("B18")
+@pytest.mark.req("B18", "blocks")
+@pytest.mark.req("B18", "allows")
 async def test_the_app_is_no_channel_while_the_core_that_it_needs_is_down(
     sessions: Sessions, brand: Brand
 ) -> None:
@@ -244,7 +249,8 @@ async def test_the_app_is_no_channel_while_the_core_that_it_needs_is_down(
     assert told(plan) == {Channel.PUSH: 0, Channel.SMS: 12, Channel.EMAIL: 1}
 
 
-@pytest.mark.req("B18")
+@pytest.mark.req("B18", "blocks")
+@pytest.mark.req("B18", "allows")
 async def test_while_the_network_is_down_no_text_message_is_tried(
     sessions: Sessions, brand: Brand
 ) -> None:
@@ -254,7 +260,8 @@ async def test_while_the_network_is_down_no_text_message_is_tried(
     assert told(plan)[Channel.PUSH] == 4
 
 
-@pytest.mark.req("B18")
+@pytest.mark.req("B18", "blocks")
+@pytest.mark.req("B18", "allows")
 async def test_what_another_outage_has_taken_down_is_no_channel_either(
     house: House, sessions: Sessions, brand: Brand
 ) -> None:
@@ -266,7 +273,7 @@ async def test_what_another_outage_has_taken_down_is_no_channel_either(
     assert told(plan)[Channel.SMS] == 9
 
 
-@pytest.mark.req("B07")
+@pytest.mark.req("B07", "allows")
 async def test_planned_works_are_told_in_the_app_before_they_begin(
     sessions: Sessions, brand: Brand
 ) -> None:
@@ -303,7 +310,8 @@ async def test_works_that_have_begun_take_their_components_down(
     assert begun.choices.of(Channel.PUSH).code is Why.DEPENDS_ON_FAILED
 
 
-@pytest.mark.req("B12")
+@pytest.mark.req("B12", "blocks")
+@pytest.mark.req("B12", "allows")
 async def test_a_plan_is_refused_if_nothing_says_what_people_can_do(
     sessions: Sessions, brand: Brand
 ) -> None:

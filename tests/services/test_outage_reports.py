@@ -72,6 +72,7 @@ async def given(house: House, name: str, outage: OutageView, **said: Any) -> Non
         await getattr(house.outages, name)(tx, outage_id=outage.id, by="ada", **said)
 
 
+@pytest.mark.req("B14", "allows")
 async def test_it_says_how_long_each_step_took(house: House, brand: Brand, clock: SetClock) -> None:
     signal = clock.now()
     clock.pass_by(timedelta(minutes=2))
@@ -123,6 +124,7 @@ async def test_the_first_notice_counts_though_it_was_an_update(
     assert (one.confirmed_to_first_notice_s, one.told) == (60, PEOPLE)
 
 
+@pytest.mark.req("B14", "blocks")
 async def test_what_has_not_come_yet_is_no_number(house: House, brand: Brand) -> None:
     await declared(house, brand)
 
@@ -134,6 +136,8 @@ async def test_what_has_not_come_yet_is_no_number(house: House, brand: Brand) ->
     assert (one.audience, one.told, one.pages, one.review_missing) == (0, 0, 0, False)
 
 
+@pytest.mark.req("B14", "blocks")
+@pytest.mark.req("B14", "allows")
 async def test_the_median_is_of_failures_in_the_period_and_in_earnest(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -168,7 +172,7 @@ async def test_the_median_is_of_failures_in_the_period_and_in_earnest(
     assert found.outages[0].signal_to_public_s is None
 
 
-@pytest.mark.req("B17")
+@pytest.mark.req("B17", "allows")
 async def test_it_counts_how_often_somebody_was_paged(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -181,7 +185,7 @@ async def test_it_counts_how_often_somebody_was_paged(
     assert one.pages == 1
 
 
-@pytest.mark.req("B13")
+@pytest.mark.req("B13", "blocks")
 async def test_nothing_is_learnt_from_what_did_not_take_place(
     house: House, brand: Brand, clock: SetClock
 ) -> None:

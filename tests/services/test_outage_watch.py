@@ -143,7 +143,8 @@ async def power_failure(house: House, brand: Brand, **said: Any) -> OutageView: 
 # ---------------------------------------------------------------- suspected
 
 
-@pytest.mark.req("B17")
+@pytest.mark.req("B17", "blocks")
+@pytest.mark.req("B17", "allows")
 async def test_a_suspicion_that_stands_too_long_pages_once(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -167,7 +168,7 @@ async def test_a_suspicion_that_stands_too_long_pages_once(
     assert pages("escalate") == before + 1
 
 
-@pytest.mark.req("B17")
+@pytest.mark.req("B17", "blocks")
 async def test_a_suspicion_that_is_rehearsed_calls_nobody(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -182,7 +183,7 @@ async def test_a_suspicion_that_is_rehearsed_calls_nobody(
     assert pages("escalate") == before
 
 
-@pytest.mark.req("B17")
+@pytest.mark.req("B17", "blocks")
 async def test_who_decides_in_time_is_not_paged(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -206,8 +207,8 @@ BEGINS = datetime(2026, 3, 9, 7, tzinfo=UTC)
 """A week after the morning at which the clock stands; reminded 24 hours before in Turkey."""
 
 
-@pytest.mark.req("B10")
-@pytest.mark.req("B04")
+@pytest.mark.req("B10", "allows")
+@pytest.mark.req("B04", "allows")
 async def test_planned_works_are_reminded_and_begun_by_the_clock(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -236,7 +237,7 @@ async def test_planned_works_are_reminded_and_begun_by_the_clock(
     assert (await history(house, brand, outage))[-1].by == "clock"
 
 
-@pytest.mark.req("B10")
+@pytest.mark.req("B10", "allows")
 async def test_works_that_were_announced_too_late_to_be_reminded_are_so_half_way(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -261,8 +262,10 @@ async def test_works_that_were_announced_too_late_to_be_reminded_are_so_half_way
     assert (step.state, step.wait_until) == ("announced", begins - timedelta(hours=5))
 
 
-@pytest.mark.req("B10")
-@pytest.mark.req("B13")
+@pytest.mark.req("B10", "blocks")
+@pytest.mark.req("B10", "allows")
+@pytest.mark.req("B13", "blocks")
+@pytest.mark.req("B13", "allows")
 async def test_who_has_just_heard_of_new_times_is_not_reminded_of_them_at_once(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -283,7 +286,7 @@ async def test_who_has_just_heard_of_new_times_is_not_reminded_of_them_at_once(
     assert [one.kind for one in (await seen(house, brand, outage)).rounds] == [*rounds, "reminder"]
 
 
-@pytest.mark.req("B13")
+@pytest.mark.req("B13", "blocks")
 async def test_nobody_is_reminded_again_because_the_end_moves_a_little(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -365,8 +368,7 @@ async def test_an_end_that_has_passed_is_no_promise_and_keeps_nobody_from_being_
         assert list((await tx.execute(query.order_by(_notices.c.number))).scalars())[1] is None
 
 
-@pytest.mark.req("B02")
-@pytest.mark.req("B18")
+@pytest.mark.req("B02", "blocks")
 async def test_a_plan_that_tells_nobody_directly_tells_nobody(
     house: House, brand: Brand, clock: SetClock
 ) -> None:

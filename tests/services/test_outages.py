@@ -90,7 +90,7 @@ async def reopened(house: House, brand: Brand, outage: OutageView, said: Change)
         return await house.outages.reopen(tx, brand=brand, outage_id=outage.id, change=said)
 
 
-@pytest.mark.req("B16")
+@pytest.mark.req("B16", "blocks")
 async def test_nobody_is_decided_while_it_is_suspected(house: House, brand: Brand) -> None:
     outage = await declared(house, brand)
 
@@ -101,7 +101,7 @@ async def test_nobody_is_decided_while_it_is_suspected(house: House, brand: Bran
     assert "confirm" in found.allowed
 
 
-@pytest.mark.req("B16")
+@pytest.mark.req("B16", "allows")
 async def test_a_person_may_show_a_holding_line_of_a_suspicion(house: House, brand: Brand) -> None:
     outage = await declared(house, brand, incident="power_failure")
     async with house.sessions() as tx, tx.begin():
@@ -116,8 +116,10 @@ async def test_a_person_may_show_a_holding_line_of_a_suspicion(house: House, bra
     assert entry.public["tr"]
 
 
-@pytest.mark.req("B11")
+@pytest.mark.req("B11", "blocks")
+@pytest.mark.req("B11", "allows")
 @pytest.mark.req("D62")
+@pytest.mark.req("B16", "allows")
 async def test_only_the_segment_is_decided_and_the_ledger_adds_up(
     house: House, brand: Brand
 ) -> None:
@@ -142,7 +144,7 @@ async def test_places_and_a_condition_both_say_who_is_affected(house: House, bra
     assert (await seen(house, brand, outage)).counts["audience"] == 1
 
 
-@pytest.mark.req("B03")
+@pytest.mark.req("B03", "blocks")
 async def test_resolving_spares_the_unsent_and_counts_what_is_in_flight(
     house: House, brand: Brand
 ) -> None:
@@ -212,7 +214,33 @@ async def test_commands_follow_the_transition_table(house: House, brand: Brand) 
         await change(house, brand, outage, reason="wind")
 
 
-@pytest.mark.req("B12")
+@pytest.mark.req("B04", "blocks")
+async def test_a_failure_is_not_announced_and_works_are_not_confirmed(
+    house: House, brand: Brand, clock: SetClock
+) -> None:
+    begins = clock.now() + timedelta(days=3)
+    failure = await declared(house, brand)
+    works = await declared(
+        house,
+        brand,
+        incident="planned_power",
+        starts_at=begins,
+        expected_end=begins + timedelta(hours=1),
+        variables={},
+    )
+
+    for command, outage in (
+        (house.outages.announce, failure),
+        (house.outages.confirm, works),
+    ):
+        async with house.sessions() as tx, tx.begin():
+            with pytest.raises(RefusedTransitionError):
+                await command(tx, brand=brand, outage_id=outage.id, by="ada")
+        assert (await seen(house, brand, outage)).state == outage.state
+
+
+@pytest.mark.req("B12", "blocks")
+@pytest.mark.req("B12", "allows")
 async def test_texts_that_do_not_say_what_people_can_do_are_refused(
     house: House, brand: Brand
 ) -> None:
@@ -229,7 +257,8 @@ async def test_texts_that_do_not_say_what_people_can_do_are_refused(
     assert done.state == "confirmed"
 
 
-@pytest.mark.req("B13")
+@pytest.mark.req("B13", "blocks")
+@pytest.mark.req("B13", "allows")
 async def test_a_notice_is_repeated_only_if_something_matters(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -282,6 +311,7 @@ async def test_a_scope_that_grows_tells_only_who_is_new_in_it(house: House, bran
     assert (await seen(house, brand, outage)).counts["audience"] == AFFECTED + 2
 
 
+@pytest.mark.req("B13", "blocks")
 async def test_who_is_told_by_one_outage_is_not_told_again_by_another_like_it(
     house: House, brand: Brand
 ) -> None:
@@ -315,6 +345,8 @@ async def test_who_is_still_without_by_another_outage_gets_no_all_clear(
     assert await messages_of(house, first, "all_clear") == []
 
 
+@pytest.mark.req("B13", "blocks")
+@pytest.mark.req("B13", "allows")
 async def test_the_same_outage_is_not_declared_twice(house: House, brand: Brand) -> None:
     await declared(house, brand)
 
@@ -366,7 +398,8 @@ async def test_it_can_be_opened_again_and_those_affected_are_told_anew(
     assert len({m.customer_id for m in fresh}) >= AFFECTED
 
 
-@pytest.mark.req("B13")
+@pytest.mark.req("B13", "blocks")
+@pytest.mark.req("B13", "allows")
 async def test_what_was_learnt_is_written_down_once(house: House, brand: Brand) -> None:
     outage = await confirmed(house, brand)
     said = Review(what_happened="A transformer burnt", what_was_late="", what_changes="Spare one")
@@ -469,8 +502,8 @@ async def test_in_an_emergency_nobody_else_is_waited_for_and_that_is_kept(
     assert (done.state, done.broke_glass) == ("confirmed", "a hospital is dark")
 
 
-@pytest.mark.req("B10")
-@pytest.mark.req("B09")
+@pytest.mark.req("B10", "blocks")
+@pytest.mark.req("B10", "allows")
 async def test_planned_works_are_announced_in_time_or_with_a_reason(
     house: House, brand: Brand, clock: SetClock
 ) -> None:

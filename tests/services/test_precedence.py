@@ -157,7 +157,8 @@ async def leaves(house: House, event: RecordedEvent, *, state: MessageState) -> 
         await house.progress.move(tx, [Move(message_id=message_id, state=state, code="x")])
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
+@pytest.mark.req("A02", "allows")
 async def test_a_higher_message_takes_the_slot_and_the_lower_one_waits(
     furnished: Furnish, brand: Brand, clock: SetClock
 ) -> None:
@@ -196,7 +197,7 @@ async def test_both_records_say_who_took_whose_place(furnished: Furnish, brand: 
     assert gone.message.displaced_by == first.id
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
 @pytest.mark.parametrize(
     ("on_reach", "verdict", "reasons"),
     [("suppress", "suppress", "reasons"), ("defer", "defer", "delays")],
@@ -216,7 +217,7 @@ async def test_a_lower_message_that_comes_later_hears_who_has_the_slot(
     assert [one["text"] for one in body[reasons]] == ["Enough for now (taken by alarm)"]
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
 @pytest.mark.parametrize(
     "state", [MessageState.ACCEPTED, MessageState.UNKNOWN, MessageState.UNDELIVERED]
 )
@@ -233,7 +234,7 @@ async def test_what_has_left_gives_way_to_nobody(
     assert (await message_of(house, offer)).displaced_by is None
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "allows")
 @pytest.mark.parametrize(
     "state", [MessageState.FAILED, MessageState.EXPIRED, MessageState.CANCELLED]
 )
@@ -250,7 +251,8 @@ async def test_what_reached_nobody_gives_its_slot_back(
     assert await slots(house) == [("offer", clock.now())]
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
+@pytest.mark.req("A02", "allows")
 async def test_equal_messages_keep_the_order_in_which_they_came(
     furnished: Furnish, brand: Brand, clock: SetClock
 ) -> None:
@@ -264,7 +266,8 @@ async def test_equal_messages_keep_the_order_in_which_they_came(
     assert (await message_of(house, second)).not_before == clock.now() + timedelta(days=1)
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
+@pytest.mark.req("A02", "allows")
 async def test_the_lowest_gives_way_and_of_equals_the_later(
     furnished: Furnish, brand: Brand
 ) -> None:
@@ -478,7 +481,7 @@ async def test_what_left_late_counts_from_when_it_left(
     assert (await message_of(house, news)).not_before == left_at + timedelta(days=1)
 
 
-@pytest.mark.req("A02")
+@pytest.mark.req("A02", "blocks")
 async def test_what_has_not_left_yet_is_still_to_come(
     furnished: Furnish, brand: Brand, clock: SetClock
 ) -> None:

@@ -32,7 +32,8 @@ async def seen(sessions: Sessions, *, minutes: float = 60, exercise: bool = Fals
     return only
 
 
-@pytest.mark.req("B16")
+@pytest.mark.req("B16", "blocks")
+@pytest.mark.req("B16", "allows")
 async def test_a_suspicion_is_not_shown_until_a_person_releases_it(
     sessions: Sessions, brand: Brand
 ) -> None:

@@ -353,7 +353,7 @@ async def test_the_same_is_proposed_once(sessions: Sessions, publishing: Publish
             },
             ("iscep.yaml", 7),
             "the texts of 'iscep_promo' promote: it cannot claim 'ongoing_relationship'",
-            marks=pytest.mark.req("D25"),
+            marks=pytest.mark.req("D25", "blocks"),
             id="a false claim",
         ),
         pytest.param(

@@ -32,10 +32,13 @@ SMS, EMAIL = ConsentChannel.SMS, ConsentChannel.EMAIL
 Said = tuple[ConsentState, ConsentChannel, Sequence[str]]
 
 
-@pytest.mark.req("C05")
-@pytest.mark.req("C07")
-@pytest.mark.req("D39")
-@pytest.mark.req("D40")
+@pytest.mark.req("C05", "blocks")
+@pytest.mark.req("C05", "allows")
+@pytest.mark.req("C07", "blocks")
+@pytest.mark.req("D39", "blocks")
+@pytest.mark.req("D39", "allows")
+@pytest.mark.req("D40", "blocks")
+@pytest.mark.req("D40", "allows")
 @pytest.mark.parametrize(
     ("purposes", "said", "expected"),
     [

@@ -88,6 +88,7 @@ async def test_repeats_change_nothing_and_are_kept_once(sessions: Sessions) -> N
     assert len(await outbox(sessions)) == 1
 
 
+@pytest.mark.req("D62", "blocks")
 async def test_a_status_that_comes_late_does_not_go_backwards(sessions: Sessions) -> None:
     message_id = await an_accepted_message(sessions)
 
@@ -158,6 +159,7 @@ async def test_a_refusal_at_the_carrier_is_a_refusal_here(sessions: Sessions) ->
     assert [(one.state, one.source) for one in consents] == [("refused", "carrier:fake")]
 
 
+@pytest.mark.req("D62", "blocks")
 async def test_receipts_of_others_are_not_ours(sessions: Sessions) -> None:
     await an_accepted_message(sessions)
 
@@ -171,7 +173,7 @@ async def test_receipts_of_others_are_not_ours(sessions: Sessions) -> None:
     assert await kept(sessions) == 0
 
 
-@pytest.mark.req("A12")
+@pytest.mark.req("A12", "allows")
 @pytest.mark.parametrize("state", ["shown", "acknowledged"])
 async def test_a_banner_counts_once_its_surface_says_so(sessions: Sessions, state: str) -> None:
     brand_id, banner = await _a_banner(sessions)
@@ -185,6 +187,7 @@ async def test_a_banner_counts_once_its_surface_says_so(sessions: Sessions, stat
     assert await kept(sessions) == 1
 
 
+@pytest.mark.req("A12", "blocks")
 async def test_only_a_brands_own_banner_can_be_shown(sessions: Sessions) -> None:
     brand_id, banner = await _a_banner(sessions)
     text = await an_accepted_message_of(sessions, brand_id)

@@ -39,6 +39,7 @@ async def pulled(there: AtRegistry) -> list[tuple[str, str, str]]:
     return [(row.channel, row.state, row.source) for row in await there.consents()]
 
 
+@pytest.mark.req("C06", "blocks")
 async def test_a_refusal_at_iys_stops_what_is_queued(there: AtRegistry) -> None:
     granted = await there.says("ayse", "granted")
     await there.sync.work()
@@ -67,6 +68,8 @@ async def test_a_refusal_at_iys_stops_what_is_queued(there: AtRegistry) -> None:
     assert [state for state, _ in await there.states()] == ["accepted"]
 
 
+@pytest.mark.req("C06", "blocks")
+@pytest.mark.req("C06", "allows")
 async def test_a_grant_at_iys_counts_and_the_newer_wins(there: AtRegistry) -> None:
     there.carrier.iys_citizen(BRAND_CODE, NUMBER, "ONAY", source="IYS_MOBIL")
     there.pass_by(minutes=1)

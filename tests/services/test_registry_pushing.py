@@ -18,7 +18,6 @@ from tests.support.carrier import CarrierProbe
 from tests.support.registry import BRAND_CODE, MONDAY, NUMBER, AtRegistry, at_registry
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.req("C07")
 MAIL = "ayse@example.com"
 
 
@@ -31,6 +30,7 @@ async def there(sessions: Sessions, carrier: CarrierProbe) -> AsyncIterator[AtRe
         yield place
 
 
+@pytest.mark.req("C07", "allows")
 async def test_a_consent_stands_at_iys_before_its_deadline_as_it_was_given(
     there: AtRegistry,
 ) -> None:

@@ -83,8 +83,9 @@ async def running(house: House, brand: Brand) -> Sequence[OutageView]:
 # ---------------------------------------------------------------- suspicions
 
 
-@pytest.mark.req("B15")
-@pytest.mark.req("B16")
+@pytest.mark.req("B15", "blocks")
+@pytest.mark.req("B15", "allows")
+@pytest.mark.req("B16", "blocks")
 async def test_enough_signals_of_one_place_make_a_suspicion_and_tell_nobody(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -113,7 +114,7 @@ async def test_enough_signals_of_one_place_make_a_suspicion_and_tell_nobody(
     assert declared_by == f"{NEEDED} signals (crm)"
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
 async def test_the_window_ends(house: House, brand: Brand, clock: SetClock) -> None:
     await many(house, brand, NEEDED - 1)
     clock.pass_by(WITHIN + timedelta(seconds=1))
@@ -125,7 +126,7 @@ async def test_the_window_ends(house: House, brand: Brand, clock: SetClock) -> N
     assert (old.so_far, old.suspects) == (1, False)
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
 async def test_who_says_it_came_in_the_future_is_not_believed(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -136,7 +137,8 @@ async def test_who_says_it_came_in_the_future_is_not_believed(
     assert at == clock.now()
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
+@pytest.mark.req("B15", "allows")
 @pytest.mark.parametrize(
     "other",
     [
@@ -164,7 +166,7 @@ async def test_what_does_not_say_the_same_once_more_does_not_count(
     assert (await signal(house, brand)).suspects
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
 async def test_another_brands_signals_do_not_count(house: House, brand: Brand) -> None:
     async with house.sessions() as tx, tx.begin():
         other = await a_brand(tx, "another")
@@ -173,7 +175,8 @@ async def test_another_brands_signals_do_not_count(house: House, brand: Brand) -
     assert (await signal(house, brand)).so_far == 1
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
+@pytest.mark.req("B15", "allows")
 async def test_signals_without_a_place_do_not_tie_places_together(
     house: House, brand: Brand
 ) -> None:
@@ -191,7 +194,7 @@ async def test_signals_without_a_place_do_not_tie_places_together(
     assert outage.areas == (THERE,)
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "allows")
 async def test_without_any_place_it_is_suspected_everywhere(house: House, brand: Brand) -> None:
     found = await many(house, brand, NEEDED, area={})
 
@@ -199,7 +202,8 @@ async def test_without_any_place_it_is_suspected_everywhere(house: House, brand:
     assert (await running(house, brand))[0].areas == ()
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
+@pytest.mark.req("B15", "allows")
 async def test_later_signals_belong_to_what_runs(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -218,7 +222,7 @@ async def test_later_signals_belong_to_what_runs(
     assert (await seen(house, brand, outage)).first_signal_at == now - timedelta(minutes=3)
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
 async def test_what_was_said_long_before_does_not_make_an_outage_older(
     house: House, brand: Brand, clock: SetClock
 ) -> None:
@@ -232,7 +236,8 @@ async def test_what_was_said_long_before_does_not_make_an_outage_older(
     assert (await seen(house, brand, outage)).first_signal_at is None
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
+@pytest.mark.req("B15", "allows")
 async def test_signals_that_come_at_the_same_time_make_one_suspicion(
     house: House, brand: Brand
 ) -> None:
@@ -245,7 +250,8 @@ async def test_signals_that_come_at_the_same_time_make_one_suspicion(
     assert {one.outage_id for one in found} == {outage.id}
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
+@pytest.mark.req("B15", "allows")
 async def test_a_rehearsal_has_suspicions_of_its_own(house: House, brand: Brand) -> None:
     await many(house, brand, NEEDED, simulated=True)
     [rehearsed] = await running(house, brand)
@@ -256,7 +262,8 @@ async def test_a_rehearsal_has_suspicions_of_its_own(house: House, brand: Brand)
     assert (earnest.outage_id, earnest.so_far) == (None, 1)
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
+@pytest.mark.req("B15", "allows")
 async def test_after_it_was_dismissed_it_takes_as_many_again(house: House, brand: Brand) -> None:
     await many(house, brand, 2, customer="in-0")
     await many(house, brand, NEEDED - 1)
@@ -448,7 +455,8 @@ async def test_who_is_without_again_after_he_was_restored_is_heard_again(
     assert len(await messages_of(house, outage, "all_clear")) == PEOPLE + 2
 
 
-@pytest.mark.req("B15")
+@pytest.mark.req("B15", "blocks")
+@pytest.mark.req("B15", "allows")
 @pytest.mark.parametrize(
     "scope",
     [

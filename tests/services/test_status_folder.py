@@ -45,6 +45,7 @@ def times_of(folder: Path) -> dict[str, int]:
     }
 
 
+@pytest.mark.req("B05", "allows")
 async def test_every_channel_is_a_file_in_every_language(
     sessions: Sessions, brand: Brand, tmp_path: Path
 ) -> None:
@@ -117,6 +118,7 @@ async def test_alerts_that_are_long_over_go(
     assert [name for name in times_of(tmp_path) if outage_id in name] == []
 
 
+@pytest.mark.req("B05", "blocks")
 async def test_rehearsals_are_in_no_file(sessions: Sessions, brand: Brand, tmp_path: Path) -> None:
     outage_id = await fail(sessions, brand, simulated=True)
 
@@ -152,7 +154,7 @@ async def test_whoever_reads_meanwhile_finds_every_file_whole(
     assert not [name for name in times_of(tmp_path) if name.startswith(f"{brand.name}/.")]
 
 
-@pytest.mark.req("B14")
+@pytest.mark.req("B14", "allows")
 async def test_a_worker_s_loop_shows_a_new_failure_within_seconds(
     sessions: Sessions, brand: Brand, tmp_path: Path
 ) -> None:

@@ -58,7 +58,7 @@ async def share(sessions: Sessions, cause: str, over: asyncio.Event, *, gate: bo
     return times
 
 
-@pytest.mark.req("B18")
+@pytest.mark.req("B03", "blocks")
 async def test_a_stop_comes_through_shares_that_follow_each_other_without_a_gap(
     sessions: Sessions, database_url: str
 ) -> None:
@@ -116,7 +116,7 @@ async def test_a_stop_waits_for_an_intent_that_is_being_written_and_counts_it(
     assert await states(sessions) == {ids[0]: "handing_over", ids[1]: "cancelled"}
 
 
-@pytest.mark.req("B18")
+@pytest.mark.req("B03", "blocks")
 async def test_what_a_stop_leaves_is_never_claimed_and_is_cleared_in_pages(
     sessions: Sessions,
 ) -> None:

@@ -35,8 +35,6 @@ from tests.support.carrier import CarrierProbe, MailboxProbe
 from tests.support.house import MORNING, SetClock
 from tests.support.outages import confirmed, decided
 
-pytestmark = pytest.mark.req("D63")
-
 MOBILE, MAIL = "+905321112233", "elif@bank.example"
 LIST = ("+90 532 111 22 33", "@bank.example")
 _trials = table(TrialRow)
@@ -152,6 +150,7 @@ async def test_a_mail_is_marked_in_its_subject_and_in_its_html(
     assert mailbox.attempts(MAIL) == 1
 
 
+@pytest.mark.req("D63", "blocks")
 @pytest.mark.parametrize(
     ("channel", "to"),
     [
@@ -234,6 +233,8 @@ async def an_outage(house: House, brand: Brand) -> OutageView:
     return outage
 
 
+@pytest.mark.req("D63", "blocks")
+@pytest.mark.req("D63", "allows")
 async def test_a_staging_set_up_sends_to_the_allow_list_alone_and_its_ledger_adds_up(
     house: House, settings: Settings, senders: SendersOnDemand, carrier: CarrierProbe
 ) -> None:

@@ -47,8 +47,8 @@ async def of_brand(sessions: Sessions, **changes: str) -> Brand:
     return replace(brand, **changes)
 
 
-@pytest.mark.req("D02")
-@pytest.mark.req("D12")
+@pytest.mark.req("D02", "allows")
+@pytest.mark.req("D12", "allows")
 async def test_a_promotion_leaves_with_the_short_code_and_its_parts_are_paid_for(
     sessions: Sessions,
 ) -> None:
@@ -68,8 +68,8 @@ async def test_a_promotion_leaves_with_the_short_code_and_its_parts_are_paid_for
     assert (await message(sessions, left.id)).text == left.text
 
 
-@pytest.mark.req("D45")
-@pytest.mark.req("D47")
+@pytest.mark.req("D45", "allows")
+@pytest.mark.req("D47", "allows")
 async def test_a_mail_says_who_sends_it_and_where_to_refuse(sessions: Sessions) -> None:
     brand = await of_brand(sessions)
     await a_promotion(sessions, brand, Channel.EMAIL)
@@ -80,7 +80,7 @@ async def test_a_mail_says_who_sends_it_and_where_to_refuse(sessions: Sessions) 
     assert "iletisim@anadolu.example adresine RET yazmanız yeterlidir" in left.text
 
 
-@pytest.mark.req("D47")
+@pytest.mark.req("D47", "allows")
 async def test_without_an_address_of_mail_a_mail_is_refused_by_a_click(sessions: Sessions) -> None:
     brand = await of_brand(sessions, email="")
     await a_promotion(sessions, brand, Channel.EMAIL)
@@ -100,13 +100,19 @@ async def test_a_service_message_is_left_as_it_is(sessions: Sessions) -> None:
     assert left.text == "phishing/sms/tr"
 
 
-@pytest.mark.req("D41")
+@pytest.mark.req("D41", "blocks")
+@pytest.mark.req("D41", "allows")
 @pytest.mark.parametrize(
     ("changes", "leaves"),
     [
         pytest.param({"mersis": ""}, False, id="Turkish, without a number"),
         pytest.param({"mersis": "", "country": "PL"}, True, id="Polish, which needs none"),
-        pytest.param({"email": ""}, False, id="no way to refuse a text message"),
+        pytest.param(
+            {"email": ""},
+            False,
+            id="no way to refuse a text message",
+            marks=[pytest.mark.req("D01", "blocks"), pytest.mark.req("D47", "blocks")],
+        ),
     ],
 )
 async def test_a_brand_that_cannot_be_named_promotes_nothing(
@@ -123,7 +129,8 @@ async def test_a_brand_that_cannot_be_named_promotes_nothing(
         assert (row.state, row.code) == (MessageState.FAILED, "sender_incomplete")
 
 
-@pytest.mark.req("D41")
+@pytest.mark.req("D41", "blocks")
+@pytest.mark.req("D41", "allows")
 @pytest.mark.parametrize(
     ("mersis", "verdict"), [("", ("suppress", "sender_incomplete")), ("0000000000000011", "send")]
 )
@@ -163,8 +170,10 @@ def with_text(text: str, topic: str = '{"languages": ["tr", "en", "pl"]}') -> Ed
     return pack({one.name: one.text for one in shipped.rules}, {**shipped.texts, **changed})
 
 
-@pytest.mark.req("D25")
-@pytest.mark.req("A09")
+@pytest.mark.req("D25", "blocks")
+@pytest.mark.req("D25", "allows")
+@pytest.mark.req("A09", "blocks")
+@pytest.mark.req("A09", "allows")
 def test_an_edition_whose_service_text_promotes_is_not_published() -> None:
     unlawful = with_text("{{ case.number }}: bu ay indirim var")
     lawful = with_text("{{ case.number }}: kaydınız alındı")
@@ -179,7 +188,7 @@ def test_an_edition_whose_service_text_promotes_is_not_published() -> None:
     )
 
 
-@pytest.mark.req("D25")
+@pytest.mark.req("D25", "allows")
 def test_a_dispute_is_kept_in_the_revision_and_warns() -> None:
     text = "{{ case.number }}: kampanya kaydınız alındı"
     topic = '{"languages": ["tr", "en", "pl"], "promotion": {"disputed": "it names his own plan"}}'

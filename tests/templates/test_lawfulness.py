@@ -82,10 +82,12 @@ def a_setting(
     return Setting(law=TURKISH, sender=sender, channel=channel, language=language, day=TODAY)
 
 
-@pytest.mark.req("D41")
-@pytest.mark.req("D42")
-@pytest.mark.req("D45")
-@pytest.mark.req("D47")
+@pytest.mark.req("D41", "allows")
+@pytest.mark.req("D42", "allows")
+@pytest.mark.req("D45", "allows")
+@pytest.mark.req("D47", "allows")
+@pytest.mark.req("D01", "allows")
+@pytest.mark.req("D12", "allows")
 @pytest.mark.parametrize("name", COMMERCIAL)
 def test_every_commercial_text_is_whole_for_every_kind_of_sender_under_every_law(
     name: TemplateName,
@@ -113,8 +115,8 @@ def test_every_commercial_text_is_whole_for_every_kind_of_sender_under_every_law
     assert list(offences(reading, law)) == []
 
 
-@pytest.mark.req("D41")
-@pytest.mark.req("D42")
+@pytest.mark.req("D41", "allows")
+@pytest.mark.req("D42", "allows")
 def test_a_company_gives_its_mersis_number_and_a_trader_his_own() -> None:
     plain = Rendered(subject="", text="Kampanya: yeni tarife.")
 
@@ -126,14 +128,37 @@ def test_a_company_gives_its_mersis_number_and_a_trader_his_own() -> None:
     assert "elif@deneme.example" in trader
 
 
-@pytest.mark.req("D41")
 @pytest.mark.parametrize(
     ("changes", "channel", "told"),
     [
-        ({"mersis": ""}, Channel.SMS, "no MERSIS number"),
-        ({"trade_name": ""}, Channel.EMAIL, "no trade name"),
-        ({"email": "", "short_codes": ()}, Channel.SMS, "no way to refuse"),
-        ({"email": "", "phone": ""}, Channel.EMAIL, "no short number or phone or e-mail address"),
+        pytest.param(
+            {"mersis": ""},
+            Channel.SMS,
+            "no MERSIS number",
+            id="MERSIS",
+            marks=pytest.mark.req("D41", "blocks"),
+        ),
+        pytest.param(
+            {"trade_name": ""},
+            Channel.EMAIL,
+            "no trade name",
+            id="name",
+            marks=pytest.mark.req("D45", "blocks"),
+        ),
+        pytest.param(
+            {"email": "", "short_codes": ()},
+            Channel.SMS,
+            "no way to refuse",
+            id="refusal",
+            marks=[pytest.mark.req(row, "blocks") for row in ("D01", "D06", "D47")],
+        ),
+        pytest.param(
+            {"email": "", "phone": ""},
+            Channel.EMAIL,
+            "no short number or phone or e-mail address",
+            id="contact",
+            marks=pytest.mark.req("D42", "blocks"),
+        ),
     ],
 )
 def test_nothing_commercial_is_written_for_a_sender_who_lacks_something(
@@ -145,8 +170,8 @@ def test_nothing_commercial_is_written_for_a_sender_who_lacks_something(
         footed(Rendered(subject="", text="Kampanya"), a_setting(sender, channel))
 
 
-@pytest.mark.req("D02")
-@pytest.mark.req("D12")
+@pytest.mark.req("D02", "allows")
+@pytest.mark.req("D12", "allows")
 def test_a_text_message_ends_with_the_short_code_that_costs_nothing() -> None:
     shared = footed(Rendered(subject="", text="Kampanya"), a_setting()).text
     alone = replace(COMPANY, short_codes=(ShortCode(code="7890"),))
@@ -156,7 +181,18 @@ def test_a_text_message_ends_with_the_short_code_that_costs_nothing() -> None:
     assert own.endswith("Ret: RET yaz, 7890 numarasına ücretsiz gönder")
 
 
-@pytest.mark.req("D02")
+@pytest.mark.req("D12", "blocks")
+def test_a_way_to_refuse_that_is_not_said_to_cost_nothing_does_not_do() -> None:
+    told = "Deneme A.Ş. Mersis 0123456789000017 0850 555 01 02 Ret: 4605'e DENEME RET"
+
+    silent = [duty.kind for duty in broken_duties(a_setting(), told)]
+    free = list(broken_duties(a_setting(), f"{told}, ücretsiz"))
+
+    assert (silent, free) == ([DutyKind.REFUSAL], [])
+
+
+@pytest.mark.req("D02", "blocks")
+@pytest.mark.req("D02", "allows")
 def test_the_footer_counts_in_the_segments(tmp_path: Path) -> None:
     def note(kind: MessageClass) -> str:
         (tmp_path / "note").mkdir(exist_ok=True)
@@ -172,7 +208,7 @@ def test_the_footer_counts_in_the_segments(tmp_path: Path) -> None:
     assert note(MessageClass.SERVICE).startswith("1 segment ")
 
 
-@pytest.mark.req("D02")
+@pytest.mark.req("D02", "blocks")
 def test_nothing_is_said_twice() -> None:
     once = footed(Rendered(subject="", text="Kampanya"), a_setting())
     own = Rendered(
@@ -183,8 +219,8 @@ def test_nothing_is_said_twice() -> None:
     assert footed(own, a_setting()) == own
 
 
-@pytest.mark.req("D45")
-@pytest.mark.req("D47")
+@pytest.mark.req("D45", "allows")
+@pytest.mark.req("D47", "allows")
 def test_a_mail_has_its_footer_in_words_and_in_html_which_is_escaped() -> None:
     sender = replace(COMPANY, trade_name="A & B <A.Ş.>")
     mail = Rendered(subject="Kampanya", text="Merhaba", html="<html><body><p>x</p></body></html>")
@@ -197,7 +233,7 @@ def test_a_mail_has_its_footer_in_words_and_in_html_which_is_escaped() -> None:
     assert left.html.endswith("</p>\n</body></html>")
 
 
-@pytest.mark.req("D47")
+@pytest.mark.req("D47", "allows")
 def test_a_reader_is_told_in_the_language_of_the_text() -> None:
     polish = footed(Rendered(subject="", text="Oferta"), a_setting(language="pl-PL")).text
     others = footed(Rendered(subject="", text="Offer"), a_setting(language="de")).text
@@ -206,7 +242,7 @@ def test_a_reader_is_told_in_the_language_of_the_text() -> None:
     assert "Stop: text DENEME RET to 4605, free" in others
 
 
-@pytest.mark.req("D47")
+@pytest.mark.req("D47", "blocks")
 def test_an_approved_text_must_tell_of_refusal_itself() -> None:
     approved = Rendered(subject="", text="Kampanya", content="HX" + "0" * 32)
     setting = a_setting(channel=Channel.WHATSAPP)
@@ -216,9 +252,10 @@ def test_an_approved_text_must_tell_of_refusal_itself() -> None:
     assert kinds == {DutyKind.IDENTITY, DutyKind.CONTACT, DutyKind.REFUSAL}
 
 
-@pytest.mark.req("A08")
-@pytest.mark.req("A09")
-@pytest.mark.req("D25")
+@pytest.mark.req("A08", "blocks")
+@pytest.mark.req("A09", "blocks")
+@pytest.mark.req("C09", "blocks")
+@pytest.mark.req("D25", "blocks")
 def test_a_service_text_that_promotes_risks_the_fine_of_many_recipients(tmp_path: Path) -> None:
     [finding] = found(tmp_path, "Kaydınız alındı.\nBu ay İNDİRİM var!")
 
@@ -229,14 +266,14 @@ def test_a_service_text_that_promotes_risks_the_fine_of_many_recipients(tmp_path
     assert "[Law 6563" in str(finding)
 
 
-@pytest.mark.req("D25")
-@pytest.mark.req("A09")
+@pytest.mark.req("D25", "allows")
+@pytest.mark.req("A09", "allows")
 def test_a_service_text_that_informs_is_in_order(tmp_path: Path) -> None:
     assert found(tmp_path, "Kaydınız alındı. Sonucu yazacağız.") == []
     assert found(tmp_path, "Faturanız: {{ brand.phone }}", kind=MessageClass.MANDATORY) == []
 
 
-@pytest.mark.req("D25")
+@pytest.mark.req("D25", "allows")
 def test_an_author_may_dispute_that_it_promotes_and_his_reason_is_shown(tmp_path: Path) -> None:
     reason = "the campaign is the customer's own contract"
     topic = {"languages": ["tr"], "promotion": {"disputed": reason}}
@@ -247,7 +284,7 @@ def test_an_author_may_dispute_that_it_promotes_and_his_reason_is_shown(tmp_path
     assert finding.message.endswith(f"its author disputes that it promotes: {reason}")
 
 
-@pytest.mark.req("D25")
+@pytest.mark.req("D25", "blocks")
 @pytest.mark.parametrize("said", ["", "no", 7, None, {"because": "x y z"}])
 def test_a_dispute_without_a_reason_is_refused(tmp_path: Path, said: object) -> None:
     promotion = said if isinstance(said, dict) else {"disputed": said}
@@ -259,7 +296,7 @@ def test_a_dispute_without_a_reason_is_refused(tmp_path: Path, said: object) -> 
     assert "it gives no reason" in finding.message
 
 
-@pytest.mark.req("D34")
+@pytest.mark.req("D34", "blocks")
 @pytest.mark.parametrize("kind", list(MessageClass))
 def test_nobody_is_asked_for_consent_by_a_message(tmp_path: Path, kind: MessageClass) -> None:
     asked = found(tmp_path, "Bilgilendirme: ONAY VERMEK için yazın.", kind=kind)
@@ -269,7 +306,7 @@ def test_nobody_is_asked_for_consent_by_a_message(tmp_path: Path, kind: MessageC
     assert all("nobody is asked for consent by a message" in one.message for one in errors)
 
 
-@pytest.mark.req("D34")
+@pytest.mark.req("D34", "allows")
 def test_a_page_may_ask_and_a_message_may_confirm(tmp_path: Path) -> None:
     banner = "Subject: Onay\n\nOnay vermek ister misiniz?"
     assert found(tmp_path, banner, file="banner.tr.j2") == []
@@ -277,7 +314,8 @@ def test_a_page_may_ask_and_a_message_may_confirm(tmp_path: Path) -> None:
     assert found(tmp_path, "Onayınız bugün kaydedildi.") == []
 
 
-@pytest.mark.req("D43")
+@pytest.mark.req("D43", "blocks")
+@pytest.mark.req("D43", "allows")
 def test_a_commercial_text_that_nobody_can_tell_for_one_is_a_warning(tmp_path: Path) -> None:
     kind = MessageClass.COMMERCIAL
 
@@ -288,7 +326,8 @@ def test_a_commercial_text_that_nobody_can_tell_for_one_is_a_warning(tmp_path: P
     assert found(tmp_path, "Bilgilendirme: yeni mağazamız açıldı.", kind=kind) == []
 
 
-@pytest.mark.req("D44")
+@pytest.mark.req("D44", "blocks")
+@pytest.mark.req("D44", "allows")
 @pytest.mark.parametrize("where", ["{{ brand.phone }}", "www.deneme.example/kosullar"])
 def test_a_discount_needs_a_place_where_its_conditions_are_found(
     tmp_path: Path, where: str
@@ -303,7 +342,8 @@ def test_a_discount_needs_a_place_where_its_conditions_are_found(
     assert shown == []
 
 
-@pytest.mark.req("D44")
+@pytest.mark.req("D44", "blocks")
+@pytest.mark.req("D44", "allows")
 def test_a_link_that_no_route_carries_to_turkey_shows_no_conditions(tmp_path: Path) -> None:
     (tmp_path / "note").mkdir()
     text = "Kampanya: indirim! www.deneme.example"
@@ -321,7 +361,7 @@ def test_a_link_that_no_route_carries_to_turkey_shows_no_conditions(tmp_path: Pa
     assert errors("netgsm") == []
 
 
-@pytest.mark.req("E19")
+@pytest.mark.req("E19", "blocks")
 def test_a_text_holds_no_identity_number_and_reads_none(tmp_path: Path) -> None:
     held = found(tmp_path, "Kimlik no 10000000146 kayıtlı.")
     read = found(tmp_path, "Kimlik no {{ customer.tckn }} kayıtlı.")
@@ -334,8 +374,8 @@ def test_a_text_holds_no_identity_number_and_reads_none(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.req("C09")
-@pytest.mark.req("D41")
+@pytest.mark.req("D41", "blocks")
+@pytest.mark.req("D41", "allows")
 def test_a_brand_that_lacks_its_identity_is_told_by_the_law_of_its_country(tmp_path: Path) -> None:
     nameless = replace(COMPANY, mersis="")
     kind = MessageClass.COMMERCIAL

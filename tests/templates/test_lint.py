@@ -154,13 +154,14 @@ def test_a_turkish_operator_writes_turkish_for_less(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.req("A13", "blocks")
 def test_a_text_that_no_sms_can_hold_is_a_mistake(tmp_path: Path) -> None:
     [finding] = a_text(tmp_path, "ş" * 20_000).findings
 
     assert "an SMS has at most 255" in finding.message
 
 
-@pytest.mark.req("A09")
+@pytest.mark.req("A09", "blocks")
 def test_a_service_text_that_promotes_is_a_mistake(tmp_path: Path) -> None:
     [finding] = a_text(tmp_path, "Kaydınız alındı. Bu ay İNDİRİM var!").findings
 
@@ -168,7 +169,8 @@ def test_a_service_text_that_promotes_is_a_mistake(tmp_path: Path) -> None:
     assert "a service text promotes nothing, and this one says 'indirim'" in finding.message
 
 
-@pytest.mark.req("A08")
+@pytest.mark.req("A08", "blocks")
+@pytest.mark.req("A08", "allows")
 def test_a_commercial_text_that_hides_its_sender_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "note").mkdir()
     example = '{"brand": {"trade_name": "Deneme A.Ş."}}'

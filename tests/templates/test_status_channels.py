@@ -46,7 +46,7 @@ def text_of(alert: ET.Element, path: str) -> str:
     return found.text or ""
 
 
-@pytest.mark.req("B05")
+@pytest.mark.req("B05", "allows")
 def test_json_speaks_as_statuspage_does() -> None:
     document: dict[str, Any] = json.loads(write("status.json", EXAMPLE, "en"))
 
@@ -197,7 +197,8 @@ def test_an_exercise_is_called_one_wherever_it_is_read() -> None:
     assert "EXERCISE" in json.loads(write("banner.json", EXERCISE, "en"))["banners"]["app"]["line"]
 
 
-@pytest.mark.req("B16")
+@pytest.mark.req("B16", "blocks")
+@pytest.mark.req("B16", "allows")
 def test_of_a_suspicion_there_is_no_alert() -> None:
     said = Update(
         number=1,
@@ -219,7 +220,8 @@ def test_of_a_suspicion_there_is_no_alert() -> None:
     assert (incident["impact"], incident["status"]) == ("none", "investigating")
 
 
-@pytest.mark.req("B05")
+@pytest.mark.req("B05", "blocks")
+@pytest.mark.req("B05", "allows")
 def test_the_banner_says_it_in_a_line_on_every_surface() -> None:
     long = replace(FAILURE, title="Arıza " * 40)
 
@@ -236,7 +238,7 @@ def test_the_banner_says_it_in_a_line_on_every_surface() -> None:
     assert quiet == {"login": None, "app": None}
 
 
-@pytest.mark.req("B06")
+@pytest.mark.req("B06", "allows")
 def test_the_hotline_reads_out_what_is_and_what_is_to_come() -> None:
     failure = replace(FAILURE, hotline_text={"pl": "Pracujemy nad usunięciem awarii."})
 

@@ -58,7 +58,7 @@ def structure_of(html: str) -> Structure:
     return read
 
 
-@pytest.mark.req("B05")
+@pytest.mark.req("B05", "allows")
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("which", SNAPSHOTS)
 @pytest.mark.parametrize("stale", [False, True], ids=["fresh", "stale"])

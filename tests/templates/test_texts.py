@@ -155,7 +155,7 @@ def test_no_mail_holds_a_link(name: TemplateName) -> None:
     assert "<a " not in rendered.html
 
 
-@pytest.mark.req("A03")
+@pytest.mark.req("A03", "allows")
 @every(of_topic("phishing_awareness"))
 def test_awareness_names_the_false_text_and_the_number_to_call(name: TemplateName) -> None:
     brand = {**dict(brand_of("phishing_awareness")), "phone": "0850 724 07 24"}
@@ -167,7 +167,7 @@ def test_awareness_names_the_false_text_and_the_number_to_call(name: TemplateNam
     assert name.channel is not Channel.EMAIL or "0850 724 07 24" in rendered.html
 
 
-@pytest.mark.req("A03")
+@pytest.mark.req("A03", "blocks")
 @every(of_topic("phishing_awareness"))
 def test_awareness_is_refused_without_a_number_to_call(name: TemplateName) -> None:
     brand = {**dict(brand_of("phishing_awareness")), "phone": " "}
@@ -176,7 +176,7 @@ def test_awareness_is_refused_without_a_number_to_call(name: TemplateName) -> No
         filled_in(name, brand=brand)
 
 
-@pytest.mark.req("A09")
+@pytest.mark.req("A09", "allows")
 @every(tuple(n for n in NAMES if n.topic not in COMMERCIAL))
 def test_a_service_text_promotes_nothing(name: TemplateName) -> None:
     rendered = filled_in(name)
@@ -192,7 +192,7 @@ def test_the_list_of_promotional_words_knows_a_promotion() -> None:
         assert TURKISH.said(WordKind.PROMOTION, f"{filled.subject} {filled.text}")
 
 
-@pytest.mark.req("A08")
+@pytest.mark.req("A08", "allows")
 @every(tuple(name for topic in COMMERCIAL for name in of_topic(topic)))
 def test_a_commercial_text_says_who_sends_it_and_how_to_refuse(name: TemplateName) -> None:
     brand = {key: str(value) for key, value in brand_of(name.topic).items()}
@@ -212,7 +212,7 @@ def test_a_commercial_text_says_who_sends_it_and_how_to_refuse(name: TemplateNam
         assert list(broken_duties(setting, text)) == []
 
 
-@pytest.mark.req("B12")
+@pytest.mark.req("B12", "allows")
 @every(of_topic("outage_notice"))
 def test_an_outage_text_says_what_one_can_do_meanwhile_and_whom_to_call(
     name: TemplateName,
@@ -247,7 +247,7 @@ def outage_of(topic: str, **changes: object) -> dict[str, object]:
     return {key: value for key, value in {**example, **changes}.items() if value is not None}
 
 
-@pytest.mark.req("B12")
+@pytest.mark.req("B12", "blocks")
 @every(of_topics(*TELLING))
 @pytest.mark.parametrize("said", [None, "", " "])
 def test_every_text_that_tells_of_an_outage_needs_a_workaround(
@@ -259,7 +259,7 @@ def test_every_text_that_tells_of_an_outage_needs_a_workaround(
     assert refused.value.field == "outage.workaround"
 
 
-@pytest.mark.req("B12")
+@pytest.mark.req("B12", "allows")
 @every(of_topics(*TELLING))
 def test_whoever_says_that_no_workaround_is_known_need_not_name_one(name: TemplateName) -> None:
     known = filled_in(name, outage=outage_of(name.topic, workaround="Use the other bank"))
@@ -270,10 +270,19 @@ def test_whoever_says_that_no_workaround_is_known_need_not_name_one(name: Templa
     assert len(none.text) < len(known.text)
 
 
-@pytest.mark.req("B06")
+@pytest.mark.req("B06", "allows")
 @every(of_topics(*TELLING, *OVER, "outage_compensation", "planned_cancelled"))
 def test_every_text_of_an_outage_names_the_hotline(name: TemplateName) -> None:
     assert "444 1 186" in filled_in(name, outage=outage_of(name.topic, hotline="444 1 186")).text
+
+
+@pytest.mark.req("B06", "blocks")
+@every(of_topics(*TELLING))
+def test_no_text_tells_of_an_outage_without_a_hotline(name: TemplateName) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        filled_in(name, outage=outage_of(name.topic, hotline=" "))
+
+    assert refused.value.field == "outage.hotline"
 
 
 @pytest.mark.req("B08")
@@ -321,7 +330,7 @@ def test_an_outage_says_since_when_if_that_is_known(name: TemplateName) -> None:
     assert "17:55" not in filled_in(name, outage=outage_of(name.topic, since=None)).text
 
 
-@pytest.mark.req("B12")
+@pytest.mark.req("B12", "blocks")
 @every(of_topic("outage_notice"))
 def test_an_outage_text_is_refused_without_a_workaround(name: TemplateName) -> None:
     outage = {"area": "Tepebaşı", "expected_end": "23:15", "workaround": "", "hotline": "186"}
@@ -341,7 +350,7 @@ def test_an_outage_without_an_expected_end_says_when_more_will_be_known(
         filled_in(name, outage=outage)
 
 
-@pytest.mark.req("E39")
+@pytest.mark.req("E39", "allows")
 @every(of_topic("case_resolved_with_result"))
 def test_the_result_of_a_web_case_is_told(name: TemplateName) -> None:
     case = {"number": "2026-000001", "result": "The meter was replaced"}
@@ -418,7 +427,7 @@ def test_a_turkish_text_of_an_outage_takes_two_segments_at_most_with_turkish_tab
     assert segmented(filled_in(name).text, alphabets=alphabets, reserved=5).count <= 2
 
 
-@pytest.mark.req("A13")
+@pytest.mark.req("A13", "allows")
 @every(tuple(n for n in NAMES if n.channel is Channel.SMS))
 def test_an_sms_stays_short(name: TemplateName) -> None:
     assert segments(filled_in(name).text) <= SEGMENTS_AT_MOST[name.topic]

@@ -44,7 +44,7 @@ async def test_final_news_ends_a_nudge_without_another_look(stage: Stage) -> Non
     assert stage.ledger.asked == [("advance", "o1")]
 
 
-@pytest.mark.req("A07")
+@pytest.mark.req("A07", "blocks")
 async def test_silence_is_answered_by_the_ledger_until_it_gives_up(stage: Stage) -> None:
     handle = await nudge_unanswered(stage)
 

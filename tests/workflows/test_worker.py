@@ -189,7 +189,7 @@ async def test_a_case_outlives_the_worker_and_tells_each_thing_once(
     assert carrier.requests() == 2
 
 
-@pytest.mark.req("B11")
+@pytest.mark.req("B11", "allows")
 async def test_an_outage_outlives_the_worker_and_tells_nobody_twice(
     office: House, launch: Launch, carrier: CarrierProbe, temporal: Client
 ) -> None:
@@ -256,7 +256,7 @@ async def test_a_worker_that_waits_for_temporal_can_be_told_to_leave(database_ur
         assert process.wait(30) == 0
 
 
-@pytest.mark.req("B05")
+@pytest.mark.req("B05", "allows")
 async def test_the_public_is_told_while_temporal_is_away(
     database_url: str, sessions: Sessions, tmp_path: Path
 ) -> None:
