@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.problems import documented
 from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
 from tellal.domain.campaigns import CampaignState, Every, Holidays, Only
+from tellal.services.campaign_preview import Preview
 from tellal.services.campaign_views import CampaignView, EntryView, RunView
 from tellal.services.campaigns import Staff
 from tellal.services.keys import Scope
@@ -238,6 +239,16 @@ async def get_campaign(campaign_id: CampaignId, read: Reader) -> CampaignView:
     """Read a campaign with its latest run: an audience is the sum of all its outcomes."""
     async with read.session() as tx:
         return await read.desk.house.campaigns.view(tx, read.brand.id, campaign_id)
+
+
+@router.get("/{campaign_id}/preview", responses=documented(404, 422))
+async def preview_campaign(campaign_id: CampaignId, read: Reader) -> Preview:
+    """Show what it would do: who is told, who is not and why, when, for how much, in which words.
+
+    The rules decide about everybody as they would when it runs; nothing is written.
+    """
+    async with read.desk.sessions() as tx:
+        return await read.desk.house.previews.preview(tx, read.brand, campaign_id)
 
 
 @router.put("/{campaign_id}", responses=documented(404, 409, 422), response_model=CampaignView)

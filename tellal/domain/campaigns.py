@@ -271,6 +271,10 @@ class Plan:
             first = end
         return tuple(slices)
 
+    def said_by(self, variant: Variant) -> Mapping[str, object]:
+        """Return what the texts of a variant say as `campaign.…`."""
+        return {**self.variables, **variant.variables}
+
     @property
     def topics(self) -> tuple[str, ...]:
         """Every topic that it speaks of, once."""

@@ -137,7 +137,7 @@ async def _surrounded(
     tx: AsyncSession, one: Round, part: Part, people: Sequence[Customer]
 ) -> Sequence[tuple[Customer, Circumstances]]:
     ids = [customer.id for customer in people]
-    variables = await _own_variables(tx, part, ids)
+    variables = await own_variables(tx, part, ids)
     told: dict[str, set[Channel]] = {}
     reached: frozenset[str] = frozenset()
     still: frozenset[str] = frozenset()
@@ -167,7 +167,7 @@ async def _surrounded(
     return surrounded
 
 
-async def _own_variables(
+async def own_variables(
     tx: AsyncSession, part: Part, ids: Sequence[str]
 ) -> Mapping[str, Mapping[str, object]]:
     """Read what lists say of each alone; what a later of the part's groups says wins."""

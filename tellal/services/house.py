@@ -18,6 +18,7 @@ from tellal.services.asking import Asking
 from tellal.services.broadcasting import Broadcasting
 from tellal.services.campaign_checks import CampaignChecks
 from tellal.services.campaign_desk import CampaignDesk
+from tellal.services.campaign_preview import Previews
 from tellal.services.campaign_rounds import CampaignRounds
 from tellal.services.campaign_watch import CampaignWatch
 from tellal.services.campaigns import Campaigns
@@ -60,6 +61,7 @@ class House:
     outage_desk: OutageDesk
     campaigns: Campaigns
     campaign_desk: CampaignDesk
+    previews: Previews
     broadcasting: Broadcasting
     stopping: Stopping
 
@@ -124,6 +126,7 @@ def furnish(
             broadcasting=Broadcasting(sessions, deciding, campaign_rounds),
             clock=clock,
         ),
+        previews=Previews(books, renderer, routes, clock),
         broadcasting=broadcasting,
         stopping=Stopping(sessions, clock),
     )

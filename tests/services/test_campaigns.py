@@ -22,6 +22,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.tables.campaigns import CampaignRunRow, GroupMemberRow, GroupRow
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.ledger import CauseRow, MessageRow, OutcomeRow
+from tellal.services.campaign_preview import Preview
 from tellal.services.campaign_views import CampaignView
 from tellal.services.campaigns import Staff
 from tellal.services.house import House
@@ -589,3 +590,69 @@ async def test_the_bucket_of_a_customer_is_the_same_in_every_run(
 
     assert held[0] == held[1]
     assert 8 < len(held[0]) < 32
+
+
+async def previewed(house: House, brand: Brand, campaign_id: str) -> Preview:
+    async with house.sessions() as tx:
+        return await house.previews.preview(tx, brand, campaign_id)
+
+
+async def test_a_preview_counts_as_the_run_then_decides(
+    house: House, brand: Brand, clock: SetClock
+) -> None:
+    east = await people(house, brand, 12, name="east", timezone="Asia/Tokyo")
+    await people(house, brand, 9, name="west")
+    async with house.sessions() as tx, tx.begin():
+        await a_customer(tx, brand, "nobody", contacts={})
+    await a_group(house, brand, "staff", {east[0]: {}})
+    clock.at = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+    campaign = await approved(
+        house,
+        brand,
+        when={"at": "2026-03-02T10:00", "zone": "local"},
+        hold_out=30,
+        audience={"without": ["staff"]},
+    )
+
+    said = await previewed(house, brand, campaign.id)
+    for at in (datetime(2026, 3, 2, 1, 0, tzinfo=UTC), TEN):
+        clock.at = at
+        await decided(house, campaign.id)
+
+    view = await shown(house, brand, campaign.id)
+    assert view.run is not None
+    counts = view.run.counts
+    assert said.audience == counts["audience"] == 21
+    assert said.told == counts["open"]
+    assert said.held_out + sum(one.number for one in said.silent) == counts["suppressed"]
+    assert said.held_out > 0
+    assert {one.what: one.number for one in said.channels} == {"email": said.told}
+    assert {one.what for one in said.silent} >= {"no_address"}
+    assert [hour.at for hour in said.hours] == [datetime(2026, 3, 2, 1, 0, tzinfo=UTC), TEN]
+    assert sum(hour.told for hour in said.hours) == said.told
+
+
+async def test_a_preview_shows_what_ten_recipients_would_read(house: House, brand: Brand) -> None:
+    await people(house, brand, 30)
+    campaign = await made(house, brand, pace={"per_second": 0.01})
+
+    said = await previewed(house, brand, campaign.id)
+    again = await previewed(house, brand, campaign.id)
+
+    assert len({one.customer for one in said.samples}) == 10
+    assert said.samples == again.samples
+    assert all(one.text and not one.problem for one in said.samples)
+    assert said.finishes - said.begins == timedelta(seconds=3000)
+
+
+async def test_a_preview_says_who_falls_out_and_why(house: House, brand: Brand) -> None:
+    await people(house, brand, 2)
+    async with house.sessions() as tx, tx.begin():
+        await a_customer(tx, brand, "mute", contacts={})
+    campaign = await made(house, brand, topic="iscep_promo")
+
+    said = await previewed(house, brand, campaign.id)
+
+    assert said.told == 0
+    assert sum(one.number for one in said.silent) == said.audience == 3
+    assert all(one.what and one.text for one in said.silent)
