@@ -53,6 +53,7 @@ class Scope(StrEnum):
     CASES_WRITE = "cases:write"
     OUTAGES_READ = "outages:read"
     OUTAGES_WRITE = "outages:write"
+    CAMPAIGNS_READ = "campaigns:read"
     MESSAGES_READ = "messages:read"
     MESSAGES_WRITE = "messages:write"
     DECISIONS_READ = "decisions:read"
@@ -396,6 +397,15 @@ def _check_maker(person: str, scopes: Iterable[Scope], made_by: str | None) -> N
             code="personal_key_needed",
             hint="make it with `tellal keys create`, or with a personal key",
         )
+
+
+async def still_works(tx: AsyncSession, key_id: str, *, now: datetime) -> bool:
+    """Say whether a key that opened something a while ago would still open it."""
+    query = select(_keys.c.revoked_at, _keys.c.expires_at).where(_keys.c.id == key_id)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None or row.revoked_at is not None:
+        return False
+    return row.expires_at is None or now < row.expires_at
 
 
 def _parts(token: str) -> tuple[str, str] | None:
