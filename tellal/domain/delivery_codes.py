@@ -156,6 +156,11 @@ OURS: Mapping[str, str] = {
 """By codes that we give ourselves, whoever the provider is."""
 
 
+_SAME_CODES: Mapping[str, str] = {"twilio_whatsapp": "twilio"}
+"""Providers that speak in the codes of another."""
+
+
 def words_of(provider: str, code: str) -> str:
     """Say what a code means; empty where nobody has written it down."""
-    return WORDS.get(provider, {}).get(code) or OURS.get(code, "")
+    listed = WORDS.get(_SAME_CODES.get(provider, provider), {})
+    return listed.get(code) or OURS.get(code, "")

@@ -98,7 +98,7 @@ async def count_open(tx: AsyncSession, causes: Sequence[str]) -> Mapping[str, in
     newest = (
         select(_messages.state, _messages.held_by)
         .where(_messages.outcome_id == _outcomes.id)
-        .order_by(_messages.id.desc())
+        .order_by(_messages.created_at.desc(), _messages.id.desc())
         .limit(1)
         .lateral("newest")
     )

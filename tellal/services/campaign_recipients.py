@@ -139,7 +139,7 @@ def _query(cause: str, wanted: Wanted) -> Select[Any]:
     newest = (
         select(_messages.id.table)
         .where(_messages.outcome_id == _outcomes.id)
-        .order_by(_messages.id.desc())
+        .order_by(_messages.created_at.desc(), _messages.id.desc())
         .limit(1)
         .lateral("newest")
     )

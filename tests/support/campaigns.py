@@ -413,8 +413,8 @@ async def a_finished_run(sessions: Sessions, brand: Brand, **how: Any) -> Writte
         await a_person(tx, written, a, "derya", outcome="suppressed", reason="no_consent")
         gone = Said(state="expired", code="expired")
         await a_person(tx, written, a, "elif", gone, outcome="expired")
-        poland = {"country": "PL", "locale": "pl-PL"}
-        await a_person(tx, written, b, "firat", Said(state="delivered", at=later), **poland)
+        late = Said(state="delivered", at=later)
+        await a_person(tx, written, b, "firat", late, country="PL", locale="pl-PL")
         await a_person(tx, written, b, "gizem", Said(state="unknown"), outcome="unknown")
         await a_person(tx, written, b, "hakan", Said(state="cancelled"), outcome="cancelled")
         await a_person(tx, written, b, "irem", Said(state="queued", held=True), outcome="open")
