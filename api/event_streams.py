@@ -23,15 +23,19 @@ _HEARTBEAT = b": still here\n\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """What is so at the moment, as JSON on one line; `over` says that it stays so."""
+    """What is so at the moment, as JSON on one line; `over` says that it stays so.
 
+    News of the same `matter` is no news, whatever else differs.
+    """
+
+    matter: str
     data: str
     over: bool
 
     @property
     def id(self) -> str:
         """What tells this from other news."""
-        return sha256(self.data.encode()).hexdigest()[:16]
+        return sha256(self.matter.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

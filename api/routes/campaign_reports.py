@@ -1,15 +1,15 @@
 """What came of campaigns: progress while they run, reports, and every recipient."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
-from tempfile import TemporaryFile
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
+from api.downloads import written
 from api.event_streams import HEADERS, MEDIA_TYPE, News, events
 from api.problems import documented
 from api.requests import After, Limit, Page, Reading, as_json, may_read
@@ -21,7 +21,13 @@ from tellal.services.campaign_recipients import (
     every_recipient,
     page_of_recipients,
 )
-from tellal.services.campaign_reports import SNAPSHOT, CampaignReport, campaign_report
+from tellal.services.campaign_reports import (
+    SNAPSHOT,
+    CampaignReport,
+    campaign_report,
+    causes_of,
+    find_campaign,
+)
 from tellal.services.keys import Scope, still_works
 from tellal.services.recipient_tables import Batches, write_csv, write_xlsx
 
@@ -36,7 +42,6 @@ Segments = Annotated[
 ]
 
 _SOME_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-_CHUNK = 1 << 16
 _CSV = "text/csv; charset=utf-8"
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _A_STREAM = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
@@ -89,9 +94,9 @@ async def stream_progress(
 
 
 def _news(progress: Progress) -> News:
-    """Leave the time out: that it passes is no news."""
-    said = replace(progress, at=progress.ended_at or progress.started_at or _SOME_TIME)
-    return News(data=as_json(said), over=progress.over)
+    """Leave the time out of what matters: that it passes is no news."""
+    timeless = replace(progress, at=_SOME_TIME)
+    return News(matter=as_json(timeless), data=as_json(progress), over=progress.over)
 
 
 @router.get("/{campaign_id}/report", responses=documented(404, 422))
@@ -150,8 +155,7 @@ async def recipients_as_csv(
 ) -> Response:
     """Hand out every recipient as a table in CSV, moments in UTC."""
     wanted = Wanted(run=run, outcome=outcome, state=state)
-    file = await _written(read, campaign_id, wanted, write_csv)
-    return _download(file, f"{campaign_id}.csv", _CSV)
+    return await _download(read, campaign_id, wanted, write_csv, _CSV)
 
 
 @router.get(
@@ -167,46 +171,37 @@ async def recipients_as_xlsx(
     outcome: OutcomeState | None = None,
     state: MessageState | None = None,
 ) -> Response:
-    """Hand out every recipient as a workbook of Excel, moments in UTC."""
+    """Hand out every recipient as a workbook of Excel, moments in UTC.
+
+    It begins when all of it is written; where there are very many people, CSV begins at once.
+    """
     wanted = Wanted(run=run, outcome=outcome, state=state)
-    file = await _written(read, campaign_id, wanted, write_xlsx)
-    return _download(file, f"{campaign_id}.xlsx", _XLSX)
+    return await _download(read, campaign_id, wanted, write_xlsx, _XLSX)
 
 
-async def _written(
+async def _download(
     read: Reading,
     campaign_id: str,
     wanted: Wanted,
-    write: Callable[[Batches, IO[bytes]], Coroutine[Any, Any, int]],
-) -> IO[bytes]:
-    """Write a table to the disk, whole and of one moment, before anything is answered.
+    write: Callable[[Batches, IO[bytes]], Awaitable[int]],
+    media_type: str,
+) -> Response:
+    """Hand out a table of one moment; that there is no such campaign or run is said before."""
+    desk, brand_id = read.desk, read.brand.id
+    async with read.session() as tx:
+        campaign = await find_campaign(tx, brand_id, campaign_id)
+        await causes_of(tx, campaign.id, wanted.run)
 
-    So nobody who reads slowly keeps a connection of the database, and what fails is said.
-    """
-    desk = read.desk
-    file = TemporaryFile()  # noqa: SIM115 - it is read after this, and closed then
-    try:
+    async def table(file: IO[bytes]) -> None:
         async with desk.exports, desk.sessions() as tx, tx.begin():
             await tx.execute(SNAPSHOT)
-            await write(every_recipient(tx, read.brand.id, campaign_id, wanted), file)
-    except BaseException:
-        file.close()
-        raise
-    return file
+            # Cut off in the middle, it gives its cursor back before the transaction ends.
+            async with aclosing(every_recipient(tx, brand_id, campaign_id, wanted)) as batches:
+                await write(batches, file)
 
-
-def _download(file: IO[bytes], name: str, media_type: str) -> Response:
-    size = file.seek(0, 2)
-    file.seek(0)
+    kind = "csv" if media_type == _CSV else "xlsx"
     headers = {
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "Content-Length": str(size),
+        "Content-Disposition": f'attachment; filename="{campaign.id}.{kind}"',
         "Cache-Control": "no-store",
     }
-    return StreamingResponse(_chunks(file), media_type=media_type, headers=headers)
-
-
-async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
-    with file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
-            yield chunk
+    return StreamingResponse(written(table), media_type=media_type, headers=headers)

@@ -5,7 +5,7 @@ counts of each round's cause.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -137,10 +137,6 @@ class Progress:
     totals: Totals
     rounds: tuple[RoundProgress, ...]
     at: datetime
-
-    def same_as(self, other: "Progress | None") -> bool:
-        """Say whether nothing but the time differs."""
-        return other is not None and replace(self, at=other.at) == other
 
 
 async def read_progress(

@@ -1,6 +1,6 @@
 """Whom a campaign spoke to, one by one: what became of each, when, why, and what it cost."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -100,10 +100,10 @@ async def page_of_recipients(
 
 async def every_recipient(
     tx: AsyncSession, brand_id: str, campaign_id: str, wanted: Wanted
-) -> AsyncIterator[Sequence[Recipient]]:
+) -> AsyncGenerator[Sequence[Recipient]]:
     """Yield all recipients in batches, over a cursor of the server: memory stays as it is.
 
-    It needs a transaction of the caller's.
+    It needs a transaction of the caller's, who closes this if he does not come to its end.
 
     Raises:
         NotFoundError: The brand has no such campaign, or that no such run.
@@ -111,8 +111,11 @@ async def every_recipient(
     for cause in await _causes(tx, brand_id, campaign_id, wanted):
         query = _query(cause, wanted).order_by(_outcomes.customer_id)
         rows = await tx.stream(query, execution_options={"yield_per": _AT_A_TIME})
-        async for some in rows.partitions():
-            yield [_recipient(row) for row in some]
+        try:
+            async for some in rows.partitions():
+                yield [_recipient(row) for row in some]
+        finally:
+            await rows.close()
 
 
 async def _causes(
