@@ -116,9 +116,9 @@ class RoundProgress:
 class Progress:
     """How far a run of a campaign has come; without a run yet `run` is None and nobody is counted.
 
-    `decided` says that the audience is known: until then the numbers still grow. `runs` is how many
-    runs there were, `next_at` when there is another. `over` says that nothing will change any more
-    by the campaign's own doing; receipts may still come.
+    `decided` says that the audience of each round so far is known: a later step may add to it.
+    `runs` is how many runs there were, `next_at` when there is another. `over` says that nothing
+    will change any more by the campaign's own doing; receipts may still come.
     """
 
     campaign: str

@@ -62,8 +62,8 @@ class SplitCheck:
 class CampaignReport:
     """What came of a campaign, or of the run of that number.
 
-    `decided` says that the audience is known; before that nothing is final. `open` says what those
-    wait for who are open. `by_segment` has those groups that were asked for.
+    `decided` says that everybody was decided in every step; before that nothing is final. `open`
+    says what those wait for who are open. `by_segment` has those groups that were asked for.
     """
 
     campaign: str
@@ -117,7 +117,7 @@ async def campaign_report(
     causes = [one.cause_id for one in rounds]
     people = await count_people(tx, causes)
     sent = await count_messages(tx, causes, brand.timezone)
-    decided = bool(rounds) and all(one.state != DECIDING for one in rounds)
+    decided = _is_decided(campaign.plan, runs, rounds)
     goal = goal_of(campaign.plan)
     ended = [one.ended_at for one in runs]
     return CampaignReport(
@@ -142,7 +142,7 @@ async def campaign_report(
         },
         annoyance=await campaign_annoyance(tx, brand.id, causes, sent, now),
         conversion=await conversion(tx, causes, goal, now, decided=decided) if goal else None,
-        split=await _split(tx, campaign.plan, rounds) if decided else None,
+        split=await _split(tx, campaign.plan, rounds),
     )
 
 
@@ -203,6 +203,19 @@ async def _runs_of(tx: AsyncSession, campaign_id: str, number: int | None) -> Se
     return found
 
 
+def _is_decided(
+    plan: Mapping[str, Any], runs: Sequence[Row[Any]], rounds: Sequence[Row[Any]]
+) -> bool:
+    """Say whether nobody will be decided any more: every run is through its steps, or has ended."""
+    steps = len(plan.get("steps") or ())
+    for run in runs:
+        mine = [one for one in rounds if one.run_id == run.id]
+        through = run.state in ENDED or max((one.step for one in mine), default=-1) >= steps
+        if not through or any(one.state == DECIDING for one in mine):
+            return False
+    return bool(rounds)
+
+
 async def _identity(tx: AsyncSession, causes: Sequence[str], people: People) -> Identity:
     audience = await count_rows(tx, causes)
     counted = (await counted_totals(tx, causes)).audience
@@ -218,8 +231,10 @@ async def _identity(tx: AsyncSession, causes: Sequence[str], people: People) -> 
 async def _split(
     tx: AsyncSession, plan: Mapping[str, Any], rounds: Sequence[Row[Any]]
 ) -> SplitCheck | None:
-    """Check the split of the first step; later ones speak to whom the first left over."""
+    """Check the split of the first step, once that is decided; later ones speak to who is left."""
     first = [one for one in rounds if one.step == 0]
+    if any(one.state == DECIDING for one in first):
+        return None
     numbers: dict[str, int] = {}
     held_out = 0
     for variant in sorted({one.variant for one in first}):

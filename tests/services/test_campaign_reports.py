@@ -24,6 +24,7 @@ from tests.support.campaigns import (
     a_round,
     a_run,
     complained,
+    many_people,
     refused,
 )
 
@@ -208,3 +209,66 @@ async def test_progress_is_what_the_ledger_counts(sessions: Sessions, campaign: 
     assert [(one.variant, one.totals.audience) for one in said.rounds] == [("a", 6), ("b", 5)]
     assert (said.run, said.runs, said.decided) == (1, 1, True)
     assert not said.over
+
+
+async def test_a_step_to_come_leaves_it_undecided(sessions: Sessions, brand: Brand) -> None:
+    async with sessions() as tx, tx.begin():
+        plan = {
+            "steps": [{"after": "3d"}],
+            "goal": {"event": "loan_applied", "within": "1h"},
+            "hold_out": 10,
+        }
+        campaign = await a_campaign(tx, brand, plan=plan)
+        run = await a_run(tx, campaign)
+        one = await a_round(tx, campaign, run)
+        await a_person(tx, campaign, one, "ayse", Said(state="delivered"))
+        await a_person(tx, campaign, one, "kaan", outcome="suppressed", reason="hold_out")
+    before = await report(sessions, campaign)
+    async with sessions() as tx, tx.begin():
+        await a_round(tx, campaign, run, step=1)
+    after = await report(sessions, campaign)
+
+    assert (before.decided, after.decided) == (False, True)
+    assert before.conversion is not None
+    assert after.conversion is not None
+    assert (before.conversion.final, after.conversion.final) == (False, True)
+
+
+@pytest.mark.parametrize(("of_b", "warns"), [(100, False), (40, True)])
+async def test_a_split_that_is_no_accident_is_a_warning(
+    sessions: Sessions,
+    brand: Brand,
+    of_b: int,
+    warns: bool,
+) -> None:
+    plan = {"variants": [{"name": "a", "share": 50}, {"name": "b", "share": 50}]}
+    async with sessions() as tx, tx.begin():
+        campaign = await a_campaign(tx, brand, plan=plan)
+        run = await a_run(tx, campaign, state="ended")
+        a = await a_round(tx, campaign, run, variant="a")
+        b = await a_round(tx, campaign, run, variant="b")
+    await many_people(sessions, campaign, a, 110, stem="a")
+    await many_people(sessions, campaign, b, of_b, stem="b")
+
+    found = (await report(sessions, campaign)).split
+
+    assert found is not None
+    assert found.groups == ("a", "b")
+    assert bool(found.warning) is warns
+
+
+async def test_nothing_is_checked_while_people_are_decided(
+    sessions: Sessions, brand: Brand
+) -> None:
+    plan = {"variants": [{"name": "a", "share": 50}, {"name": "b", "share": 50}]}
+    async with sessions() as tx, tx.begin():
+        campaign = await a_campaign(tx, brand, plan=plan)
+        run = await a_run(tx, campaign)
+        one = await a_round(tx, campaign, run, variant="a")
+        await a_round(tx, campaign, run, variant="b", state="deciding")
+    await many_people(sessions, campaign, one, 110)
+
+    said = await report(sessions, campaign)
+
+    assert said.split is None
+    assert not said.decided
