@@ -86,7 +86,7 @@ class Pushes(Protocol):
 
 
 _LONG_READS = 2
-"""Each keeps a connection of the pool for seconds."""
+"""Each keeps a connection of the pool for seconds, or for minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ class Desk:
     """The services that routes call; `singles` are sessions without a transaction.
 
     `routes` are all of the table, `providers` are at hand. `ending` is set when the process is
-    about to end, `exports` are as many long reads as may go on side by side.
+    about to end. As many `reports` and `exports` are counted and written side by side as these let.
     """
 
     sessions: Sessions
@@ -133,6 +133,7 @@ class Desk:
     engine_counters: Callable[[], Mapping[str, int]]
     ending: asyncio.Event
     pace: Pace = Pace()  # noqa: RUF009 - it cannot be changed
+    reports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LONG_READS))
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LONG_READS))
 
 

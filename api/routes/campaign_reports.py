@@ -105,7 +105,7 @@ async def get_report(
 ) -> CampaignReport:
     """Report what came of a campaign, or of one of its runs: counted anew, all of one moment."""
     desk = read.desk
-    async with desk.exports, desk.sessions() as tx, tx.begin():
+    async with desk.reports, desk.sessions() as tx, tx.begin():
         await tx.execute(SNAPSHOT)
         return await campaign_report(
             tx,
