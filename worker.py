@@ -27,7 +27,10 @@ from tellal.metrics import EVENTS, LEDGER
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions, make_engine, make_sessions
 from tellal.ports import Sender
+from tellal.services.allow_list import AllowList
 from tellal.services.calling import Calling
+from tellal.services.campaign_mailing import CampaignMailing
+from tellal.services.campaign_mails import CampaignMails
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.leases import Leases
@@ -118,7 +121,9 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         kept |= _kept_in_step(held, settings, house, stop)
         back = _called_back(senders, house, stop)
-        gone = _forgotten_there(senders, house, stop)
+        gone = _forgotten_there(senders, house, stop) | _told_by_mail(
+            settings, senders, house, stop
+        )
         seen = _seen_from_outside(settings, stop)
         spared = {"memory": partial(spare_what_is_loaded, stop)}
         await supervise({**parts, **kept, **asked, **back, **gone, **seen, **spared}, stop)
@@ -180,6 +185,22 @@ def _forgotten_there(
         leases=Leases(house.sessions, house.clock),
     )
     return {"provider_copies": partial(copies.run, stop)}
+
+
+def _told_by_mail(
+    settings: Settings, senders: Mapping[str, Sender], house: House, stop: asyncio.Event
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return what tells staff by mail of campaigns' runs that are over."""
+    mails = CampaignMails(
+        house.sessions,
+        house.clock,
+        books=house.books,
+        senders=lambda: senders,
+        public_url=settings.public_url,
+        only=AllowList.of(settings.allow_list) if settings.only_allow_list else None,
+    )
+    mailing = CampaignMailing(house.sessions, house.clock, mails)
+    return {"campaign_mails": partial(mailing.run, stop)}
 
 
 def _told_to_the_public(

@@ -18,6 +18,7 @@ from api.key_uses import KeyUses
 from api.measuring import Measuring
 from api.routes import (
     blocks,
+    campaign_reports,
     campaigns,
     cases,
     complaints,
@@ -158,7 +159,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as held:
-            app.state.desk = await _open(held, settings, clock, books)
+            app.state.desk = await _open(held, settings, clock, books, app.state.ending)
             yield
 
     # Its pages come from the wheel: a bank's network shows no page that loads scripts from abroad.
@@ -169,6 +170,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         lifespan=lifespan,
         redoc_url=None,
     )
+    app.state.ending = asyncio.Event()
     problems.install(app)
     app.add_middleware(Measuring)
     v1 = APIRouter(prefix="/v1")
@@ -182,6 +184,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         cases,
         outages,
         campaigns,
+        campaign_reports,
         messages,
         decisions,
         holds,
@@ -209,7 +212,11 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
 
 
 async def _open(
-    held: AsyncExitStack, settings: Settings, clock: Clock, books: RulebookHolder
+    held: AsyncExitStack,
+    settings: Settings,
+    clock: Clock,
+    books: RulebookHolder,
+    ending: asyncio.Event,
 ) -> Desk:
     database = make_engine(settings.database_url.get_secret_value(), pool=settings.database_pool)
     held.push_async_callback(database.dispose)
@@ -242,6 +249,7 @@ async def _open(
     board = StatusBoard(sessions, clock, house.incidents, settings)
     held.push_async_callback(_end, asyncio.create_task(board.run(stop)), stop.set)
     customers_, consents_ = Customers(books, clock), Consents(clock)
+    held.callback(ending.set)
     return Desk(
         sessions=sessions,
         singles=make_singles(sessions),
@@ -292,6 +300,7 @@ async def _open(
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
         netgsm=NetgsmPushes(settings.netgsm),
         engine_counters=lambda: asdict(engine.counters),
+        ending=ending,
     )
 
 

@@ -1,13 +1,15 @@
 """What a process of the API holds for its requests."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Protocol, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Depends, Request
 
+from api.event_streams import Pace
 from api.key_uses import KeyUses
 from rules.holder import RulebookHolder
 from tellal.clock import Clock
@@ -83,11 +85,16 @@ class Pushes(Protocol):
         ...
 
 
+_LONG_READS = 2
+"""Each keeps a connection of the pool for seconds, or for minutes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """The services that routes call; `singles` are sessions without a transaction.
 
-    `routes` are all of the table, `providers` are at hand.
+    `routes` are all of the table, `providers` are at hand. `ending` is set when the process is
+    about to end. As many `reports` and `exports` are counted and written side by side as these let.
     """
 
     sessions: Sessions
@@ -124,6 +131,10 @@ class Desk:
     twilio: Callbacks
     netgsm: Pushes
     engine_counters: Callable[[], Mapping[str, int]]
+    ending: asyncio.Event
+    pace: Pace = Pace()  # noqa: RUF009 - it cannot be changed
+    reports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LONG_READS))
+    exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LONG_READS))
 
 
 async def desk(request: Request) -> Desk:

@@ -4,6 +4,7 @@ import typer
 
 from tellal.cli import (
     brands,
+    campaigns,
     comparing,
     erasing,
     explaining,
@@ -54,6 +55,7 @@ app.add_typer(brands.brands, name="brands")
 app.add_typer(brands.keys, name="keys")
 app.add_typer(holds.hold, name="hold")
 app.add_typer(outages.outage, name="outage")
+app.add_typer(campaigns.campaigns, name="campaigns")
 app.add_typer(imports.imports, name="import")
 app.add_typer(exports.exports, name="export")
 app.add_typer(erasing.erase, name="erase")

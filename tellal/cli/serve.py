@@ -2,6 +2,7 @@
 
 import gc
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -15,6 +16,9 @@ LOOPBACK = "127.0.0.1"
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on.")]
 
+_NOT_STARTED = 3
+"""How uvicorn says that it could not be started."""
+
 _ALLOCATIONS, _YOUNG, _OLD = 20_000, 20, 20
 """When the collector looks through objects of three ages; it begins with 700, 10 and 10."""
 
@@ -26,11 +30,12 @@ def api(host: Host = LOOPBACK, port: Port = 8000) -> None:
     import uvicorn
 
     from api.app import create_app
+    from api.serving import Server
 
     _begin()
     app = create_app()
     _spare_the_collector()
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         loop="uvloop",
         host=host,
@@ -40,6 +45,11 @@ def api(host: Host = LOOPBACK, port: Port = 8000) -> None:
         access_log=False,
         server_header=False,
     )
+    server = Server(config, app)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise typer.Exit(_NOT_STARTED)
 
 
 def worker() -> None:

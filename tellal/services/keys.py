@@ -417,6 +417,15 @@ def _check_maker(person: str, scopes: Iterable[Scope], made_by: str | None) -> N
         )
 
 
+async def still_works(tx: AsyncSession, key_id: str, *, now: datetime) -> bool:
+    """Say whether a key that opened something a while ago would still open it."""
+    query = select(_keys.c.revoked_at, _keys.c.expires_at).where(_keys.c.id == key_id)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None or row.revoked_at is not None:
+        return False
+    return row.expires_at is None or now < row.expires_at
+
+
 def _parts(token: str) -> tuple[str, str] | None:
     head = f"{_PREFIX}_"
     rest = token.removeprefix(head)
