@@ -42,6 +42,7 @@ from api.routes import (
     senders,
     status,
     texts,
+    tracking,
     unsubscribe,
     webhooks,
 )
@@ -51,6 +52,7 @@ from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
 from rules.incident_files import load_incidents
 from rules.keyword_files import keyword_books
+from rules.profiles import load_profiles
 from rules.routing import load_routes
 from tellal.clock import Clock, SystemClock
 from tellal.domain.keywords import Inbound
@@ -72,6 +74,7 @@ from tellal.services.one_click import one_click
 from tellal.services.person_erasure import Persons
 from tellal.services.preferences import preferences
 from tellal.services.publishing import Publishing
+from tellal.services.rate_limits import RateLimits
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.replies import Replies
@@ -83,6 +86,7 @@ from tellal.services.trials import Trials
 from tellal.settings import NetgsmSettings, Settings, TwilioSettings
 from templates.environment import JinjaRenderer
 from templates.pages import Pages
+from templates.tracking import TrackingPages
 
 STATUS_CALLBACK = "/v1/hooks/twilio/status"
 INBOUND = "/v1/hooks/twilio/inbound"
@@ -202,6 +206,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     app.include_router(unsubscribe.router)
     app.include_router(preference_pages.router)
     app.include_router(status.router)
+    app.include_router(tracking.router)
     app.include_router(metrics.router)
     return app
 
@@ -258,6 +263,11 @@ async def _open(
         inbox=ReceiptInbox(sessions),
         one_click=one_click(settings, clock),
         pages=Pages(),
+        limits=RateLimits(sessions, clock),
+        tracking_pages=TrackingPages(
+            settings.public_url,
+            {one.id: one.name for one in load_profiles().values()},
+        ),
         holds=Holds(books, shelf, clock),
         blocks=Blocks(clock),
         complaints=Complaints(books, house.progress, clock),

@@ -28,6 +28,7 @@ from tellal.services.one_click import OneClick
 from tellal.services.person_erasure import Persons
 from tellal.services.preferences import Preferences
 from tellal.services.publishing import Publishing
+from tellal.services.rate_limits import RateLimits
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.replies import Replies
@@ -36,6 +37,7 @@ from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
 from tellal.services.trials import Trials
 from templates.pages import Pages
+from templates.tracking import TrackingPages
 
 
 class Callbacks(Protocol):
@@ -107,6 +109,8 @@ class Desk:
     inbox: ReceiptInbox
     one_click: OneClick
     pages: Pages
+    limits: RateLimits
+    tracking_pages: TrackingPages
     holds: Holds
     blocks: Blocks
     complaints: Complaints

@@ -91,7 +91,7 @@ async def test_nothing_that_is_open_to_everybody_names_anybody(
         preferences = await served.desk.preferences.address_of(tx, bank.brand.id, REF)
     unsubscribe = served.desk.one_click.url(person.told)
     token = (preferences if "preferences" in path else unsubscribe).rpartition("/")[2]
-    address = path.format(token=token, outage_id=outage_id, number=1)
+    address = path.format(token=token, outage_id=outage_id, number=1, code=person.code)
 
     async with served.client() as client:
         answer = await client.get(address, params={"brand": bank.brand.name, "lang": "tr"})
