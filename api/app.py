@@ -17,6 +17,8 @@ from api import problems
 from api.key_uses import KeyUses
 from api.measuring import Measuring
 from api.routes import (
+    applications,
+    apply,
     blocks,
     cases,
     complaints,
@@ -54,11 +56,13 @@ from rules.incident_files import load_incidents
 from rules.keyword_files import keyword_books
 from rules.profiles import load_profiles
 from rules.routing import load_routes
+from rules.web_forms import WebForms
 from tellal.clock import Clock, SystemClock
 from tellal.domain.keywords import Inbound
 from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.allow_list import AllowList
+from tellal.services.applications import Applications
 from tellal.services.blocks import Blocks
 from tellal.services.bundles import read_signing_key
 from tellal.services.complaints import Complaints
@@ -84,6 +88,7 @@ from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
 from tellal.services.trials import Trials
 from tellal.settings import NetgsmSettings, Settings, TwilioSettings
+from templates.applying import ApplyPages
 from templates.environment import JinjaRenderer
 from templates.pages import Pages
 from templates.tracking import TrackingPages
@@ -183,6 +188,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         senders,
         events,
         cases,
+        applications,
         outages,
         messages,
         decisions,
@@ -207,6 +213,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     app.include_router(preference_pages.router)
     app.include_router(status.router)
     app.include_router(tracking.router)
+    app.include_router(apply.router)
     app.include_router(metrics.router)
     return app
 
@@ -245,6 +252,8 @@ async def _open(
     board = StatusBoard(sessions, clock, house.incidents, settings)
     held.push_async_callback(_end, asyncio.create_task(board.run(stop)), stop.set)
     customers_, consents_ = Customers(books, clock), Consents(clock)
+    notices, web_forms = ShownNotices(clock), WebForms(settings.web_forms)
+    web_forms.check()
     return Desk(
         sessions=sessions,
         singles=make_singles(sessions),
@@ -264,6 +273,9 @@ async def _open(
         one_click=one_click(settings, clock),
         pages=Pages(),
         limits=RateLimits(sessions, clock),
+        applications=Applications(house.cases, customers_, notices, clock),
+        web_forms=web_forms,
+        apply_pages=ApplyPages(),
         tracking_pages=TrackingPages(
             settings.public_url,
             {one.id: one.name for one in load_profiles().values()},
@@ -272,7 +284,7 @@ async def _open(
         blocks=Blocks(clock),
         complaints=Complaints(books, house.progress, clock),
         persons=Persons(Consents(clock), house.progress, clock),
-        notices=ShownNotices(clock),
+        notices=notices,
         explicit_consents=ExplicitConsents(clock),
         evidence_key=partial(read_signing_key, settings.evidence_key_file),
         trials=Trials(

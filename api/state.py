@@ -10,11 +10,13 @@ from fastapi import Depends, Request
 
 from api.key_uses import KeyUses
 from rules.holder import RulebookHolder
+from rules.web_forms import WebForms
 from tellal.clock import Clock
 from tellal.domain.keywords import Inbound
 from tellal.domain.messages import Receipt
 from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
+from tellal.services.applications import Applications
 from tellal.services.blocks import Blocks
 from tellal.services.complaints import Complaints
 from tellal.services.consents import Consents
@@ -36,6 +38,7 @@ from tellal.services.shelf import Shelf
 from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
 from tellal.services.trials import Trials
+from templates.applying import ApplyPages
 from templates.pages import Pages
 from templates.tracking import TrackingPages
 
@@ -111,6 +114,9 @@ class Desk:
     pages: Pages
     limits: RateLimits
     tracking_pages: TrackingPages
+    applications: Applications
+    web_forms: WebForms
+    apply_pages: ApplyPages
     holds: Holds
     blocks: Blocks
     complaints: Complaints

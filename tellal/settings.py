@@ -103,9 +103,15 @@ class MailboxSettings(_Part):
     aside: str = "Tellal-aside"
     ignored: str = "Tellal-ignored"
     brand: str = ""
-    channel: str = "info"
+    channel: str = "info_email"
     every_s: Annotated[float, Field(gt=0)] = 30.0
     timeout_s: float = 20.0
+
+    @model_validator(mode="after")
+    def _of_somebody(self) -> Self:
+        if self.host and not self.brand:
+            raise ValueError("say whose mailbox it is: brand")
+        return self
 
 
 class FcmSettings(_Part):

@@ -11,6 +11,9 @@ from templates.open_pages import open_page
 from templates.status.words import LANGUAGE_NAMES, Words
 
 _NOWHERE = "UTC"
+_OVER = frozenset({"resolved", "assessed"})
+_ENDS: Mapping[str, str] = {"resolve": "resolved", "withdraw": "withdrawn", "merge": "merged"}
+"""How a case that is over has ended, by the last command that ends any."""
 
 
 class Step(Protocol):
@@ -89,12 +92,14 @@ class TrackingPages:
         """Write the page of a case."""
         words = self._words[language]
         known = words["commands"]
+        ends = [_ENDS[step.command] for step in case.steps if step.command in _ENDS]
+        over = case.state in _OVER and ends
         return self._write(
             language,
             case=case,
             refusal="",
             zone=case.brand.timezone,
-            state=words["states"].get(case.state, words["states"]["other"]),
+            state=words["states"].get(ends[-1] if over else case.state, words["states"]["other"]),
             channel=words["channels"].get(
                 case.channel, self._channels.get(case.channel, case.channel)
             ),

@@ -53,11 +53,11 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """What one thing may be asked for: by each client, and by all of them together."""
+    """What one thing may be asked for: by each client, and by all of them together, if at all."""
 
     name: str
     each: Limit
-    all: Limit
+    all: Limit | None = None
 
 
 class RateLimits:
@@ -75,6 +75,8 @@ class RateLimits:
         each = f"{allowance.name}/each"
         if not await self._take(each, _slot_of(each, who), allowance.each):
             return _wait(allowance.each)
+        if allowance.all is None:
+            return 0
         if not await self._take(f"{allowance.name}/all", _EVERYBODY, allowance.all):
             return _wait(allowance.all)
         return 0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import JSON, String, bindparam, func, literal_column, select
+from sqlalchemy import JSON, String, bindparam, func, literal_column, null, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -77,6 +77,8 @@ _BY_CODE = (
         _cases.c.state,
         _cases.c.opened_at,
         _cases.c.resolved_at,
+        # Where no deadline is kept yet there is none to show.
+        _cases.c.get("due_at", null().label("due_at")),
         _cases.c.simulated,
         _brands.c.trade_name,
         _brands.c.phone,
@@ -109,7 +111,7 @@ async def find_tracked(tx: AsyncSession, written: str) -> TrackedCase | None:
         ],
         opened_at=row.opened_at,
         resolved_at=row.resolved_at,
-        due_at=None,
+        due_at=row.due_at,
         simulated=row.simulated,
         brand=Reach(
             trade_name=row.trade_name,

@@ -40,6 +40,9 @@ OPEN = {
     ("GET", "/track"),
     ("GET", "/track/{code}"),
     ("GET", "/track/{code}/barcode.svg"),
+    # The public: anybody may apply to a brand that has opened its form.
+    ("GET", "/apply/{brand}"),
+    ("POST", "/apply/{brand}"),
     # Told by a secret in its address.
     ("POST", "/v1/hooks/netgsm/{secret}"),
 }
