@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from imapclient.exceptions import IMAPClientAbortError, LoginError
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from sqlalchemy import select, text
 
+import worker
 from activities.providers.imap_mailbox import ImapMailbox
 from rules.profiles import load_profiles
 from tellal.clock import Clock
@@ -33,7 +34,7 @@ from tellal.services.mail_polling import MailPolling, pause_after
 from tellal.services.retention import Retention
 from tellal.services.shown_notices import ShownNotices
 from tellal.services.tracking import find_tracked
-from tellal.settings import KeepSettings
+from tellal.settings import KeepSettings, MailboxSettings, Settings
 from tests.providers.test_smtp_tls import certificate
 from tests.support.builders import a_brand, a_customer
 from tests.support.house import SetClock
@@ -64,14 +65,7 @@ async def running() -> AsyncIterator[MailServer]:
 async def server(running: MailServer) -> MailServer:
     """The server, with no mail in it."""
 
-    def empty() -> None:
-        with running.client() as client:
-            for _, _, name in client.list_folders():
-                client.select_folder(name)
-                client.delete_messages(client.search(["ALL"]))
-                client.expunge()
-
-    await asyncio.to_thread(empty)
+    await running.empty()
     return running
 
 
@@ -412,3 +406,17 @@ async def test_which_mails_were_read_is_forgotten_in_time(
 
     assert (early, late) == (0, 1)
     assert await count(house, "applications") == 1
+
+
+async def test_a_worker_reads_a_mailbox_only_if_it_has_one(
+    house: House, server: MailServer, brand: Brand
+) -> None:
+    stop = asyncio.Event()
+    (part,) = worker._read_from_mailbox(
+        Settings(mailbox=server.settings(brand.name)), house, stop
+    ).items()
+
+    assert worker._read_from_mailbox(Settings(), house, stop) == {}
+    assert part[0] == "mailbox"
+    with pytest.raises(ValidationError, match="whose mailbox"):
+        MailboxSettings(host="imap.porsuk.example")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from imapclient import IMAPClient
@@ -21,11 +21,18 @@ _LONG_S = 20.0
 _SERVE = "from pymap.main import main; main()"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class MailServer:
-    """The server, at a port of loopback."""
+    """The server, at a port of loopback; tests look into it over one connection (RFC 9051)."""
 
     port: int
+
+    @cached_property
+    def client(self) -> Any:  # noqa: ANN401 - imapclient says nothing of its types
+        # Signing in is slow, as it should be: the server hashes the password.
+        client = IMAPClient("127.0.0.1", port=self.port, ssl=False, timeout=_LONG_S)
+        client.login(USER, PASSWORD)
+        return client
 
     def settings(self, brand: str, **said: object) -> MailboxSettings:
         values: dict[str, Any] = {
@@ -40,18 +47,23 @@ class MailServer:
         }
         return MailboxSettings(**(values | said))
 
-    def client(self) -> Any:  # noqa: ANN401 - imapclient says nothing of its types
-        client = IMAPClient("127.0.0.1", port=self.port, ssl=False, timeout=_LONG_S)
-        client.login(USER, PASSWORD)
-        return client
+    async def empty(self) -> None:
+        """Have all mails gone."""
+
+        def empty() -> None:
+            for _, _, name in self.client.list_folders():
+                self.client.select_folder(name)
+                self.client.delete_messages(self.client.search(["ALL"]))
+                self.client.expunge()
+
+        await asyncio.to_thread(empty)
 
     async def put(self, *mails: bytes, folder: str = "INBOX") -> None:
         """Have mails arrive."""
 
         def put() -> None:
-            with self.client() as client:
-                for mail in mails:
-                    client.append(folder, mail)
+            for mail in mails:
+                self.client.append(folder, mail)
 
         await asyncio.to_thread(put)
 
@@ -60,14 +72,13 @@ class MailServer:
 
         def look() -> dict[str, list[tuple[str, bool]]]:
             found = {}
-            with self.client() as client:
-                for _, _, name in client.list_folders():
-                    client.select_folder(name, readonly=True)
-                    mails = client.fetch(client.search(["ALL"]), ["FLAGS", "ENVELOPE"])
-                    found[name] = [
-                        ((one[b"ENVELOPE"].subject or b"").decode(), b"\\Seen" in one[b"FLAGS"])
-                        for _, one in sorted(mails.items())
-                    ]
+            for _, _, name in self.client.list_folders():
+                self.client.select_folder(name, readonly=True)
+                mails = self.client.fetch(self.client.search(["ALL"]), ["FLAGS", "ENVELOPE"])
+                found[name] = [
+                    ((one[b"ENVELOPE"].subject or b"").decode(), b"\\Seen" in one[b"FLAGS"])
+                    for _, one in sorted(mails.items())
+                ]
             return {name: mails for name, mails in found.items() if mails}
 
         return await asyncio.to_thread(look)
@@ -87,10 +98,13 @@ async def mail_server(*tls: str) -> AsyncIterator[MailServer]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    server = MailServer(port)
     try:
         await until(partial(_answers, port))
-        yield MailServer(port)
+        yield server
     finally:
+        if "client" in vars(server):
+            await asyncio.to_thread(server.client.logout)
         process.terminate()
         await process.wait()
 
