@@ -45,10 +45,13 @@ def purging(sessions: Sessions, *, after: timedelta, batch: int = 1_000) -> Purg
 
 
 async def close_to(kind: Kind, sessions: Sessions) -> tuple[int, int]:
-    """Purge a minute before a kind's time is over, and a minute after it."""
+    """Purge a minute before a kind's time is over, and an hour after it.
+
+    Ids are made when the test runs, which may be minutes after `NOW` was read.
+    """
     keep = PERIODS[kind].keep
     early = await purging(sessions, after=keep - timedelta(minutes=1)).purge()
-    late = await purging(sessions, after=keep + timedelta(minutes=1)).purge()
+    late = await purging(sessions, after=keep + timedelta(hours=1)).purge()
     return early[kind], late[kind]
 
 
