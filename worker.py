@@ -10,7 +10,13 @@ from functools import partial
 
 import uvloop
 
-from activities.assembly import forgetting_of, recalling_of, registry_of, senders_of
+from activities.assembly import (
+    forgetting_of,
+    mailbox_of,
+    recalling_of,
+    registry_of,
+    senders_of,
+)
 from activities.providers.netgsm.reports import NetgsmReports
 from activities.providers.simulated import Simulated
 from rules.decide import Decider
@@ -28,12 +34,15 @@ from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions, make_engine, make_sessions
 from tellal.ports import Sender
 from tellal.services.allow_list import AllowList
+from tellal.services.applications import Applications
 from tellal.services.calling import Calling
 from tellal.services.campaign_mailing import CampaignMailing
 from tellal.services.campaign_mails import CampaignMails
+from tellal.services.customers import Customers
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.leases import Leases
+from tellal.services.mail_polling import MailPolling
 from tellal.services.posting import LANE_CHANNEL
 from tellal.services.provider_copies import ProviderCopies
 from tellal.services.recalls import Recalls
@@ -41,6 +50,7 @@ from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.registry_sync import RegistrySync
 from tellal.services.report_polling import ReportPolling
 from tellal.services.shelf import Shelf
+from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_folder import StatusFolder
 from tellal.services.upkeep import upkeep
 from tellal.settings import Settings
@@ -120,6 +130,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep, periods=periods)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         kept |= _kept_in_step(held, settings, house, stop)
+        kept |= _read_from_mailbox(settings, house, stop)
         back = _called_back(senders, house, stop)
         gone = _forgotten_there(senders, house, stop) | _told_by_mail(
             settings, senders, house, stop
@@ -158,6 +169,27 @@ def _kept_in_step(
     held.push_async_callback(registry.close)
     sync = RegistrySync(registry, sessions=house.sessions, clock=house.clock)
     return {"registry": partial(sync.run, stop)}
+
+
+def _read_from_mailbox(
+    settings: Settings, house: House, stop: asyncio.Event
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return what makes cases of the mails in a mailbox, if there is one."""
+    mailbox = mailbox_of(settings)
+    if mailbox is None:
+        return {}
+    clock = house.clock
+    polling = MailPolling(
+        mailbox,
+        settings.mailbox,
+        sessions=house.sessions,
+        clock=clock,
+        applications=Applications(
+            house.cases, Customers(house.books, clock), ShownNotices(clock), clock
+        ),
+        leases=Leases(house.sessions, clock),
+    )
+    return {"mailbox": partial(until_stopped, polling.run, stop)}
 
 
 def _called_back(

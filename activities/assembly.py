@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from activities.providers.fcm_push import FcmPush
+from activities.providers.imap_mailbox import ImapMailbox
 from activities.providers.iys.client import IysRegistry
 from activities.providers.netgsm.sms import NetgsmSms
 from activities.providers.smtp.email import SmtpEmail
@@ -67,3 +68,8 @@ def forgetting_of(senders: Mapping[str, Sender]) -> dict[str, Forgetting]:
 def registry_of(settings: Settings, clock: Clock) -> Registry | None:
     """Return the registry of consents, None if there is no user for it."""
     return IysRegistry(settings.iys, clock) if settings.iys.username else None
+
+
+def mailbox_of(settings: Settings) -> ImapMailbox | None:
+    """Return the mailbox whose mails become cases, None if there is none."""
+    return ImapMailbox(settings.mailbox) if settings.mailbox.host else None

@@ -17,6 +17,8 @@ from api import problems
 from api.key_uses import KeyUses
 from api.measuring import Measuring
 from api.routes import (
+    applications,
+    apply,
     blocks,
     campaign_reports,
     campaigns,
@@ -44,6 +46,7 @@ from api.routes import (
     senders,
     status,
     texts,
+    tracking,
     unsubscribe,
     webhooks,
 )
@@ -53,12 +56,15 @@ from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
 from rules.incident_files import load_incidents
 from rules.keyword_files import keyword_books
+from rules.profiles import load_profiles
 from rules.routing import load_routes
+from rules.web_forms import WebForms
 from tellal.clock import Clock, SystemClock
 from tellal.domain.keywords import Inbound
 from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.allow_list import AllowList
+from tellal.services.applications import Applications
 from tellal.services.blocks import Blocks
 from tellal.services.bundles import read_signing_key
 from tellal.services.complaints import Complaints
@@ -74,6 +80,7 @@ from tellal.services.one_click import one_click
 from tellal.services.person_erasure import Persons
 from tellal.services.preferences import preferences
 from tellal.services.publishing import Publishing
+from tellal.services.rate_limits import RateLimits
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.replies import Replies
@@ -83,8 +90,10 @@ from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
 from tellal.services.trials import Trials
 from tellal.settings import NetgsmSettings, Settings, TwilioSettings
+from templates.applying import ApplyPages
 from templates.environment import JinjaRenderer
 from templates.pages import Pages
+from templates.tracking import TrackingPages
 
 STATUS_CALLBACK = "/v1/hooks/twilio/status"
 INBOUND = "/v1/hooks/twilio/inbound"
@@ -182,6 +191,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         senders,
         events,
         cases,
+        applications,
         outages,
         campaigns,
         campaign_reports,
@@ -207,6 +217,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     app.include_router(unsubscribe.router)
     app.include_router(preference_pages.router)
     app.include_router(status.router)
+    app.include_router(tracking.router)
+    app.include_router(apply.router)
     app.include_router(metrics.router)
     return app
 
@@ -250,6 +262,8 @@ async def _open(
     held.push_async_callback(_end, asyncio.create_task(board.run(stop)), stop.set)
     customers_, consents_ = Customers(books, clock), Consents(clock)
     held.callback(ending.set)
+    notices, web_forms = ShownNotices(clock), WebForms(settings.web_forms)
+    web_forms.check()
     return Desk(
         sessions=sessions,
         singles=make_singles(sessions),
@@ -268,11 +282,19 @@ async def _open(
         inbox=ReceiptInbox(sessions),
         one_click=one_click(settings, clock),
         pages=Pages(),
+        limits=RateLimits(sessions, clock),
+        applications=Applications(house.cases, customers_, notices, clock),
+        web_forms=web_forms,
+        apply_pages=ApplyPages(),
+        tracking_pages=TrackingPages(
+            settings.public_url,
+            {one.id: one.name for one in load_profiles().values()},
+        ),
         holds=Holds(books, shelf, clock),
         blocks=Blocks(clock),
         complaints=Complaints(books, house.progress, clock),
         persons=Persons(Consents(clock), house.progress, clock),
-        notices=ShownNotices(clock),
+        notices=notices,
         explicit_consents=ExplicitConsents(clock),
         evidence_key=partial(read_signing_key, settings.evidence_key_file),
         trials=Trials(

@@ -12,11 +12,13 @@ from fastapi import Depends, Request
 from api.event_streams import Pace
 from api.key_uses import KeyUses
 from rules.holder import RulebookHolder
+from rules.web_forms import WebForms
 from tellal.clock import Clock
 from tellal.domain.keywords import Inbound
 from tellal.domain.messages import Receipt
 from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
+from tellal.services.applications import Applications
 from tellal.services.blocks import Blocks
 from tellal.services.complaints import Complaints
 from tellal.services.consents import Consents
@@ -30,6 +32,7 @@ from tellal.services.one_click import OneClick
 from tellal.services.person_erasure import Persons
 from tellal.services.preferences import Preferences
 from tellal.services.publishing import Publishing
+from tellal.services.rate_limits import RateLimits
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.replies import Replies
@@ -37,7 +40,9 @@ from tellal.services.shelf import Shelf
 from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
 from tellal.services.trials import Trials
+from templates.applying import ApplyPages
 from templates.pages import Pages
+from templates.tracking import TrackingPages
 
 
 class Callbacks(Protocol):
@@ -114,6 +119,11 @@ class Desk:
     inbox: ReceiptInbox
     one_click: OneClick
     pages: Pages
+    limits: RateLimits
+    tracking_pages: TrackingPages
+    applications: Applications
+    web_forms: WebForms
+    apply_pages: ApplyPages
     holds: Holds
     blocks: Blocks
     complaints: Complaints

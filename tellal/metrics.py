@@ -219,6 +219,29 @@ PAGES = Counter(
 )
 
 
+MAILS = Counter(
+    "tellal_mails",
+    "Mails of a mailbox that were read: a `case`, a `repeat` of one, `ignored`, or set `aside`.",
+    ["became"],
+    registry=EVENTS,
+)
+MAILBOX_FAILURES = Counter(
+    "tellal_mailbox_failures",
+    "Times that a mailbox could not be read.",
+    registry=EVENTS,
+)
+
+
+def mail_read(became: str) -> None:
+    """Count a mail that was read."""
+    MAILS.labels(became).inc()
+
+
+def mailbox_failed() -> None:
+    """Count a time that a mailbox could not be read."""
+    MAILBOX_FAILURES.inc()
+
+
 def paged(why: str) -> None:
     """Count a call for the person on call."""
     PAGES.labels(why).inc()

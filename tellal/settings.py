@@ -85,6 +85,35 @@ class SmtpSettings(_Part):
     dkim: DkimSettings = DkimSettings()
 
 
+class MailboxSettings(_Part):
+    """A mailbox whose mails become cases of a brand; without a `host` none is read.
+
+    `tls`: `implicit`, `starttls` or `none`. `folder` is read; what became a case goes to `done`,
+    what cannot be read to `aside`, what answers by itself to `ignored`. They are made if they are
+    not there.
+    """
+
+    host: str = ""
+    port: int = 993
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    tls: Literal["implicit", "starttls", "none"] = "implicit"
+    folder: str = "INBOX"
+    done: str = "Tellal"
+    aside: str = "Tellal-aside"
+    ignored: str = "Tellal-ignored"
+    brand: str = ""
+    channel: str = "info_email"
+    every_s: Annotated[float, Field(gt=0)] = 30.0
+    timeout_s: float = 20.0
+
+    @model_validator(mode="after")
+    def _of_somebody(self) -> Self:
+        if self.host and not self.brand:
+            raise ValueError("say whose mailbox it is: brand")
+        return self
+
+
 class FcmSettings(_Part):
     """Firebase Cloud Messaging, HTTP v1. `credentials_file` is a service account's JSON.
 
@@ -109,12 +138,15 @@ class KeepSettings(_Part):
 
     `idempotency_days`: the answers under Idempotency-Keys; a repeat that comes later is taken for a
     new request. `outbox_days`: what workflows have been told. `strangers_days`: words that came
-    from numbers of no customer.
+    from numbers of no customer. `webhook_calls_days`: calls that were taken or given up, which can
+    be replayed so long. `mails_days`: which mails of a mailbox were read, by its own numbers.
     """
 
     idempotency_days: Annotated[int, Field(ge=1)] = 30
     outbox_days: Annotated[int, Field(ge=1)] = 7
     strangers_days: Annotated[int, Field(ge=1)] = 30
+    webhook_calls_days: Annotated[int, Field(ge=1)] = 30
+    mails_days: Annotated[int, Field(ge=1)] = 30
 
 
 class Settings(BaseSettings):
@@ -144,6 +176,7 @@ class Settings(BaseSettings):
     iys: IysSettings = IysSettings()
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
+    mailbox: MailboxSettings = MailboxSettings()
 
     critical_lane: LaneSettings = LaneSettings()
     journeys_lane: LaneSettings = LaneSettings()
@@ -156,6 +189,8 @@ class Settings(BaseSettings):
     """Where the worker writes the public channels as files; None is nowhere."""
     status_fresh_s: float = Field(default=1.0, ge=0.0)
     """How old what the public sees may be before the API looks again."""
+    web_forms: Path | None = None
+    """A folder with a file for each brand whose public form is open; None opens none."""
     webhooks_private: bool = False
     """Whether webhooks may be addresses of the house's own network, and on loopback without TLS."""
 

@@ -1,15 +1,18 @@
-"""Webhooks: addresses of partners that hear of outages, signed after Standard Webhooks."""
+"""Webhooks: addresses that hear of outages and cases, signed after Standard Webhooks."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import documented
 from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
+from tellal.domain.errors import DeniedError
+from tellal.domain.webhooks import HookKind
 from tellal.services import webhooks
 from tellal.services.keys import Scope
+from tellal.services.webhook_replays import Replay, replay
 from tellal.services.webhooks import Call, Webhook
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
@@ -20,7 +23,7 @@ Writer = Annotated[Writing, may_write(Scope.WEBHOOKS_WRITE)]
 
 
 class NewWebhook(BaseModel):
-    """An address to tell of outages."""
+    """An address to tell of outages, of cases, or of both."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,6 +38,13 @@ class NewWebhook(BaseModel):
         max_length=200,
         description="What it is for",
         examples=["Posts to our social media"],
+    )
+    kinds: list[HookKind] = Field(
+        default=[HookKind.OUTAGES],
+        min_length=1,
+        max_length=len(HookKind),
+        description="What it hears of; `cases` needs the scope `cases:read`, too",
+        examples=[["cases"]],
     )
 
 
@@ -51,6 +61,30 @@ class WebhookList(BaseModel):
     items: list[Webhook]
 
 
+class ReplayCalls(BaseModel):
+    """What to tell an address again: one call, or what was announced in a time."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"from": "2026-03-02T09:00:00Z", "to": "2026-03-02T12:00:00Z"},
+                {"call": "01KJNFAA000000000000000001"},
+            ]
+        },
+    )
+
+    call: str = Field(default="", max_length=64, description="A call's id")
+    begins: AwareDatetime | None = Field(default=None, alias="from")
+    ends: AwareDatetime | None = Field(default=None, alias="to")
+
+
+class Replayed(BaseModel):
+    """How many calls are made again."""
+
+    replayed: int
+
+
 @router.post("", status_code=201, responses=documented(409, 422), response_model=MadeWebhook)
 async def add_webhook(body: NewWebhook, write: Writer) -> Response:
     """Add an address. Its secret is in this answer and nowhere else.
@@ -60,6 +94,12 @@ async def add_webhook(body: NewWebhook, write: Writer) -> Response:
     Answer 410 to hear nothing more.
     """
     write.check_rehearsal("webhook", simulated=False)
+    if HookKind.CASES in body.kinds and Scope.CASES_READ not in write.caller.key.scopes:
+        raise DeniedError(
+            "whoever may not read cases cannot have them told to an address",
+            code="scope_missing",
+            hint=f"use a key with the scope {Scope.CASES_READ}",
+        )
 
     async def effect(tx: AsyncSession) -> MadeWebhook:
         made, secret = await webhooks.add_webhook(
@@ -67,6 +107,7 @@ async def add_webhook(body: NewWebhook, write: Writer) -> Response:
             write.brand.id,
             url=body.url,
             means=body.means,
+            kinds=body.kinds,
             made_by=write.by,
             now=write.desk.clock.now(),
             private=write.desk.webhooks_private,
@@ -99,6 +140,22 @@ async def list_calls(
             tx, read.brand.id, webhook_id, state=state or "", after=after, limit=limit + 1
         )
     return page_of(found, limit)
+
+
+@router.post("/{webhook_id}/replay", responses=documented(404, 409, 422), response_model=Replayed)
+async def replay_calls(webhook_id: WebhookId, body: ReplayCalls, write: Writer) -> Response:
+    """Tell an address again what it has lost, under the ids of then and in the order of then.
+
+    Calls that still wait are left alone; calls that were purged are gone.
+    """
+    write.check_rehearsal("webhook", simulated=False)
+    wanted = Replay(call=body.call, begins=body.begins, ends=body.ends)
+
+    async def effect(tx: AsyncSession) -> Replayed:
+        now = write.desk.clock.now()
+        return Replayed(replayed=await replay(tx, write.brand.id, webhook_id, wanted, now=now))
+
+    return await write.once(200, effect)
 
 
 @router.delete("/{webhook_id}", status_code=204, responses=documented(404, 409, 422))

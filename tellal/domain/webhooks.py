@@ -10,6 +10,7 @@ import hmac
 import ipaddress
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -30,8 +31,21 @@ PAUSES = (
 )
 """After each failed try; together nearly 24 hours, then it is given up."""
 
+
+class HookKind(StrEnum):
+    """What an address may hear of."""
+
+    OUTAGES = "outages"
+    CASES = "cases"
+
+
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def hears_of(kind: str) -> HookKind:
+    """Return what an address must hear of to be told what happened, as in `case.opened`."""
+    return HookKind.CASES if kind.startswith("case.") else HookKind.OUTAGES
 
 
 def make_secret(random: bytes) -> str:

@@ -17,7 +17,7 @@ from aiohttp import (
     ThreadedResolver,
 )
 from aiohttp.abc import AbstractResolver, ResolveResult
-from sqlalchemy import Integer, Row, bindparam, select, update
+from sqlalchemy import Integer, Row, bindparam, exists, literal_column, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from tellal.clock import Clock
@@ -32,6 +32,7 @@ from tellal.supervision import rest
 _log = logging.getLogger(__name__)
 _hooks = table(WebhookRow)
 _calls = table(WebhookCallRow)
+_before = _calls.alias("before")
 
 _SIDE_BY_SIDE = 16
 _LOOK_EVERY_S = 1.0
@@ -42,12 +43,24 @@ _GONE = 410
 
 
 def _claiming() -> ReturningUpdate[Any]:
+    # Of one subject an address hears in turn: what came before has been taken, or given up.
+    earlier = exists().where(
+        _before.c.webhook_id == _calls.c.webhook_id,
+        _before.c.subject == _calls.c.subject,
+        _before.c.subject != literal_column("''"),
+        _before.c.seq < _calls.c.seq,
+        _before.c.done_at.is_(None),
+    )
     due = (
         select(_calls.c.id)
-        .where(_calls.c.done_at.is_(None), _calls.c.due_at <= bindparam("now", type_=Instant()))
+        .where(
+            _calls.c.done_at.is_(None),
+            _calls.c.due_at <= bindparam("now", type_=Instant()),
+            ~earlier,
+        )
         .order_by(_calls.c.due_at, _calls.c.id)
         .limit(bindparam("most", type_=Integer()))
-        .with_for_update(skip_locked=True, key_share=True)
+        .with_for_update(skip_locked=True, key_share=True, of=_calls)
     )
     return (
         update(_calls)

@@ -16,6 +16,7 @@ from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from tellal.domain.outbox import OutboxKind
 from tellal.ids import new_id, new_tracking_code
 from tellal.persistence.people import find_customer_id
+from tellal.services.case_news import case_changed
 from tellal.services.case_views import CaseView, about, to_view
 from tellal.services.case_writing import (
     CHANGE,
@@ -109,7 +110,9 @@ class Cases:
                 **start,
             },
         )
-        return to_view(written.one())
+        row = written.one()
+        await case_changed(tx, row, "open", now)
+        return to_view(row)
 
     async def command(
         self,
@@ -147,7 +150,9 @@ class Cases:
             **_entry(command.value, by, {**_said(changes), **said}, now),
         }
         if state.value == case.state:
-            return to_view((await tx.execute(CHANGE, values)).one())
+            row = (await tx.execute(CHANGE, values)).one()
+            await case_changed(tx, row, command.value, now)
+            return to_view(row)
         news = item(
             brand_id=brand_id,
             kind=OutboxKind.CASE_CHANGED,
@@ -155,7 +160,9 @@ class Cases:
             body={"case_id": case.id, "state": state.value},
             now=now,
         )
-        return to_view((await tx.execute(CHANGE_AND_TELL, {**values, **news})).one())
+        row = (await tx.execute(CHANGE_AND_TELL, {**values, **news})).one()
+        await case_changed(tx, row, command.value, now)
+        return to_view(row)
 
     def _profile(self, channel: str) -> IntakeProfile:
         profile = self._profiles.get(channel)

@@ -24,6 +24,7 @@ from tellal.persistence.tables.customers import (
     EventRow,
 )
 from tellal.persistence.tables.delivery import BlockRow
+from tellal.persistence.tables.intake import ApplicationRow
 from tellal.persistence.tables.ledger import (
     AttemptRow,
     CapUseRow,
@@ -49,6 +50,7 @@ _messages = table(MessageRow)
 _outcomes = table(OutcomeRow)
 _decisions = table(DecisionRow)
 _cases = table(CaseRow)
+_applications = table(ApplicationRow)
 _blocks = table(BlockRow)
 _consents = table(ConsentRow)
 _customers = table(CustomerRow)
@@ -297,6 +299,17 @@ HOLDINGS: tuple[Holding, ...] = (
         staff=_names("by"),
     ),
     Holding(
+        name="applications",
+        row=ApplicationRow,
+        whose=_of(ApplicationRow),
+        emptied={
+            "reference": _erased(_applications.c.id),
+            "text": "",
+            "attachments": literal([], JSONB),
+        },
+        harmless=_OUR_IDS | _names("case_id", "channel"),
+    ),
+    Holding(
         name="signals",
         row=OutageSignalRow,
         whose=_of(OutageSignalRow),
@@ -430,7 +443,9 @@ NOT_HELD: Mapping[str, str] = {
     "outage_notices": "what many were told",
     "outage_reviews": "what operators learnt",
     "webhooks": "addresses of systems",
-    "webhook_calls": "what is told of outages",
+    "webhook_calls": "what is told of outages, and of cases by our own ids and their numbers",
+    "mailbox_mails": "which mails were read, by the mailbox's own numbers",
+    "rate_buckets": "numbers, by sixteen bits of a hash",
     "rulebook_revisions": "rules and texts",
     "rulebook_proposals": "who wants which rules",
     "rulebook_active": "which rules are in force",

@@ -37,6 +37,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import ComplaintRow, ConsentRow, EventRow
+from tellal.persistence.tables.intake import ApplicationRow
 from tellal.persistence.tables.ledger import DecisionRow, MessageRow, OutcomeRow
 from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
 from tellal.persistence.tables.outages import OutageSignalRow
@@ -54,6 +55,7 @@ _events = table(EventRow)
 _complaints = table(ComplaintRow)
 _cases = table(CaseRow)
 _entries = table(CaseEntryRow)
+_applications = table(ApplicationRow)
 _consents = table(ConsentRow)
 _later = _consents.alias("later")
 _effects = table(InboundEffectRow)
@@ -72,6 +74,7 @@ _HELD_FOR = timedelta(minutes=10)
 _BATCH = 1_000
 _UNDER_WAY = sorted({*UNSENT, MessageState.HANDING_OVER})
 _EMPTY = literal({}, JSONB)
+_NO_LIST = literal([], JSONB)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +196,19 @@ SWEEPS: Mapping[Kind, Sequence[Sweep]] = {
             ),
             emptied=_always(subject="", answer="", result=""),
             beside=lambda ids: update(_entries).where(_entries.c.case_id.in_(ids)).values(body={}),
+        ),
+        Sweep(
+            table=_applications,
+            old=lambda cut_off: exists().where(
+                _cases.c.id == _applications.c.case_id, _cases.c.resolved_at < cut_off
+            ),
+            full=or_(_applications.c.text != "", _applications.c.attachments != _NO_LIST),
+            emptied=_always(
+                text="",
+                attachments=_NO_LIST,
+                # A mail's name for itself ends with the name of its writer's house.
+                reference=literal(ERASED) + _applications.c.id,
+            ),
         ),
     ),
     Kind.CONSENT_EVIDENCE: (

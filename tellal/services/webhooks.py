@@ -1,7 +1,7 @@
-"""Webhooks: addresses that hear of a brand's outages, and what each of them was told."""
+"""Webhooks: addresses that hear of a brand's outages and cases, and what each of them was told."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.errors import NotFoundError
-from tellal.domain.webhooks import check_url, make_secret
+from tellal.domain.webhooks import HookKind, check_url, hears_of, make_secret
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.outages import WebhookCallRow, WebhookRow
@@ -25,11 +25,15 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """An address and what it is for; its secret is shown once, when it is made."""
+    """An address and what it is for; its secret is shown once, when it is made.
+
+    `kinds` are those that it hears of.
+    """
 
     id: str
     url: str
     means: str
+    kinds: Sequence[HookKind]
     made_by: str
     made_at: datetime
     ended_at: datetime | None
@@ -60,13 +64,21 @@ async def announce(
     kind: str,
     body: Mapping[str, object],
     now: datetime,
+    *,
+    subject: str = "",
 ) -> int:
-    """Have every address of a brand told when the caller's transaction commits; return how many.
+    """Have every address told that hears of such things, when the caller's transaction commits.
 
-    `kind` names what happened, as in `outage.confirmed`; `body` must be what JSON can hold and what
-    anybody may read. Rehearsals are not announced: the caller leaves them out.
+    Returns how many there are. `kind` names what happened, as in `outage.confirmed`; `body` must be
+    what JSON can hold and names no person. What is announced of one `subject` is told in that
+    order, if the caller holds what keeps its announcements apart. Rehearsals are not announced: the
+    caller leaves them out.
     """
-    query = select(_hooks.c.id).where(_hooks.c.brand_id == brand_id, _hooks.c.ended_at.is_(None))
+    query = select(_hooks.c.id).where(
+        _hooks.c.brand_id == brand_id,
+        _hooks.c.ended_at.is_(None),
+        _hooks.c.kinds.contains([hears_of(kind).value]),
+    )
     ids = (await tx.execute(query.with_for_update(read=True, key_share=True))).scalars().all()
     if ids:
         rows = [
@@ -74,6 +86,7 @@ async def announce(
                 "id": new_id(),
                 "webhook_id": id_,
                 "kind": kind,
+                "subject": subject,
                 "body": dict(body),
                 "created_at": now,
                 "due_at": now,
@@ -94,6 +107,7 @@ async def add_webhook(
     means: str,
     made_by: str,
     now: datetime,
+    kinds: Sequence[HookKind] = (HookKind.OUTAGES,),
     private: bool = False,
 ) -> tuple[Webhook, str]:
     """Add an address; the second value is its secret, which nobody can read again over the API.
@@ -103,8 +117,17 @@ async def add_webhook(
     """
     check_url(url, private=private)
     secret = make_secret(secrets.token_bytes(_SECRET_BYTES))
-    made = Webhook(id=new_id(), url=url, means=means, made_by=made_by, made_at=now, ended_at=None)
-    await tx.execute(insert(_hooks).values(**asdict(made), brand_id=brand_id, secret=secret))
+    made = Webhook(
+        id=new_id(),
+        url=url,
+        means=means,
+        kinds=tuple(dict.fromkeys(kinds)),
+        made_by=made_by,
+        made_at=now,
+        ended_at=None,
+    )
+    values = asdict(made) | {"kinds": [kind.value for kind in made.kinds]}
+    await tx.execute(insert(_hooks).values(**values, brand_id=brand_id, secret=secret))
     return made, secret
 
 
@@ -174,6 +197,7 @@ def _webhook(row: Row[Any]) -> Webhook:
         id=row.id,
         url=row.url,
         means=row.means,
+        kinds=tuple(HookKind(kind) for kind in row.kinds),
         made_by=row.made_by,
         made_at=row.made_at,
         ended_at=row.ended_at,

@@ -238,7 +238,7 @@ async def test_a_report_to_another_address_is_refused_and_the_address_told_to_no
 
 @pytest.mark.parametrize("secret", ["", NETGSM_SECRET, "a-guess"])
 async def test_without_a_secret_there_is_no_address(served: Served, secret: str) -> None:
-    unset = Served(app=create_app(Settings()), clock=served.clock)
+    unset = Served(app=create_app(Settings()), clock=served.clock, settings=Settings())
     unset.app.state.desk = replace(served.desk, netgsm=NetgsmPushes(NetgsmSettings()))
 
     answer = await push(unset, reports("", 1), secret)

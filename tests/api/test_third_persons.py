@@ -11,6 +11,7 @@ from tellal.domain.errors import InvalidInputError
 from templates.environment import SHIPPED, JinjaRenderer
 from tests.architecture.test_routes import OPEN
 from tests.support.api import Served, Tenant
+from tests.support.forms import open_form
 from tests.support.marked import MAIL, MARK, NUMBER, REF, a_marked_person
 from tests.support.public import NOON, an_entry, an_outage
 
@@ -93,7 +94,9 @@ async def test_nothing_that_is_open_to_everybody_names_anybody(
         preferences = await served.desk.preferences.address_of(tx, bank.brand.id, REF)
     unsubscribe = served.desk.one_click.url(person.told)
     token = (preferences if "preferences" in path else unsubscribe).rpartition("/")[2]
-    address = path.format(token=token, outage_id=outage_id, number=1)
+    open_form(served, bank)
+    parts = {"token": token, "outage_id": outage_id, "number": 1, "code": person.code}
+    address = path.format(**parts, brand=bank.brand.name)
 
     async with served.client() as client:
         answer = await client.get(address, params={"brand": bank.brand.name, "lang": "tr"})

@@ -36,6 +36,13 @@ OPEN = {
     ("GET", "/hotline.txt"),
     ("GET", "/cap/{outage_id}.xml"),
     ("GET", "/cap/{outage_id}/{number}.xml"),
+    # The public: whoever has the code of a case may see where it is, and nothing of anybody.
+    ("GET", "/track"),
+    ("GET", "/track/{code}"),
+    ("GET", "/track/{code}/barcode.svg"),
+    # The public: anybody may apply to a brand that has opened its form.
+    ("GET", "/apply/{brand}"),
+    ("POST", "/apply/{brand}"),
     # Told by a secret in its address.
     ("POST", "/v1/hooks/netgsm/{secret}"),
 }

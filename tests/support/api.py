@@ -35,6 +35,7 @@ class Served:
 
     app: FastAPI
     clock: SetClock
+    settings: Settings
 
     @property
     def desk(self) -> Desk:
@@ -93,27 +94,28 @@ class Tenants:
 
 
 @pytest.fixture(scope="session")
-async def _application(postgres: Postgres) -> AsyncIterator[Served]:
+async def _application(
+    postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Served]:
     server = postgres.url_of("postgres").replace("+psycopg", "")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE served TEMPLATE migrated"))
     clock = SetClock()
-    app = create_app(
-        Settings(
-            database_url=SecretStr(postgres.url_of("served")),
-            public_url=PUBLIC_URL,
-            twilio=TwilioSettings(account_sid="AC1", auth_token=SecretStr(TWILIO_TOKEN)),
-            netgsm=NetgsmSettings(callback_secret=SecretStr(NETGSM_SECRET)),
-            smtp=SmtpSettings(host="localhost"),
-            fcm=FcmSettings(project="deneme"),
-            unsubscribe_secret=SecretStr("rehearsal"),
-            status_fresh_s=0,
-            webhooks_private=True,
-        ),
-        clock=clock,
+    settings = Settings(
+        database_url=SecretStr(postgres.url_of("served")),
+        public_url=PUBLIC_URL,
+        twilio=TwilioSettings(account_sid="AC1", auth_token=SecretStr(TWILIO_TOKEN)),
+        netgsm=NetgsmSettings(callback_secret=SecretStr(NETGSM_SECRET)),
+        smtp=SmtpSettings(host="localhost"),
+        fcm=FcmSettings(project="deneme"),
+        unsubscribe_secret=SecretStr("rehearsal"),
+        status_fresh_s=0,
+        web_forms=tmp_path_factory.mktemp("forms"),
+        webhooks_private=True,
     )
+    app = create_app(settings, clock=clock)
     async with app.router.lifespan_context(app):
-        yield Served(app=app, clock=clock)
+        yield Served(app=app, clock=clock, settings=settings)
 
 
 @pytest.fixture

@@ -12,12 +12,13 @@ from tellal.domain.channels import Channel
 from tellal.domain.consents import ConsentChannel
 from tellal.domain.customers import Brand, ConsentState
 from tellal.domain.messages import MessageState
-from tellal.ids import new_id
+from tellal.ids import new_id, new_tracking_code
 from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import IdempotencyRow
 from tellal.persistence.tables.campaigns import GroupMemberRow, GroupRow
 from tellal.persistence.tables.customers import ComplaintRow, CustomerRow, EventRow
 from tellal.persistence.tables.delivery import BlockRow
+from tellal.persistence.tables.intake import ApplicationRow
 from tellal.persistence.tables.ledger import (
     AttemptRow,
     CapUseRow,
@@ -52,6 +53,7 @@ class Marked:
     waiting: str
     outcome: str
     case: str
+    code: str
 
 
 async def a_marked_person(
@@ -119,7 +121,7 @@ async def a_marked_person(
     ).scalar_one()
     await _of_ledger(tx, brand, customer_id, told, now)
     await _handed(tx, told, provider, reference, now)
-    case = await _of_desks(tx, brand, customer_id, told, now)
+    case, code = await _of_desks(tx, brand, customer_id, told, now)
     notice = NoticeInput(
         notice="aydinlatma", version="3", language="tr", way="web", details={"ip": MARK}
     )
@@ -133,7 +135,7 @@ async def a_marked_person(
         signature={"kind": "wet", "file": MARK},
     )
     await ExplicitConsents(clock).record(tx, brand.id, REF, signed, by="crm")
-    return Marked(customer_id, told, waiting, running, case)
+    return Marked(customer_id, told, waiting, running, case, code)
 
 
 async def _of_ledger(
@@ -203,7 +205,7 @@ async def _handed(
 
 async def _of_desks(
     tx: AsyncSession, brand: Brand, customer_id: str, message: str, now: datetime
-) -> str:
+) -> tuple[str, str]:
     await tx.execute(
         insert(table(ComplaintRow)).values(
             id=new_id(),
@@ -219,13 +221,14 @@ async def _of_desks(
             filed_at=now,
         )
     )
-    case_id = new_id()
+    case_id, code = new_id(), new_tracking_code()
     await tx.execute(
         insert(table(CaseRow)).values(
             id=case_id,
             brand_id=brand.id,
             customer_id=customer_id,
             number="2026-000177",
+            tracking_code=code,
             channel="web",
             source_system="crm",
             subject=MARK,
@@ -243,6 +246,19 @@ async def _of_desks(
     await tx.execute(
         insert(table(CaseEntryRow)).values(
             id=new_id(), case_id=case_id, command="call", by="officer", body={"note": MARK}, at=now
+        )
+    )
+    await tx.execute(
+        insert(table(ApplicationRow)).values(
+            id=new_id(),
+            brand_id=brand.id,
+            customer_id=customer_id,
+            case_id=case_id,
+            channel="web",
+            reference=f"<{MARK}@mail.example>",
+            text=MARK,
+            attachments=[{"name": f"{MARK}.pdf", "type": "application/pdf"}],
+            received_at=now,
         )
     )
     await tx.execute(
@@ -284,7 +300,7 @@ async def _of_desks(
             created_at=now,
         )
     )
-    return case_id
+    return case_id, code
 
 
 async def _grouped(tx: AsyncSession, brand: Brand, customer_id: str, now: datetime) -> None:

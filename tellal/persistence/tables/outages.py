@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, Identity, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -177,7 +177,10 @@ class OutageReviewRow(SQLModel, table=True):
 
 
 class WebhookRow(SQLModel, table=True):
-    """An address that hears of a brand's outages, signed with its own secret."""
+    """An address that hears of a brand's outages or cases, signed with its own secret.
+
+    `kinds` are those that it hears of.
+    """
 
     __tablename__ = "webhooks"
 
@@ -186,20 +189,39 @@ class WebhookRow(SQLModel, table=True):
     url: str
     secret: str
     means: str
+    kinds: list[str] = Field(
+        default_factory=lambda: ["outages"],
+        sa_type=JSONB,
+        sa_column_kwargs={"server_default": text("'[\"outages\"]'::jsonb")},
+    )
     made_by: str
     made_at: datetime = Field(sa_type=Instant)
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class WebhookCallRow(SQLModel, table=True):
-    """One thing to tell one address; tried again until it is taken or given up."""
+    """One thing to tell one address; tried again until it is taken or given up.
+
+    What is told of one `subject` to one address goes in the order of `seq`; without one in any.
+    """
 
     __tablename__ = "webhook_calls"
     __table_args__ = (
         Index("webhook_calls_due", "due_at", postgresql_where=text("done_at IS NULL")),
+        Index(
+            "webhook_calls_in_turn",
+            "webhook_id",
+            "subject",
+            "seq",
+            postgresql_where=text("done_at IS NULL AND subject <> ''"),
+        ),
     )
 
     id: str = Field(primary_key=True)
+    seq: int | None = Field(
+        default=None, sa_type=BigInteger, sa_column_args=[Identity(always=True)], nullable=False
+    )
+    subject: str = Field(default="", sa_column_kwargs=EMPTY)
     webhook_id: str = Field(foreign_key="webhooks.id", index=True)
     kind: str
     body: dict[str, object] = Field(sa_type=JSONB)
