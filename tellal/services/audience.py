@@ -100,7 +100,7 @@ async def next_page(
     part = one.part(book)
     if part is None:
         return None
-    only = [_has_no_outcome(one.cause_id), sieve(book, part.segment, _stored)]
+    only = [_has_no_outcome(one.cause_id), sieve(book, part.segment, stored_value)]
     if part.customers:
         only.append(_customers.id.in_(part.customers))
     if part.asks_who_was_told:
@@ -161,7 +161,7 @@ async def _among(
     return frozenset(found.scalars())
 
 
-def _stored(path: str, kind: PythonType) -> Column | None:
+def stored_value(path: str, kind: PythonType) -> Column | None:
     """Find a customer's stored value; his push token is known by his addresses, too."""
     if path in _TEXTS:
         return _customers[_TEXTS[path]].collate("C") if kind is str else None
