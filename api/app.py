@@ -25,6 +25,7 @@ from api.routes import (
     decisions,
     delivery_routes,
     events,
+    groups,
     health,
     holds,
     hooks,
@@ -65,6 +66,7 @@ from tellal.services.customers import Customers
 from tellal.services.differences import Differences, PopulationImpact
 from tellal.services.editions import read_edition
 from tellal.services.explicit_consents import ExplicitConsents
+from tellal.services.groups import Groups
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
 from tellal.services.keywords import KeywordDesk
@@ -177,6 +179,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         consents,
         notices,
         senders,
+        groups,
         events,
         cases,
         outages,
@@ -251,6 +254,7 @@ async def _open(
         house=house,
         customers=customers_,
         consents=consents_,
+        groups=Groups(books, at_hand, clock),
         receipts=Receipts(clock, house.progress),
         replies=Replies(house.signals, clock),
         keywords=KeywordDesk(keyword_books(), house.deciding, customers_, consents_, clock),

@@ -21,6 +21,7 @@ from tellal.services.consents import Consents
 from tellal.services.customers import Customers
 from tellal.services.differences import Differences
 from tellal.services.explicit_consents import ExplicitConsents
+from tellal.services.groups import Groups
 from tellal.services.holds import Holds
 from tellal.services.house import House
 from tellal.services.keywords import KeywordDesk
@@ -100,6 +101,7 @@ class Desk:
     house: House
     customers: Customers
     consents: Consents
+    groups: Groups
     receipts: Receipts
     replies: Replies
     keywords: KeywordDesk

@@ -269,9 +269,10 @@ class Members:
         return found, after
 
 
-async def touch(tx: AsyncSession, group: Group, now: datetime) -> None:
-    """Note that a group has changed."""
-    await tx.execute(update(_groups).where(_groups.c.id == group.id).values(changed_at=now))
+async def touch(tx: AsyncSession, group: Group, now: datetime, *, source: str = "") -> None:
+    """Note that a group has changed, and of which file, if it was one."""
+    values: dict[str, object] = {"changed_at": now} | ({"source": source} if source else {})
+    await tx.execute(update(_groups).where(_groups.c.id == group.id).values(**values))
 
 
 async def variables_among(

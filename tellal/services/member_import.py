@@ -107,12 +107,14 @@ class Wanted:
     """How a file is to be taken.
 
     `create` makes those known whom nobody knows, `replace` leaves out of the group whom the file
-    does not name, `skip_bad` takes the good lines although some are bad.
+    does not name, `skip_bad` takes the good lines although some are bad. `source` is what the file
+    is called.
     """
 
     create: bool = False
     replace: bool = False
     skip_bad: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +175,7 @@ class MemberImport:
             gone = await tx.execute(_LEAVE_OUT, {"group": group.id})
             removed = gone.rowcount  # type: ignore[attr-defined]  # a DELETE has one
         await _forget(tx)
-        await touch(tx, group, self._clock.now())
+        await touch(tx, group, self._clock.now(), source=wanted.source)
         return Report(
             done=True,
             lines=lines,
