@@ -17,63 +17,23 @@ from tellal.domain.customers import Brand
 from tellal.domain.groups import Group
 from tellal.ids import new_id
 from tellal.persistence.bulk import copy_rows
+from tellal.services.addressees import (
+    Addressee,
+    forget,
+    look_up,
+    note_known,
+    repeated,
+    unknown,
+)
 from tellal.services.block_lists import BadLine
 from tellal.services.group_members import touch
 from tellal.services.kept_refusals import Arrived, refuse_again
 from tellal.services.member_files import MemberFile, MemberLine
 from tellal.services.newcomers import Newcomer, language_of, make_known
 
-_COLUMNS = ("line", "ref", "phone", "email", "variables")
 _POINTS = (
     "id", "brand_id", "customer_id", "channel", "address", "bad_reason", "created_at",
 )  # fmt: skip
-_MAKE = text(
-    """
-CREATE TEMPORARY TABLE given_members (
-    line integer, ref text, phone text, email text, variables jsonb,
-    customer_id text, unclear boolean NOT NULL DEFAULT false
-) ON COMMIT DROP
-"""
-)
-_MAKE_FRESH = text("CREATE TEMPORARY TABLE given_fresh (line integer, id text) ON COMMIT DROP")
-_BY_REF = text(
-    """
-UPDATE given_members AS given SET customer_id = known.id FROM customers AS known
-WHERE known.brand_id = :brand AND known.ref = given.ref AND known.erased_at IS NULL
-  AND given.ref <> ''
-"""
-)
-_BY_ADDRESS = """
-WITH wanted AS (
-    SELECT DISTINCT lower({column}) AS address FROM given_members
-    WHERE customer_id IS NULL AND ref = '' AND {column} <> ''
-), owners AS (
-    SELECT wanted.address, min(points.customer_id) AS id, count(DISTINCT points.customer_id) AS n
-    FROM wanted JOIN contact_points AS points
-      ON points.brand_id = :brand AND lower(points.address) = wanted.address
-    WHERE points.bad_reason <> 'removed'
-    GROUP BY wanted.address
-)
-UPDATE given_members AS given
-SET customer_id = CASE WHEN owners.n = 1 THEN owners.id END, unclear = owners.n > 1
-FROM owners
-WHERE given.customer_id IS NULL AND given.ref = '' AND lower(given.{column}) = owners.address
-"""
-_BY_PHONE, _BY_EMAIL = (text(_BY_ADDRESS.format(column=column)) for column in ("phone", "email"))
-_UNKNOWN = text("SELECT line, unclear FROM given_members WHERE customer_id IS NULL ORDER BY line")
-_NOW_KNOWN = text(
-    "UPDATE given_members AS given SET customer_id = fresh.id FROM given_fresh AS fresh "
-    "WHERE fresh.line = given.line"
-)
-_REPEATED = text(
-    """
-SELECT line, first FROM (
-    SELECT line, min(line) OVER (PARTITION BY customer_id) AS first FROM given_members
-    WHERE customer_id IS NOT NULL
-) AS lines
-WHERE line > first ORDER BY line
-"""
-)
 # Whoever is being erased is waited for: nothing may be said of him afterwards.
 _PUT = text(
     """
@@ -81,7 +41,7 @@ WITH put AS (
     INSERT INTO group_members (group_id, customer_id, variables, added_at)
     SELECT :group, customers.id, given.variables, :now
     FROM (
-        SELECT DISTINCT ON (customer_id) customer_id, variables FROM given_members
+        SELECT DISTINCT ON (customer_id) customer_id, variables FROM given_addressees
         WHERE customer_id IS NOT NULL ORDER BY customer_id, line
     ) AS given
     JOIN customers ON customers.id = given.customer_id AND customers.erased_at IS NULL
@@ -97,7 +57,9 @@ _LEAVE_OUT = text(
     """
 DELETE FROM group_members AS member
 WHERE member.group_id = :group
-  AND NOT EXISTS (SELECT FROM given_members AS given WHERE given.customer_id = member.customer_id)
+  AND NOT EXISTS (
+    SELECT FROM given_addressees AS given WHERE given.customer_id = member.customer_id
+  )
 """
 )
 
@@ -151,30 +113,29 @@ class MemberImport:
             ConflictError: The group is no list, or somebody made one of them known meanwhile.
         """
         group.check_is_list()
-        await self._copy(tx, brand, read.lines)
-        unknown = (await tx.execute(_UNKNOWN)).all()
+        await look_up(tx, brand.id, map(_addressee, read.lines))
         by_line = {one.line: one for one in read.lines}
-        strangers = [by_line[row.line] for row in unknown if not row.unclear]
-        bad = [*read.bad]
-        bad += [_unclear(row.line) for row in unknown if row.unclear]
+        nobody, unclear = await unknown(tx)
+        strangers = [by_line[line] for line in nobody]
+        bad = [*read.bad, *unclear]
         bad += [why for one in strangers if (why := _why_not(one, create=wanted.create))]
         bad.sort(key=lambda one: one.line)
         lines = len(read.lines) + len(read.bad)
         if (bad and not wanted.skip_bad) or not read.lines:
-            await _forget(tx)
+            await forget(tx)
             return Report(
                 done=False, lines=lines, empty=read.empty, bad=tuple(bad), notes=read.notes
             )
         welcome = [one for one in strangers if not _why_not(one, create=wanted.create)]
         created = await self._create(tx, brand, welcome) if welcome else 0
-        repeated = (await tx.execute(_REPEATED)).all()
+        again = await repeated(tx)
         said = {"group": group.id, "now": self._clock.now()}
         put = (await tx.execute(_PUT, said)).one()
         removed = 0
         if wanted.replace:
             gone = await tx.execute(_LEAVE_OUT, {"group": group.id})
             removed = gone.rowcount  # type: ignore[attr-defined]  # a DELETE has one
-        await _forget(tx)
+        await forget(tx)
         await touch(tx, group, self._clock.now(), source=wanted.source)
         return Report(
             done=True,
@@ -184,34 +145,17 @@ class MemberImport:
             removed=removed,
             created=created,
             empty=read.empty,
-            repeated=tuple(_same(row.line, row.first) for row in repeated),
+            repeated=tuple(again),
             bad=tuple(bad),
             notes=read.notes,
         )
-
-    async def _copy(self, tx: AsyncSession, brand: Brand, lines: Sequence[MemberLine]) -> None:
-        """Write the lines beside the ledger, and find out whom they mean."""
-        await tx.execute(_MAKE)
-        rows = [
-            (
-                one.line,
-                one.ref,
-                one.phone,
-                one.email,
-                json.dumps(one.variables, ensure_ascii=False) if one.variables else "{}",
-            )
-            for one in lines
-        ]
-        await copy_rows(tx, "given_members", _COLUMNS, rows)
-        await tx.execute(text("ANALYZE given_members"))
-        for statement in (_BY_REF, _BY_PHONE, _BY_EMAIL):
-            await tx.execute(statement, {"brand": brand.id})
 
     async def _create(self, tx: AsyncSession, brand: Brand, strangers: Sequence[MemberLine]) -> int:
         """Make those known whom nobody knows, with their addresses and without any consent."""
         now = self._clock.now()
         known: dict[str, str] = {}
         people: list[Newcomer] = []
+        ids = iter(sorted(new_id() for _ in strangers))  # in the order of the file
         fresh: list[tuple[int, str]] = []
         points: dict[tuple[str, Channel, str], None] = {}
         for one in strangers:
@@ -220,7 +164,7 @@ class MemberImport:
             names = [name for name in names if name]
             person = next((known[name] for name in names if name in known), "")
             if not person:
-                person = new_id()
+                person = next(ids)
                 country = country_of(one.phone) if one.phone else ""
                 people.append(
                     Newcomer(
@@ -241,9 +185,7 @@ class MemberImport:
             for person, channel, address in points
         ]
         await copy_rows(tx, "contact_points", _POINTS, rows)
-        await tx.execute(_MAKE_FRESH)
-        await copy_rows(tx, "given_fresh", ("line", "id"), fresh)
-        await tx.execute(_NOW_KNOWN)
+        await note_known(tx, fresh)
         arrived = [
             Arrived(customer_id=person, channel=channel, address=address)
             for person, channel, address in points
@@ -252,8 +194,11 @@ class MemberImport:
         return len(people)
 
 
-async def _forget(tx: AsyncSession) -> None:
-    await tx.execute(text("DROP TABLE IF EXISTS given_members, given_fresh"))
+def _addressee(one: MemberLine) -> Addressee:
+    written = json.dumps(one.variables, ensure_ascii=False) if one.variables else "{}"
+    return Addressee(
+        line=one.line, ref=one.ref, phone=one.phone, email=one.email, variables=written
+    )
 
 
 def _why_not(one: MemberLine, *, create: bool) -> BadLine | None:
@@ -273,19 +218,3 @@ def _why_not(one: MemberLine, *, create: bool) -> BadLine | None:
     if one.ref.isdigit():
         hint += "; a spreadsheet takes zeros away from the beginning of a number"
     return BadLine(line=one.line, message=f"nobody is known by {named}", hint=hint)
-
-
-def _unclear(line: int) -> BadLine:
-    return BadLine(
-        line=line,
-        message="several customers have this address",
-        hint="say which by his reference",
-    )
-
-
-def _same(line: int, first: int) -> BadLine:
-    return BadLine(
-        line=line,
-        message=f"it names the person of line {first} again",
-        hint=f"what line {first} says of him was kept",
-    )
