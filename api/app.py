@@ -81,6 +81,7 @@ from tellal.services.rereading import reread
 from tellal.services.shelf import Shelf
 from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
+from tellal.services.text_previews import TextPreviews
 from tellal.services.trials import Trials
 from tellal.settings import NetgsmSettings, Settings, TwilioSettings
 from templates.environment import JinjaRenderer
@@ -278,6 +279,7 @@ async def _open(
             routes=at_hand,
             allow_list=AllowList.of(settings.allow_list),
         ),
+        previews=TextPreviews(books, shelf, routes, clock),
         differences=Differences(at_hand),
         publishing=Publishing(
             clock,

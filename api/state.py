@@ -35,6 +35,7 @@ from tellal.services.replies import Replies
 from tellal.services.shelf import Shelf
 from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
+from tellal.services.text_previews import TextPreviews
 from tellal.services.trials import Trials
 from templates.pages import Pages
 
@@ -117,6 +118,7 @@ class Desk:
     explicit_consents: ExplicitConsents
     evidence_key: Callable[[], Ed25519PrivateKey]
     trials: Trials
+    previews: TextPreviews
     differences: Differences
     publishing: Publishing
     shelf: Shelf

@@ -114,6 +114,10 @@ class Shelf:
         """Return variables with which a topic's texts in force can be filled in."""
         return self._in_force().example(topic)
 
+    def in_force(self) -> ExampleRenderer:
+        """Return the texts in force themselves, for whoever lists what there is."""
+        return self._in_force()
+
     def _in_force(self) -> ExampleRenderer:
         edition = self._kept.get(self._books.current.revision)
         return self._folder if edition is None else edition.renderer

@@ -126,9 +126,12 @@ async def test_whoever_moves_takes_everything_along(
         now = await find_customer(tx, new.id, "ayse")
     assert now.facts == was.facts
     assert now.first_name == DANGEROUS
-    assert [(p.channel, p.address, p.bad_reason) for p in now.contact_points] == [
-        (p.channel, p.address, p.bad_reason) for p in was.contact_points
-    ]
+    for channel in (Channel.SMS, Channel.EMAIL):
+        then, today = (
+            [(p.address, p.bad_reason) for p in one.contact_points if p.channel is channel]
+            for one in (was, now)
+        )
+        assert today == then != []
     assert now.consents[Channel.SMS].state == was.consents[Channel.SMS].state
     assert now.wishes == was.wishes
 
