@@ -62,7 +62,9 @@ def ready_messages(
     Commercial ones are shown under a law, and cost what they cost to a country.
     """
     names = [name for name in renderer.list_templates() if topic in ("", name.topic)]
-    return tuple(_ready(renderer, name, ways, versions, law, country) for name in names)
+    return tuple(
+        _ready(renderer, name, ways, versions=versions, law=law, country=country) for name in names
+    )
 
 
 def as_shown(renderer: JinjaRenderer, name: TemplateName, ways: Ways, law: TextLaw) -> Rendered:
@@ -117,6 +119,7 @@ def _ready(
     renderer: JinjaRenderer,
     name: TemplateName,
     ways: Ways,
+    *,
     versions: Mapping[str, int],
     law: TextLaw,
     country: str,

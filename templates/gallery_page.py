@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
+from tellal.domain.channels import Channel
 from templates.gallery import ReadyMessage
 
 _HEAD = """<!doctype html>
@@ -68,6 +69,7 @@ def _article(one: ReadyMessage) -> str:
 def _takes(one: ReadyMessage) -> str:
     segments = one.airtime.segments
     cost = one.airtime.cost
-    said = f"{segments} segment{'s' if segments > 1 else ''}, "
+    unit = "segment" if one.channel is Channel.SMS else "message"
+    said = f"{segments} {unit}{'s' if segments > 1 else ''}, "
     said += "no price is known" if cost is None else f"{cost.amount} {cost.currency}"
     return f"{said}. {one.note}" if one.note else f"{said}."

@@ -5,7 +5,7 @@ names what lacks, and shows the example's word in its place.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,8 +17,7 @@ from tellal.addresses import country_of
 from tellal.clock import Clock
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand, Customer
-from tellal.domain.errors import ConflictError, NotFoundError
-from tellal.domain.groups import missing_variable
+from tellal.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from tellal.domain.routes import RouteTable
 from tellal.domain.senders import SenderProfile
 from tellal.persistence.people import find_customer
@@ -33,6 +32,7 @@ from templates.environment import JinjaRenderer
 from templates.gallery import Airtime, ReadyMessage, airtime, ready_messages
 from templates.lawfulness import Law
 from templates.lint import Ways
+from templates.variables import is_blank, look_up
 
 VARIABLE_MISSING = "variable_missing"
 """Why a campaign leaves somebody out of whom its text cannot say what it says."""
@@ -111,27 +111,33 @@ class TextPreviews:
             raise NotFoundError(f"the rulebook has no topic {wanted.topic!r}")
         customer = await find_customer(tx, brand.id, wanted.customer)
         own = await self._own(tx, brand, customer, wanted.group)
-        given = template_variables(brand, customer, {**wanted.variables, **own})
         texts = self._texts()
         language = wanted.language or customer.locale
-        required = texts.required_variables(
-            topic=topic.id, channel=wanted.channel, language=language
-        )
-        missing = _missing(required, given)
         said = Spoken(
             topic=topic.id,
             channel=wanted.channel,
             language=language,
             message_class=topic.message_class,
-            variables=_filled(given, texts.example(topic.id)),
+            variables=template_variables(brand, customer, {**wanted.variables, **own}),
         )
         sender = await sender_profile(tx, brand)
-        shown = worded(texts, said, brand, sender, self._clock.now())
+        missing: list[str] = []
+        shown = None
+        while shown is None:
+            try:
+                shown = worded(texts, said, brand, sender, self._clock.now())
+            except InvalidInputError as error:
+                path = tuple(error.field.split("."))
+                word = look_up(texts.example(topic.id), path)
+                if error.field in missing or is_blank(word):
+                    raise
+                missing.append(error.field)
+                said = replace(said, variables=_with(said.variables, path, word))
         return TextPreview(
             text_name=texts.text_name(topic=topic.id, channel=wanted.channel, language=language),
             shown=shown,
             airtime=self._airtime(topic, wanted.channel, shown, customer),
-            missing=missing,
+            missing=tuple(missing),
         )
 
     def _airtime(
@@ -165,17 +171,11 @@ class TextPreviews:
         return day_of(brand, self._clock.now())
 
 
-def _missing(required: tuple[str, ...], given: Mapping[str, object]) -> tuple[str, ...]:
-    return tuple(path for path in required if missing_variable([path], given))
-
-
-def _filled(given: Mapping[str, object], example: Mapping[str, object]) -> dict[str, object]:
-    """Put the example's word wherever nothing, or a blank, was given."""
-    filled = dict(example)
-    for name, value in given.items():
-        shown = example.get(name)
-        if isinstance(value, Mapping) and isinstance(shown, Mapping):
-            filled[name] = _filled(value, shown)
-        elif value not in (None, ""):
-            filled[name] = value
-    return filled
+def _with(
+    variables: Mapping[str, object], path: tuple[str, ...], word: object
+) -> dict[str, object]:
+    """Put a word where nothing was given."""
+    first, *rest = path
+    inner = variables.get(first)
+    below = inner if isinstance(inner, Mapping) else {}
+    return {**variables, first: _with(below, tuple(rest), word) if rest else word}
