@@ -13,7 +13,6 @@ from rules.vocabulary import Field, FieldType, Vocabulary, did_you_mean
 from tellal.addresses import country_of, normalise
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand, CustomerKind
-from tellal.domain.decisions import Value
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.groups import slug
 from tellal.services import places
@@ -213,7 +212,7 @@ class _Reader:
             if said.get(name):
                 value = self._vocabulary.value(known.path, _typed(said[name], known), field=name)
                 if value is not None:
-                    facts[known.path] = _storable(value)
+                    facts[known.path] = list(value) if isinstance(value, tuple) else value
         return facts | _others(said.get(OTHERS, ""))
 
 
@@ -290,10 +289,6 @@ def _json(text: str, name: str) -> object:
     except ValueError as error:
         raise InvalidInputError("it is no JSON", field=name, hint='as in ["a", "b"]') from error
     return found
-
-
-def _storable(value: Value) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _bad(line: int, error: InvalidInputError) -> BadLine:

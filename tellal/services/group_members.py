@@ -275,25 +275,6 @@ async def touch(tx: AsyncSession, group: Group, now: datetime, *, source: str = 
     await tx.execute(update(_groups).where(_groups.c.id == group.id).values(**values))
 
 
-async def variables_among(
-    tx: AsyncSession, group_ids: Sequence[str], customer_ids: Collection[str]
-) -> dict[str, Mapping[str, object]]:
-    """Return what texts may say of some customers alone, by our ids.
-
-    Of who is in several groups the earlier group's word counts, variable by variable.
-    """
-    query = select(_members.c.group_id, _members.c.customer_id, _members.c.variables).where(
-        _members.c.group_id == any_(literal(list(group_ids), ARRAY(String))),
-        _members.c.customer_id == any_(literal(list(customer_ids), ARRAY(String))),
-    )
-    place = {group: n for n, group in enumerate(group_ids)}
-    rows = sorted(await tx.execute(query), key=lambda row: -place[row.group_id])
-    found: dict[str, Mapping[str, object]] = {}
-    for row in rows:
-        found[row.customer_id] = {**found.get(row.customer_id, {}), **row.variables}
-    return found
-
-
 async def _insert(tx: AsyncSession, rows: Select[Any]) -> int:
     """Put members in by one statement, and count them."""
     names = ["group_id", "customer_id", "variables", "added_at"]

@@ -217,6 +217,25 @@ async def resolve(tx: AsyncSession, brand_id: str, names: Collection[str]) -> li
     return [found[name] for name in wanted]
 
 
+async def variables_among(
+    tx: AsyncSession, group_ids: Sequence[str], customer_ids: Collection[str]
+) -> dict[str, Mapping[str, object]]:
+    """Return what texts may say of some customers alone, by our ids.
+
+    Of who is in several groups the earlier group's word counts, variable by variable.
+    """
+    query = select(_members.c.group_id, _members.c.customer_id, _members.c.variables).where(
+        _members.c.group_id == any_(literal(list(group_ids), ARRAY(String))),
+        _members.c.customer_id == any_(literal(list(customer_ids), ARRAY(String))),
+    )
+    place = {group: n for n, group in enumerate(group_ids)}
+    rows = sorted(await tx.execute(query), key=lambda row: -place[row.group_id])
+    found: dict[str, Mapping[str, object]] = {}
+    for row in rows:
+        found[row.customer_id] = {**found.get(row.customer_id, {}), **row.variables}
+    return found
+
+
 def _group(row: Row[Any]) -> Group:
     return Group(
         id=row.id,

@@ -76,7 +76,6 @@ class MemberFile:
     bad: tuple[BadLine, ...] = ()
     empty: int = 0
     notes: tuple[str, ...] = ()
-    variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +119,6 @@ def _read(sheet: Sheet, header: _Header, brand: Brand) -> MemberFile:
         bad=tuple(bad),
         empty=empty,
         notes=tuple(_notes(sheet, header)),
-        variables=tuple(header.variables),
     )
 
 

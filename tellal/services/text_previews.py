@@ -22,8 +22,7 @@ from tellal.domain.routes import RouteTable
 from tellal.domain.senders import SenderProfile
 from tellal.persistence.people import find_customer
 from tellal.ports import Rendered
-from tellal.services.group_members import variables_among
-from tellal.services.groups import resolve
+from tellal.services.groups import resolve, variables_among
 from tellal.services.posting import template_variables
 from tellal.services.senders import sender_profile
 from tellal.services.shelf import Shelf

@@ -20,8 +20,7 @@ from tellal.persistence.session import Sessions
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.services.asking import document, situation
 from tellal.services.consents import Consents
-from tellal.services.group_members import variables_among
-from tellal.services.groups import Groups, NewGroup, in_groups, resolve
+from tellal.services.groups import Groups, NewGroup, in_groups, resolve, variables_among
 from tellal.services.person_erasure import Persons
 from tellal.services.progress import Progress
 from tests.rules.writing import write
