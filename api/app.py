@@ -29,6 +29,7 @@ from api.routes import (
     decisions,
     delivery_routes,
     events,
+    groups,
     health,
     holds,
     hooks,
@@ -73,6 +74,7 @@ from tellal.services.customers import Customers
 from tellal.services.differences import Differences, PopulationImpact
 from tellal.services.editions import read_edition
 from tellal.services.explicit_consents import ExplicitConsents
+from tellal.services.groups import Groups
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
 from tellal.services.keywords import KeywordDesk
@@ -88,6 +90,7 @@ from tellal.services.rereading import reread
 from tellal.services.shelf import Shelf
 from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
+from tellal.services.text_previews import TextPreviews
 from tellal.services.trials import Trials
 from tellal.settings import NetgsmSettings, Settings, TwilioSettings
 from templates.applying import ApplyPages
@@ -189,6 +192,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         consents,
         notices,
         senders,
+        groups,
         events,
         cases,
         applications,
@@ -275,6 +279,7 @@ async def _open(
         house=house,
         customers=customers_,
         consents=consents_,
+        groups=Groups(books, at_hand, clock),
         receipts=Receipts(clock, house.progress),
         replies=Replies(house.signals, clock),
         keywords=KeywordDesk(keyword_books(), house.deciding, customers_, consents_, clock),
@@ -306,6 +311,7 @@ async def _open(
             routes=at_hand,
             allow_list=AllowList.of(settings.allow_list),
         ),
+        previews=TextPreviews(books, shelf, routes, clock),
         differences=Differences(at_hand),
         publishing=Publishing(
             clock,

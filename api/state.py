@@ -25,6 +25,7 @@ from tellal.services.consents import Consents
 from tellal.services.customers import Customers
 from tellal.services.differences import Differences
 from tellal.services.explicit_consents import ExplicitConsents
+from tellal.services.groups import Groups
 from tellal.services.holds import Holds
 from tellal.services.house import House
 from tellal.services.keywords import KeywordDesk
@@ -39,6 +40,7 @@ from tellal.services.replies import Replies
 from tellal.services.shelf import Shelf
 from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
+from tellal.services.text_previews import TextPreviews
 from tellal.services.trials import Trials
 from templates.applying import ApplyPages
 from templates.pages import Pages
@@ -112,6 +114,7 @@ class Desk:
     house: House
     customers: Customers
     consents: Consents
+    groups: Groups
     receipts: Receipts
     replies: Replies
     keywords: KeywordDesk
@@ -132,6 +135,7 @@ class Desk:
     explicit_consents: ExplicitConsents
     evidence_key: Callable[[], Ed25519PrivateKey]
     trials: Trials
+    previews: TextPreviews
     differences: Differences
     publishing: Publishing
     shelf: Shelf

@@ -150,6 +150,11 @@ class JinjaRenderer:
         compiled = self._compile(self.library.find(topic=topic, channel=channel, language=language))
         return tuple(".".join(path) for path in compiled.required)
 
+    def spared_variables(self, *, topic: str, channel: Channel, language: str) -> tuple[str, ...]:
+        """Name what the text says something else instead of, or asks for first: sorted."""
+        compiled = self._compile(self.library.find(topic=topic, channel=channel, language=language))
+        return tuple(sorted(".".join(path) for path in compiled.needs.optional))
+
     def variables_of(
         self, *, topic: str, channel: Channel, language: str
     ) -> tuple[VariablePath, ...]:

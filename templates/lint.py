@@ -5,7 +5,7 @@ What a commercial text takes on the air is counted with the footer that the engi
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
@@ -23,11 +23,17 @@ from templates.naming import TemplateName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What was found in one file; `note` says what an SMS takes on the air."""
+    """What was found in one file; `note` says what an SMS takes on the air.
+
+    Who lacks one of the variables that it `needs` is not told; it does without those that it
+    `spares`, because it says what stands in their place.
+    """
 
     path: str
     findings: tuple[Finding, ...] = ()
     note: str = ""
+    needs: tuple[str, ...] = ()
+    spares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,7 @@ def check(
         renderer = JinjaRenderer(folder, texts=texts)
     except InvalidInputError as error:
         return (Checked(path=error.field, findings=(_finding(error.field, str(error)),)),)
-    return tuple(_check(renderer, name, ways) for name in renderer.list_templates())
+    return tuple(looked_over(renderer, name, ways) for name in renderer.list_templates())
 
 
 def air(text: str, alphabets: Collection[Alphabet], reserved: int) -> str:
@@ -71,6 +77,17 @@ def air(text: str, alphabets: Collection[Alphabet], reserved: int) -> str:
     words = f"{best.count} segment{'s' if best.count > 1 else ''} ({best.alphabet})"
     costly = costly_characters(text, alphabets=written) if best.alphabet is Alphabet.UCS2 else ()
     return words + (f" for {' '.join(one.character for one in costly)}" if costly else "")
+
+
+def looked_over(renderer: JinjaRenderer, name: TemplateName, ways: Ways) -> Checked:
+    """Check one text; what it needs is said, too, as far as it can be read at all."""
+    checked = _check(renderer, name, ways)
+    topic, channel, language = name.topic, name.channel, name.language
+    with suppress(InvalidInputError):
+        needs = renderer.required_variables(topic=topic, channel=channel, language=language)
+        spares = renderer.spared_variables(topic=topic, channel=channel, language=language)
+        return replace(checked, needs=needs, spares=spares)
+    return checked
 
 
 def _check(renderer: JinjaRenderer, name: TemplateName, ways: Ways) -> Checked:

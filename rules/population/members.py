@@ -22,12 +22,7 @@ Read = Callable[[str, PythonType], Column | None]
 
 def sieve(book: Rulebook, segment: Ir, read: Read) -> Column:
     """Write what everybody fulfils who belongs to a segment."""
-
-    def value(path: str) -> Column | None:
-        field = book.vocabulary.fields.get(path)
-        if field is None or field.type in MOMENTS or measure_of(path) is not None:
-            return None
-        return read(path, field.kind)
+    value = _values(book, read)
 
     def known(path: str) -> Column:
         column = value(path)
@@ -40,6 +35,24 @@ def sieve(book: Rulebook, segment: Ir, read: Read) -> Column:
 
     part = _askable(segment, lambda path: value(path) is not None)
     return true() if part is None else condition(part, known, no_fact)
+
+
+def is_whole(book: Rulebook, segment: Ir, read: Read) -> bool:
+    """Say whether the sieve of a segment is its definition: all of it can be asked of a row."""
+    value = _values(book, read)
+    return _askable(segment, lambda path: value(path) is not None) == segment
+
+
+def _values(book: Rulebook, read: Read) -> Callable[[str], Column | None]:
+    """Return how to find the column of a path; None where its value is not stored as it is."""
+
+    def value(path: str) -> Column | None:
+        field = book.vocabulary.fields.get(path)
+        if field is None or field.type in MOMENTS or measure_of(path) is not None:
+            return None
+        return read(path, field.kind)
+
+    return value
 
 
 def _askable(segment: Ir, stored: Callable[[str], bool]) -> Ir | None:

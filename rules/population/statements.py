@@ -18,10 +18,12 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     union_all,
 )
 
 from rules.limits import check_size
+from rules.population import codes
 from rules.population.columns import Fields, Moments, Stored, wishes_of
 from rules.population.layers import Column, Layers, fenced, number
 from rules.population.needs import (
@@ -91,6 +93,19 @@ def decisions(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any
     columns = [layers["id"], layers[PLACE], *(layers[mask].label(mask) for mask in masks)]
     columns += [phases[name].label(name) for name in names]
     return people.select(columns)
+
+
+def belonging(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:
+    """Select the ids of all whom no suppression of a topic stops (`rules.membership`).
+
+    Raises:
+        InvalidInputError: The rulebook has no such topic, or a place has no such time zone.
+        RulebookError: The rules are more than one statement can hold.
+    """
+    people, phases = _decided(book, asked, source)
+    stopped = phases["stops"] == number(codes.SUPPRESSED)
+    rows = people.select([people.layers["id"], stopped.is_(true()).label("stopped")]).subquery()
+    return select(rows.c.id).where(~rows.c.stopped)
 
 
 def sums(book: Rulebook, asked: Question, source: MakeSource) -> Select[Any]:

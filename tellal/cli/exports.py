@@ -9,8 +9,11 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from rules.holder import RulebookHolder
+
 exports = typer.Typer(help="Hand out what is kept.", no_args_is_help=True)
 
+Table = Annotated[Path, typer.Argument(dir_okay=False, help="The file to write, CSV or XLSX.")]
 BrandName = Annotated[str, typer.Option("--brand", help="The brand's name.")]
 
 
@@ -109,7 +112,7 @@ def export_complaint(
 
 @exports.command("consents")
 def export_consents(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="The CSV file to write.")],
+    file: Table,
     *,
     brand: BrandName,
 ) -> None:
@@ -117,15 +120,34 @@ def export_consents(
     from tellal.cli.transaction import in_transaction
     from tellal.services.brands import find_brand
     from tellal.services.consent_table import write_consents
+    from tellal.services.table_writing import table_to
     from tellal.settings import Settings
 
     async def work(tx: "AsyncSession") -> int:
         owner = await find_brand(tx, brand)
-        with file.open("w", encoding="utf-8", newline="") as out:
-            return await write_consents(tx, owner.id, out)
+        with table_to(file) as write:
+            return await write_consents(tx, owner.id, write)
 
     number = in_transaction(Settings().database_url.get_secret_value(), work)
     typer.echo(f"{file} holds {number} records.")
+
+
+@exports.command("customers")
+def export_customers(file: Table, *, brand: BrandName) -> None:
+    """Write every customer with his addresses and facts; `tellal import customers` reads it."""
+    from tellal.cli.in_force import with_rules_in_force
+    from tellal.services.brands import find_brand
+    from tellal.services.customer_table import write_customers
+    from tellal.services.table_writing import table_to
+    from tellal.settings import Settings
+
+    async def work(tx: "AsyncSession", books: "RulebookHolder", _: object) -> int:
+        owner = await find_brand(tx, brand)
+        with table_to(file) as write:
+            return await write_customers(tx, owner.id, books.current.vocabulary, write)
+
+    number = with_rules_in_force(Settings(), work)
+    typer.echo(f"{file} holds {number} customers.")
 
 
 @exports.command("public-key")

@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from rules.holder import RulebookHolder
     from tellal.domain.blocks import Block
     from tellal.domain.customers import Brand
 
@@ -139,4 +140,45 @@ def import_consents(
     typer.echo(
         f"Recorded: {done.consents}. There already: {there}. Repeated lines: {found.repeated}. "
         f"New customers: {done.customers}. Bad lines: {len(found.bad)}."
+    )
+
+
+@imports.command("customers")
+def import_customers(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A file: CSV, XLS or XLSX.")
+    ],
+    *,
+    brand: Annotated[str, typer.Option(help="The brand's name.")],
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Import the good lines although some are bad.")
+    ] = False,
+) -> None:
+    """Take customers in with their addresses and facts; their consents come by a file of their own.
+
+    The columns are those of `tellal export customers`, of which a reference, a number or a mail is
+    needed. What the file says replaces what was known, what it says nothing of stays; addresses are
+    added. If a line is bad, nothing is imported; a file may be imported again.
+    """
+    from tellal.cli.in_force import with_rules_in_force
+    from tellal.clock import SystemClock
+    from tellal.services.brands import find_brand
+    from tellal.services.customer_files import read_customers_of
+    from tellal.services.customer_import import CustomerImport, TakenIn
+    from tellal.settings import Settings
+
+    async def work(tx: "AsyncSession", books: "RulebookHolder", _: object) -> TakenIn:
+        owner = await find_brand(tx, brand)
+        read = read_customers_of(file.read_bytes(), owner, books.current.vocabulary)
+        return await CustomerImport(SystemClock()).take(tx, owner, read, skip_bad=skip_bad)
+
+    done = with_rules_in_force(Settings(), work)
+    for bad in (*done.bad, *done.repeated):
+        typer.secho(f"{file.name}, {bad}", fg="red", err=True)
+    if not done.done:
+        typer.echo("Nothing was imported. Mend the lines above, or leave them out: --skip-bad")
+        raise typer.Exit(1)
+    typer.echo(
+        f"New customers: {done.created}. Changed: {done.changed}. "
+        f"Repeated lines: {len(done.repeated)}. Bad lines: {len(done.bad)}."
     )

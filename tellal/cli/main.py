@@ -9,6 +9,7 @@ from tellal.cli import (
     erasing,
     explaining,
     exports,
+    groups,
     holds,
     imports,
     measure,
@@ -53,6 +54,7 @@ app.add_typer(verify.verify, name="verify")
 app.add_typer(texts.templates, name="templates")
 app.add_typer(brands.brands, name="brands")
 app.add_typer(brands.keys, name="keys")
+app.add_typer(groups.groups, name="groups")
 app.add_typer(holds.hold, name="hold")
 app.add_typer(outages.outage, name="outage")
 app.add_typer(campaigns.campaigns, name="campaigns")

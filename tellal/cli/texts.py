@@ -30,6 +30,12 @@ def lint(
     brand: Annotated[
         str, typer.Option(help="Look at them as this brand's, by the law of its country.")
     ] = "",
+    variables: Annotated[
+        bool,
+        typer.Option(
+            "--variables", help="Say of each text without what it is refused, and what it spares."
+        ),
+    ] = False,
 ) -> None:
     """Fill every text in with its example; find what is missing, and links that nobody carries.
 
@@ -51,6 +57,9 @@ def lint(
             typer.echo(str(finding))
         if one.note:
             typer.echo(f"{one.path}: {one.note}")
+        if variables:
+            needs, spares = ", ".join(one.needs) or "nothing", ", ".join(one.spares) or "nothing"
+            typer.echo(f"{one.path}: refused without {needs}; does without {spares}")
     if not all(finding.warns for finding in findings):
         raise typer.Exit(1)
     typer.echo("The texts are in order.")
@@ -77,6 +86,43 @@ def preview(
     if rendered.subject:
         typer.echo(f"Subject: {rendered.subject}\n")
     typer.echo(rendered.text)
+
+
+@templates.command()
+def gallery(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="Where to write the page.")],
+    *,
+    texts: Annotated[
+        Path | None, typer.Option("--folder", help="A folder of texts; else those that ship.")
+    ] = None,
+    brand: Annotated[str, typer.Option(help="Show them as this brand's, by its law.")] = "",
+    country: Annotated[str, typer.Option(help="What they cost to this country.")] = "TR",
+) -> None:
+    """Write a page that shows every text with its example, what it takes, costs and lacks.
+
+    It is one plain file, which any browser opens without a network.
+    """
+    import asyncio
+
+    from rules.law_texts import shipped_text_laws
+    from rules.rulebook import load_rulebook
+    from tellal.settings import Settings
+    from templates.environment import JinjaRenderer
+    from templates.gallery import ready_messages
+    from templates.gallery_page import page_of
+
+    _refuse_nowhere(texts)
+    ways = _ways(asyncio.run(_law_of(brand)) if brand else _every_law())
+    law = ways.law.laws[0] if brand else shipped_text_laws().of("TR")
+    versions = {
+        topic.id: topic.content_version
+        for topic in load_rulebook(Settings().rulebook).topics.values()
+    }
+    ready = ready_messages(JinjaRenderer(texts), ways, versions, law=law, country=country)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    page.write_text(page_of(ready), encoding="utf-8")
+    typer.echo(f"{page} shows {len(ready)} texts.")
 
 
 @templates.command("send-test")
@@ -155,20 +201,9 @@ def _refuse_nowhere(folder: Path | None) -> None:
 def _in_a_company_s_name(renderer: "JinjaRenderer", name: "TemplateName") -> "Rendered":
     """Fill a text in with its example, as it would leave."""
     from rules.law_texts import shipped_text_laws
-    from templates.lawfulness import Reading, as_it_leaves, senders
+    from templates.gallery import as_shown
 
-    ways = _ways(_every_law())
-    reading = Reading(
-        renderer=renderer,
-        name=name,
-        classes=ways.classes_of(name.topic),
-        routes=ways.table,
-        example=renderer.example(name.topic),
-    )
-    if not reading.is_commercial:
-        return reading.rendered()
-    company = next(senders(reading, ways.law))
-    return as_it_leaves(reading, shipped_text_laws().of("TR"), company, ways.law.day)
+    return as_shown(renderer, name, _ways(_every_law()), shipped_text_laws().of("TR"))
 
 
 def _every_law() -> "Law":

@@ -15,17 +15,13 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    type_coerce,
 )
-from sqlalchemy.dialects.postgresql import BIT, JSONB
+from sqlalchemy.dialects.postgresql import BIT
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rules.population.columns import typed
-from rules.population.layers import Column
 from rules.population.members import sieve
 from rules.rulebook import Rulebook
 from rules.standing import belongs
-from rules.vocabulary import PythonType
 from tellal.domain.campaigns import BUCKETS
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Customer
@@ -34,27 +30,21 @@ from tellal.domain.outages import TELLS_OF_IT
 from tellal.persistence.bulk import among
 from tellal.persistence.columns import table
 from tellal.persistence.people import lock_page
-from tellal.persistence.tables.campaigns import GroupMemberRow
 from tellal.persistence.tables.customers import CustomerRow, EventRow
 from tellal.persistence.tables.ledger import CauseRow, MessageRow, OutcomeRow
 from tellal.persistence.tables.outages import OutageNoticeRow
 from tellal.services.asking import Circumstances, document, situation
+from tellal.services.groups import in_groups, variables_among
 from tellal.services.round_reading import Before, Part, Round
+from tellal.services.stored_facts import stored_value
 
 _customers = table(CustomerRow).c
 _causes = table(CauseRow).c
 _messages = table(MessageRow).c
 _outcomes = table(OutcomeRow).c
 _notices = table(OutageNoticeRow).c
-_members = table(GroupMemberRow).c
 _events = table(EventRow).c
 
-_TEXTS = {f"customer.{name}": name for name in ("kind", "locale", "timezone", "country")}
-_PUSH_TOKEN = "customer.app.push_token"  # noqa: S105 - the path of a fact
-_SAID_OF = select(_members.group_id, _members.customer_id, _members.variables).where(
-    _members.group_id == any_(bindparam("groups", type_=ARRAY(String))),
-    among(_members.customer_id),
-)
 _AFFECTED = sorted({OutcomeState.OPEN, OutcomeState.TOLD})
 _ALL = frozenset(Channel)
 
@@ -110,7 +100,7 @@ async def next_page(
     part = one.part(book)
     if part is None:
         return None
-    only = [_has_no_outcome(one.cause_id), sieve(book, part.segment, stored)]
+    only = [_has_no_outcome(one.cause_id), sieve(book, part.segment, stored_value)]
     if part.customers:
         only.append(_customers.id.in_(part.customers))
     if part.asks_who_was_told:
@@ -173,10 +163,7 @@ async def own_variables(
     """Read what lists say of each alone; what a later of the part's groups says wins."""
     if not ids or not part.groups:
         return {}
-    found: dict[str, dict[str, object]] = {}
-    rows = await tx.execute(_SAID_OF, {"groups": list(part.groups), "among": list(ids)})
-    for row in sorted(rows, key=lambda row: part.groups.index(row.group_id)):
-        found.setdefault(row.customer_id, {}).update(row.variables)
+    found = await variables_among(tx, part.groups, ids)
     return {customer_id: {"member": said} for customer_id, said in found.items()}
 
 
@@ -184,9 +171,9 @@ def chosen(part: Part) -> list[ColumnElement[bool]]:
     """Write whom a campaign's part is for, besides its segment: conditions over customers."""
     only: list[ColumnElement[bool]] = []
     if part.groups:
-        only.append(_in_groups(part.groups))
+        only.append(in_groups(_customers.id, part.groups))
     if part.without:
-        only.append(~_in_groups(part.without))
+        only.append(~in_groups(_customers.id, part.without))
     if part.zones:
         only.append(_customers.timezone.in_(part.zones))
     if part.buckets is not None:
@@ -194,12 +181,6 @@ def chosen(part: Part) -> list[ColumnElement[bool]]:
     if part.after is not None:
         only += _came_of(part.after)
     return only
-
-
-def _in_groups(groups: Sequence[str]) -> ColumnElement[bool]:
-    return exists().where(
-        _members.customer_id == _customers.id, _members.group_id.in_(list(groups))
-    )
 
 
 def _bucket(salt: str) -> ColumnElement[int]:
@@ -234,15 +215,6 @@ async def _among(
 ) -> frozenset[str]:
     found = await tx.execute(query, {**values, "among": list(ids)})  # type: ignore[call-overload]
     return frozenset(found.scalars())
-
-
-def stored(path: str, kind: PythonType) -> Column | None:
-    """Find a customer's stored value for `sieve`; his push token is known by addresses, too."""
-    if path in _TEXTS:
-        return _customers[_TEXTS[path]].collate("C") if kind is str else None
-    if path == _PUSH_TOKEN or not path.startswith("customer."):
-        return None
-    return typed(type_coerce(_customers.facts.op("->")(path), JSONB), kind)
 
 
 def _has_no_outcome(cause_id: str) -> ColumnElement[bool]:

@@ -10,17 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.campaigns import HOLD_OUT, Only, Plan, Slice, Step
 from tellal.domain.customers import Brand
-from tellal.domain.errors import NotFoundError
+from tellal.domain.groups import GroupKind
 from tellal.ids import new_id
 from tellal.persistence.columns import table
-from tellal.persistence.tables.campaigns import GroupRow
 from tellal.persistence.tables.ledger import CauseRow
 from tellal.services.campaign_times import Wave
 from tellal.services.campaign_views import rounds, runs
+from tellal.services.groups import resolve
 from tellal.services.round_reading import DECIDING
 
 _causes = table(CauseRow)
-_groups = table(GroupRow)
 
 RUNNING, PAUSED, ENDED, CANCELLED = "running", "paused", "ended", "cancelled"
 """Where a run is."""
@@ -43,18 +42,18 @@ async def audience_of(tx: AsyncSession, brand_id: str, plan: Plan) -> list[Meant
     Raises:
         NotFoundError: The brand has no group of a name.
     """
-    wanted = await _named(tx, brand_id, plan.audience.groups)
-    unwanted = await _named(tx, brand_id, plan.audience.without)
+    wanted = await resolve(tx, brand_id, plan.audience.groups)
+    unwanted = await resolve(tx, brand_id, plan.audience.without)
     within = [plan.audience.segment] if plan.audience.segment else []
-    within += [{"unless": group.segment} for group in unwanted if group.kind == "segment"]
-    without = tuple(group.id for group in unwanted if group.kind != "segment")
-    lists = tuple(group.id for group in wanted if group.kind != "segment")
+    within += [{"unless": group.segment or {}} for group in unwanted if group.kind is GroupKind.SEGMENT]
+    without = tuple(group.id for group in unwanted if group.kind is not GroupKind.SEGMENT)
+    lists = tuple(group.id for group in wanted if group.kind is not GroupKind.SEGMENT)
     meant = []
     if lists or not wanted:
         meant.append(Meant(segment=_all_of(within), groups=lists, without=without))
     for group in wanted:
-        if group.kind == "segment":
-            segment = _all_of([*within, group.segment])
+        if group.kind is GroupKind.SEGMENT:
+            segment = _all_of([*within, group.segment or {}])
             meant.append(Meant(segment=segment, groups=(), without=without))
     return meant
 
@@ -217,21 +216,6 @@ def _after(
     if plan.goal is not None:
         found |= {"event": plan.goal.event, "within_s": plan.goal.within.total_seconds()}
     return found
-
-
-async def _named(tx: AsyncSession, brand_id: str, names: Sequence[str]) -> list[Row[Any]]:
-    if not names:
-        return []
-    query = select(_groups).where(
-        _groups.c.brand_id == brand_id,
-        _groups.c.name.in_(list(names)),
-        _groups.c.deleted_at.is_(None),
-    )
-    found = {row.name: row for row in await tx.execute(query)}
-    for name in names:
-        if name not in found:
-            raise NotFoundError(f"no group {name!r}")
-    return [found[name] for name in names]
 
 
 def _all_of(segments: Sequence[Segment]) -> Segment | None:

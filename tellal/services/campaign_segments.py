@@ -20,8 +20,8 @@ from tellal.persistence.tables.campaigns import GroupMemberRow, GroupRow
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.ledger import OutcomeRow
 from tellal.services.asking import document, situation
-from tellal.services.audience import stored
 from tellal.services.campaign_progress import Totals
+from tellal.services.stored_facts import stored_value
 
 _groups = table(GroupRow).c
 _members = table(GroupMemberRow).c
@@ -75,7 +75,7 @@ async def _by_rule(
         .where(
             _outcomes.cause_id.in_(causes),
             _customers.erased_at.is_(None),
-            sieve(book, condition, stored),
+            sieve(book, condition, stored_value),
         )
         .order_by(_outcomes.id)
         .limit(_PAGE)

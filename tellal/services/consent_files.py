@@ -26,7 +26,7 @@ from tellal.domain.errors import InvalidInputError
 from tellal.services.block_lists import BadLine
 from tellal.services.consent_ways import check_way
 from tellal.services.consents import consent_address
-from tellal.services.sheets import Cell, Line, as_text, read_lines
+from tellal.services.sheets import Cell, Line, as_number, as_text, read_lines
 
 T = TypeVar("T")
 
@@ -70,9 +70,7 @@ _TYPES: Mapping[str, RecipientType] = {
 _BY_NUMBER = frozenset({ConsentChannel.SMS, ConsentChannel.WHATSAPP, ConsentChannel.CALL})
 _FLAGS = frozenset({"preselected", "precondition", "at_end", "refusal_option", "direct_sale"})
 _YES, _NO = {"true", "yes", "1", "evet", "doğru"}, {"false", "no", "0", "hayır", "yanlış"}
-_CUT_OFF = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 _TURKISH_DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](\d{1,2}:\d{2}(?::\d{2})?))?")
-_WITH_POINT_ZERO = re.compile(r"\+?\d{7,15}[.,]0+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,16 +197,8 @@ def _address(channel: ConsentChannel, text: str, brand: Brand) -> str:
     """Read an address as spreadsheets mangle it: 5321234567.0, without its zero, in blanks."""
     if not text:
         raise InvalidInputError("there is no address", field="address", hint="number or mail")
-    if _CUT_OFF.fullmatch(text):
-        raise InvalidInputError(
-            f"the spreadsheet has cut the number off: {text}",
-            field="address",
-            hint="format the column as text, and export it again",
-        )
     if channel is not ConsentChannel.EMAIL and channel is not ConsentChannel.PUSH:
-        text = text.lstrip("'’")
-        if _WITH_POINT_ZERO.fullmatch(text):
-            text = re.split(r"[.,]", text)[0]
+        text = as_number(text, "address")
     return consent_address(channel, text, region=brand.country)
 
 

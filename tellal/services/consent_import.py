@@ -16,7 +16,6 @@ from tellal.clock import Clock
 from tellal.domain.channels import BY_NUMBER, Channel
 from tellal.domain.consents import ELECTRONIC, ConsentChannel, is_whole
 from tellal.domain.customers import Brand
-from tellal.domain.errors import ConflictError
 from tellal.domain.messages import MessageState
 from tellal.ids import new_id
 from tellal.persistence.bulk import copy_rows, given
@@ -26,13 +25,13 @@ from tellal.services.block_lists import BadLine
 from tellal.services.consent_files import ConsentFile, ConsentLine
 from tellal.services.kept_refusals import Arrived, refuse_again
 from tellal.services.moves import Move
+from tellal.services.newcomers import Newcomer, language_of, make_known
 from tellal.services.progress import Progress
 
 _customers = table(CustomerRow).c
 _points = table(ContactPointRow).c
 _consents = table(ConsentRow).c
 
-_LOCALES = {"TR": "tr-TR", "PL": "pl-PL"}
 _WANTED = given(address=String())
 _BY_POINT = select(_WANTED.c.address, _points.customer_id).where(
     _points.brand_id == bindparam("brand"), func.lower(_points.address) == _WANTED.c.address
@@ -58,7 +57,6 @@ _COLUMNS = (
     "line", "id", "customer_id", "channel", "state", "recipient_type", "source", "purposes",
     "delegation", "whole", "address", "evidence", "given_at", "valid_until", "fresh_point",
 )  # fmt: skip
-_OF_CUSTOMER = ("id", "ref", "kind", "country", "first_name")
 _MAKE = text(
     """
 CREATE TEMPORARY TABLE given_consents (
@@ -66,23 +64,6 @@ CREATE TEMPORARY TABLE given_consents (
     source text, purposes jsonb, delegation jsonb, whole boolean, address text, evidence jsonb,
     given_at timestamptz, valid_until timestamptz, fresh_point text
 ) ON COMMIT DROP
-"""
-)
-_MAKE_CUSTOMERS = text(
-    """
-CREATE TEMPORARY TABLE given_customers (
-    id text, ref text, kind text, country text, first_name text
-) ON COMMIT DROP
-"""
-)
-_ADD_CUSTOMERS = text(
-    """
-INSERT INTO customers (id, brand_id, ref, kind, locale, timezone, country, first_name, facts,
-                       created_at, updated_at)
-SELECT id, :brand, ref, kind, :locale, :timezone, country, first_name, '{}', :now, :now
-FROM given_customers
-ON CONFLICT (brand_id, ref) DO NOTHING
-RETURNING id
 """
 )
 _LOCK = text(
@@ -184,7 +165,7 @@ class ConsentImport:
     def __init__(self, clock: Clock, brand: Brand, *, locale: str = "") -> None:
         self._clock = clock
         self._brand = brand
-        self._locale = locale or _LOCALES.get(brand.country, "en")
+        self._locale = locale or language_of(brand)
         self._people: dict[str, _Person] = {}
 
     async def settle(self, tx: AsyncSession, read: ConsentFile) -> ConsentFile:
@@ -215,7 +196,7 @@ class ConsentImport:
         Raises:
             ConflictError: Somebody else made one of its customers known meanwhile.
         """
-        fresh: dict[str, tuple[object, ...]] = {}
+        fresh: dict[str, Newcomer] = {}
         rows = []
         for one in lines:
             key = _key(one)
@@ -228,7 +209,9 @@ class ConsentImport:
         await tx.execute(_MAKE)
         await copy_rows(tx, "given_consents", _COLUMNS, rows)
         if fresh:
-            await self._add_customers(tx, list(fresh.values()), said)
+            await make_known(
+                tx, self._brand, list(fresh.values()), locale=self._locale, now=self._clock.now()
+            )
         await tx.execute(_LOCK)
         points = (await tx.execute(_ADD_POINTS, said)).all()
         added = await tx.execute(_ADD, {**said, "by": by})
@@ -251,19 +234,6 @@ class ConsentImport:
         cancelled = MessageState.CANCELLED
         moves = [Move(message_id=one, state=cancelled, code="no_consent") for one in ids]
         await Progress(self._clock).move(tx, moves)
-
-    async def _add_customers(
-        self, tx: AsyncSession, fresh: Sequence[tuple[object, ...]], said: Mapping[str, object]
-    ) -> None:
-        await tx.execute(_MAKE_CUSTOMERS)
-        await copy_rows(tx, "given_customers", _OF_CUSTOMER, fresh)
-        more = {"locale": self._locale, "timezone": self._brand.timezone}
-        made = (await tx.execute(_ADD_CUSTOMERS, {**said, **more})).all()
-        if len(made) < len(fresh):
-            raise ConflictError(
-                "somebody else made a customer of the file known meanwhile", hint="import it again"
-            )
-        await tx.execute(text("DROP TABLE given_customers"))
 
     async def _by_ref(self, tx: AsyncSession, lines: Sequence[ConsentLine]) -> dict[str, _Person]:
         refs = sorted({one.customer for one in lines if one.customer})
@@ -294,12 +264,16 @@ def _key(one: ConsentLine) -> str:
     return f"ref:{one.customer}" if one.customer else f"address:{_folded(one)}"
 
 
-def _customer(person: _Person, one: ConsentLine, brand: Brand) -> tuple[object, ...]:
+def _customer(person: _Person, one: ConsentLine, brand: Brand) -> Newcomer:
     by_number = _channel(one) in BY_NUMBER
     country = country_of(one.claim.address) if by_number else ""
-    # A name of ours says nothing of him: the address must not live on in it.
-    ref = one.customer or f"imported-{person.id}"
-    return person.id, ref, person.kind, country or brand.country, one.first_name
+    return Newcomer(
+        id=person.id,
+        ref=one.customer,
+        kind=person.kind,
+        country=country or brand.country,
+        first_name=one.first_name,
+    )
 
 
 def _row(one: ConsentLine, person: _Person) -> tuple[object, ...]:

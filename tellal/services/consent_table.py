@@ -1,8 +1,7 @@
 """The ledger of a brand as a table: what `consent_files` reads, for whoever moves elsewhere."""
 
-import csv
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any
 
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,17 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import ConsentRow, CustomerRow
 from tellal.services.consent_files import OPTIONAL, REQUIRED
+from tellal.services.table_writing import Write
 
 _consents = table(ConsentRow)
 _customers = table(CustomerRow).c
 _PAGE = 5_000
 
 
-async def write_consents(tx: AsyncSession, brand_id: str, out: TextIO) -> int:
+async def write_consents(tx: AsyncSession, brand_id: str, write: Write) -> int:
     """Write every record that was not erased, oldest first; return how many it were."""
     columns = (*REQUIRED, *OPTIONAL)
-    writer = csv.writer(out)
-    writer.writerow(columns)
+    write(columns)
     query = (
         select(_consents, _customers.ref.label("customer_ref"), _customers.first_name)
         .join(table(CustomerRow), _customers.id == _consents.c.customer_id)
@@ -33,7 +32,7 @@ async def write_consents(tx: AsyncSession, brand_id: str, out: TextIO) -> int:
         rows = (await tx.execute(query.where(_consents.c.id > last))).all()
         for row in rows:
             said = _cells(row)
-            writer.writerow([said.get(name, "") for name in columns])
+            write([said.get(name, "") for name in columns])
         number += len(rows)
         if len(rows) < _PAGE:
             return number
@@ -44,7 +43,7 @@ def _cells(row: Row[Any]) -> Mapping[str, object]:
     delegation = row.delegation
     proof = {name: value for name, value in row.evidence.items() if name in OPTIONAL}
     return {
-        **{name: _cell(value) for name, value in proof.items()},
+        **proof,
         "address": row.address,
         "channel": row.channel,
         "state": row.state,
@@ -59,7 +58,3 @@ def _cells(row: Row[Any]) -> Mapping[str, object]:
         "retailer_contract": delegation.get("contract", ""),
         "goods": "|".join(delegation.get("goods", ())),
     }
-
-
-def _cell(value: object) -> object:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value

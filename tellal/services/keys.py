@@ -48,6 +48,8 @@ class Scope(StrEnum):
     CUSTOMERS_WRITE = "customers:write"
     CONSENTS_READ = "consents:read"
     CONSENTS_WRITE = "consents:write"
+    GROUPS_READ = "groups:read"
+    GROUPS_WRITE = "groups:write"
     EVENTS_WRITE = "events:write"
     CASES_READ = "cases:read"
     CASES_WRITE = "cases:write"
@@ -109,6 +111,7 @@ SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
     ),
     Role.OPERATOR: _READS
     | {
+        Scope.GROUPS_WRITE,
         Scope.CASES_WRITE,
         Scope.OUTAGES_WRITE,
         Scope.MESSAGES_WRITE,
@@ -133,6 +136,7 @@ SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
     | {
         Scope.CUSTOMERS_WRITE,
         Scope.CONSENTS_WRITE,
+        Scope.GROUPS_WRITE,
         Scope.EVENTS_WRITE,
         Scope.CASES_WRITE,
         Scope.OUTAGES_WRITE,

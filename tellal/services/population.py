@@ -27,6 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rules.ir import Ir
+from rules.membership import MEMBERSHIP, asking_who
 from rules.population import codes
 from rules.population.needs import Run
 from rules.population.places import Place
@@ -37,6 +39,7 @@ from rules.population.statements import (
     SAMPLE,
     MakeSource,
     Question,
+    belonging,
     decisions,
     difference as difference_of,
     sums,
@@ -169,6 +172,22 @@ class Deciding:
         )
         async for row in rows:
             yield reader.summary(row)
+
+    async def belonging(
+        self, tx: AsyncSession, book: Rulebook, segment: Ir, whom: Population, at: datetime
+    ) -> Select[Any]:
+        """Return the statement that selects the ids of those who meet a segment, in this session.
+
+        It answers as `rules.standing.belongs` does, facts, measures and consents included.
+
+        Raises:
+            InvalidInputError: A customer lives in no time zone.
+            RulebookError: The rules are more than one statement can hold.
+        """
+        narrowed = asking_who(book, segment)
+        matter = Matter(topic=MEMBERSHIP, at=at, whom=whom)
+        asked, source = await self._prepare(tx, matter, [narrowed])
+        return belonging(narrowed, asked, source)
 
     async def difference(
         self,

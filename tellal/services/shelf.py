@@ -87,7 +87,7 @@ class Shelf:
     async def of(self, revision: str, /) -> Renderer:
         """Return the texts of a revision, or those in force if it is not stored."""
         edition = await self._edition(revision)
-        return self._in_force() if edition is None else edition.renderer
+        return self.in_force() if edition is None else edition.renderer
 
     async def book_of(self, revision: str) -> Rulebook | None:
         """Return the rules of a revision; None if it is not stored."""
@@ -102,19 +102,20 @@ class Shelf:
         Raises:
             InvalidInputError: There is no such template, or a variable is missing.
         """
-        return self._in_force().render(
+        return self.in_force().render(
             topic=topic, channel=channel, language=language, variables=variables
         )
 
     def text_name(self, *, topic: str, channel: Channel, language: str) -> str:
         """Name the text in force that speaks; empty if there is none."""
-        return self._in_force().text_name(topic=topic, channel=channel, language=language)
+        return self.in_force().text_name(topic=topic, channel=channel, language=language)
 
     def example(self, topic: str) -> Mapping[str, object]:
         """Return variables with which a topic's texts in force can be filled in."""
-        return self._in_force().example(topic)
+        return self.in_force().example(topic)
 
-    def _in_force(self) -> ExampleRenderer:
+    def in_force(self) -> ExampleRenderer:
+        """Return the texts in force themselves, for whoever lists what there is."""
         edition = self._kept.get(self._books.current.revision)
         return self._folder if edition is None else edition.renderer
 

@@ -10,6 +10,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.delivery import RouteStateRow
+from templates.environment import JinjaRenderer
 from tests.support.builders import a_brand
 from tests.support.terminal import run
 
@@ -139,3 +140,39 @@ async def test_texts_are_looked_at_as_a_brand_s_by_the_law_of_its_country(
     assert whole.code == 0, whole.out
     assert lacking.code == 1
     assert "sent by a company: the brand's profile has no MERSIS number" in lacking.out
+
+
+@pytest.mark.req("D71")
+def test_lint_says_without_what_a_text_is_refused_and_what_it_spares(tmp_path: Path) -> None:
+    folder = tmp_path / "texts" / "case_opened"
+    folder.mkdir(parents=True)
+    words = "{{ customer.first_name | default('') }} {{ borc }}"
+    (folder / "sms.en.j2").write_text(words, encoding="utf-8")
+    (folder / "example.json").write_text('{"borc": "1"}', encoding="utf-8")
+
+    said = run("templates", "lint", str(tmp_path / "texts"), "--variables")
+
+    assert "sms.en.j2: refused without borc; does without customer.first_name" in said.out
+
+
+@pytest.mark.req("D75")
+def test_the_gallery_shows_every_text_on_one_page_that_needs_no_network(tmp_path: Path) -> None:
+    folder = tmp_path / "texts" / "case_opened"
+    folder.mkdir(parents=True)
+    (folder / "sms.en.j2").write_text("Case {{ case.number }} <b>", encoding="utf-8")
+    (folder / "sms.tr.j2").write_text("Kayıt {{ case.numbr }}", encoding="utf-8")
+    (folder / "example.json").write_text('{"case": {"number": "7"}}', encoding="utf-8")
+    (folder / "topic.json").write_text('{"languages": ["en", "tr"]}', encoding="utf-8")
+
+    few = run("templates", "gallery", str(tmp_path / "few"), "--folder", str(tmp_path / "texts"))
+    all_of_them = run("templates", "gallery", str(tmp_path / "all"))
+
+    page = (tmp_path / "few" / "index.html").read_text(encoding="utf-8")
+    assert (few.code, all_of_them.code) == (0, 0)
+    assert "Case 7 &lt;b&gt;" in page
+    assert "did you mean &#x27;number&#x27;?" in page
+    assert "Refused without: case.number." in page
+    whole = (tmp_path / "all" / "index.html").read_text(encoding="utf-8")
+    assert whole.count("<article>") == len(JinjaRenderer().list_templates())
+    assert "<script" not in whole
+    assert "src=" not in whole
