@@ -4,6 +4,7 @@ from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
 from tellal.persistence.tables import (
+    audit,
     brands,
     customers,
     delivery,
@@ -17,6 +18,7 @@ from tellal.persistence.tables import (
 )
 
 TABLE_MODULES = (
+    audit,
     brands,
     customers,
     delivery,
