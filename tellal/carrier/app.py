@@ -23,6 +23,7 @@ from tellal.carrier.journal import Journal
 from tellal.carrier.netgsm_jobs import KIND as NETGSM, Delivery, Jobs, remembered as remembered_text
 from tellal.carrier.netgsm_requests import NetgsmRefusalError, Pace
 from tellal.carrier.netgsm_routes import NetgsmCounter, refused as refused_by_netgsm
+from tellal.carrier.phones import Phones
 from tellal.carrier.settings import CarrierSettings
 from tellal.carrier.twilio_messages import (
     KIND as TWILIO,
@@ -86,7 +87,8 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
     app.add_exception_handler(NetgsmRefusalError, refused_by_netgsm)
     app.add_exception_handler(IysRefusalError, refused_by_iys)
     app.add_exception_handler(IysMisbehaviourError, refused_by_iys)
-    for part in (twilio, netgsm, fcm, iys, IysControl(store=iys.store), control):
+    phones = Phones(settings=settings, callbacks=callbacks)
+    for part in (twilio, netgsm, fcm, iys, IysControl(store=iys.store), control, phones):
         app.include_router(part.router())
     return app
 

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from tellal.domain.customers import Brand
+    from tellal.services.audit_proof import AuditProof
     from tellal.services.consent_proof import ConsentProof
     from tellal.services.rulebook_log import Verified
 
@@ -53,31 +56,35 @@ def verify_consents(
 
     Note the seal that is shown, somewhere else: with it a chain that was cut off shows, too.
     """
-    from tellal.cli.transaction import in_transaction
-    from tellal.services.brands import all_brands, find_brand
     from tellal.services.consent_proof import verify_consents as look
-    from tellal.settings import Settings
 
-    if head and not brand:
-        raise typer.BadParameter("a seal is of one brand: name it with --brand")
-    database = Settings().database_url.get_secret_value()
+    async def work(tx: "AsyncSession", brand_id: str) -> "tuple[tuple[str, ...], str]":
+        proof = await look(tx, brand_id, head=head)
+        return proof.faults, _consents_said(proof)
 
-    async def named(tx: "AsyncSession") -> "tuple[Brand, ...]":
-        return (await find_brand(tx, brand),) if brand else await all_brands(tx)
+    _every_brand(brand, head, work)
 
-    broken = False
-    for one in in_transaction(database, named):
 
-        async def work(tx: "AsyncSession", brand_id: str = one.id) -> "ConsentProof":
-            return await look(tx, brand_id, head=head)
+@verify.command("audit")
+def verify_audit(
+    *,
+    brand: Annotated[str, typer.Option(help="The brand's name; else every brand.")] = "",
+    head: Annotated[
+        str, typer.Option(help="A seal that you noted earlier; names a brand, too.")
+    ] = "",
+) -> None:
+    """Walk the chain of what staff did, and compare every record with what was sealed of it.
 
-        proof = in_transaction(database, work)
-        for fault in proof.faults:
-            typer.echo(f"{one.name}: {fault}")
-        broken = broken or bool(proof.faults)
-        typer.echo(f"{one.name}: {_consents_said(proof)}")
-    if broken:
-        raise typer.Exit(1)
+    Histories of cases and outages, holds, notices, explicit consents, erasures and purges. Note
+    the seal that is shown, somewhere else: with it a chain that was cut off shows, too.
+    """
+    from tellal.services.audit_proof import verify_audit as look
+
+    async def work(tx: "AsyncSession", brand_id: str) -> "tuple[tuple[str, ...], str]":
+        proof = await look(tx, brand_id, head=head)
+        return proof.faults, _audit_said(proof)
+
+    _every_brand(brand, head, work)
 
 
 @verify.command("bundle")
@@ -117,6 +124,53 @@ def verify_bundle(
         typer.echo(f"{found.unsealed} of them had no place in the chain yet.")
     if trusted is None:
         typer.echo("It names that key itself: compare it with the sender's, or use --key.")
+
+
+def _every_brand(
+    brand: str,
+    head: str,
+    look: "Callable[[AsyncSession, str], Awaitable[tuple[tuple[str, ...], str]]]",
+) -> None:
+    """Look through the chain of one brand or of all; a fault ends the command with 1."""
+    from tellal.cli.transaction import in_transaction
+    from tellal.services.brands import all_brands, find_brand
+    from tellal.settings import Settings
+
+    if head and not brand:
+        raise typer.BadParameter("a seal is of one brand: name it with --brand")
+    database = Settings().database_url.get_secret_value()
+
+    async def named(tx: "AsyncSession") -> "tuple[Brand, ...]":
+        return (await find_brand(tx, brand),) if brand else await all_brands(tx)
+
+    broken = False
+    for one in in_transaction(database, named):
+
+        async def work(tx: "AsyncSession", brand_id: str = one.id) -> "tuple[tuple[str, ...], str]":
+            return await look(tx, brand_id)
+
+        faults, said = in_transaction(database, work)
+        for fault in faults:
+            typer.echo(f"{one.name}: {fault}")
+        broken = broken or bool(faults)
+        typer.echo(f"{one.name}: {said}")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _audit_said(proof: "AuditProof") -> str:
+    """Say in a line what a look through the logs gave."""
+    state = f"{len(proof.faults)} faults" if proof.faults else "the logs are whole"
+    waiting = (
+        f"; {proof.unsealed} records and {proof.untold} erasures not sealed yet"
+        if proof.unsealed or proof.untold
+        else "; everything is sealed"
+    )
+    since = f", since {proof.waiting_since:%Y-%m-%d %H:%M}" if proof.waiting_since else ""
+    return (
+        f"{state}: {proof.records} records, {proof.erasures} of them emptied{waiting}{since}. "
+        f"The last seal: {proof.head or 'none'}."
+    )
 
 
 def _consents_said(proof: "ConsentProof") -> str:

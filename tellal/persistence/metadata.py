@@ -4,6 +4,7 @@ from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
 from tellal.persistence.tables import (
+    audit,
     brands,
     campaigns,
     customers,
@@ -19,6 +20,7 @@ from tellal.persistence.tables import (
 )
 
 TABLE_MODULES = (
+    audit,
     brands,
     campaigns,
     customers,

@@ -450,6 +450,8 @@ NOT_HELD: Mapping[str, str] = {
     "rulebook_proposals": "who wants which rules",
     "rulebook_active": "which rules are in force",
     "rulebook_log": "who changed the rules",
+    "audit_seals": "our own ids, and salts, of which none is left of what was emptied",
+    "audit_chain": "hashes of what staff did",
     "address_salts": "salts",
     "kept_refusals": "salted hashes, which are all that is to be left of somebody",
     "provider_copies": "providers' names of messages that are to be deleted there",

@@ -6,6 +6,7 @@ from functools import partial
 
 from rules.keeping import Kind, Period
 from tellal.persistence.bell import Bell
+from tellal.services.audit_sealing import AuditSealer
 from tellal.services.confirmations import Confirmations
 from tellal.services.consent_sealing import Sealer
 from tellal.services.dispatching import Deliver, Dispatcher
@@ -49,6 +50,7 @@ def upkeep(
             stop,
         ),
         "consents": partial(Sealer(house.sessions, house.clock).run, stop),
+        "audit": partial(AuditSealer(house.sessions, house.clock).run, stop),
         "confirmations": partial(Confirmations(house.sessions, house.deciding).run, stop),
         "gauges": partial(Gauges(house.sessions, house.clock).run, stop),
     }

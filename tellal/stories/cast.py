@@ -1,4 +1,4 @@
-"""Who plays: two brands with a key each, and the security team that edits a rule file."""
+"""Who plays: three brands with a key each, and the security team that edits a rule file."""
 
 import re
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from tellal.services.keys import Scope, create_key
 
 BANK = "anadolu-bank"
 DISTRIBUTOR = "porsuk-edas"
+OPERATOR = "marka"
 
 _BRANDS = (
     {
@@ -36,6 +37,17 @@ _BRANDS = (
         "mersis": "0000000000000022",
         "sms_sender": "PORSUKEDAS",
         "email_sender": "Porsuk EDAŞ <bilgi@porsuk.example>",
+    },
+    {
+        "name": OPERATOR,
+        "trade_name": "Marka İletişim A.Ş.",
+        "country": "TR",
+        "timezone": "Europe/Istanbul",
+        "phone": "08500000003",
+        "email": "iletisim@marka.example",
+        "mersis": "0000000000000033",
+        "sms_sender": "MARKA",
+        "email_sender": "Marka <bilgi@marka.example>",
     },
 )
 

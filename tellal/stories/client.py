@@ -63,6 +63,7 @@ class Caller:
         attributes: Mapping[str, object] | None = None,
         locale: str = "tr-TR",
         first_name: str = "",
+        timezone: str = "",
     ) -> Json:
         """Put a customer; `contacts` maps channels to addresses."""
         return await self.write(
@@ -70,6 +71,7 @@ class Caller:
             {
                 "locale": locale,
                 "first_name": first_name,
+                "timezone": timezone,
                 "contacts": [
                     {"channel": channel, "address": address}
                     for channel, address in contacts.items()
@@ -130,6 +132,21 @@ class Carrier:
     async def fault(self, **fault: object) -> None:
         """Have the carriers misbehave."""
         (await self._http.post("/faults", json=fault)).raise_for_status()
+
+    async def behave(self) -> None:
+        """Have the carriers do well again."""
+        (await self._http.delete("/faults")).raise_for_status()
+
+    async def text(self, sender: str, to: str, text: str, hook: str, *, times: int = 1) -> None:
+        """Have a person write a text, which the carrier brings to a hook."""
+        said = {"from": sender, "to": to, "text": text, "hook": hook, "times": times}
+        (await self._http.post("/texts", json=said)).raise_for_status()
+
+    async def registry(self, brand: int) -> dict[str, Json]:
+        """Return what stands in İYS for a brand, by the address."""
+        response = await self._http.get(f"/iys/records/{brand}")
+        response.raise_for_status()
+        return {one["recipient"]: one for one in response.json()["records"]}
 
 
 class Mailbox:

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tellal.stack.stack import Stack
-from tellal.stories import bank, distributor, populace
+from tellal.stories import bank, consent, distributor, populace
 from tellal.stories.programme import STORIES, house_settings, play
 from tellal.stories.scene import StoryResult
 
@@ -27,6 +27,9 @@ PERSONAL = (
     *(getattr(bank, name) for name in ("AYSE", "BORA", "CEM", "DENIZ", "ELIF", "FATMA", "GOKHAN")),
     distributor.HALIL,
     distributor.INCI,
+    *(getattr(consent, name) for name in ("ZEYNEP", "EMINE", "HALE", "FILIZ")),
+    consent.CROWD[0][:-4],
+    "Haber verin",
 )
 
 pytestmark = pytest.mark.e2e
@@ -73,6 +76,14 @@ async def told(stack: Stack) -> dict[str, StoryResult]:
                 for row in (
                     "B02", "B03", "B11", "B12", "B13", "B14", "B15", "B16", "B17", "B18",
                 )
+            ],
+        ),
+        pytest.param(
+            "consent",
+            id="consent",
+            marks=[
+                pytest.mark.req(row)
+                for row in ("D01", "D08", "D09", "D10", "D13", "D33", "D37", "D41")
             ],
         ),
     ],
