@@ -13,6 +13,7 @@ from sqlmodel import SQLModel
 
 from tellal.persistence.bulk import among
 from tellal.persistence.columns import table
+from tellal.persistence.tables.campaigns import CampaignEntryRow, CampaignRow
 from tellal.persistence.tables.delivery import HoldRow
 from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
 from tellal.persistence.tables.outages import OutageEntryRow, OutageRow
@@ -87,6 +88,12 @@ LOGS: Mapping[str, AuditLog] = {
             row=OutageEntryRow,
             kept=("id", "outage_id", "command", "by", "state", "body", "public", "at"),
             of=(OutageRow, "outage_id"),
+        ),
+        AuditLog(
+            name="campaign",
+            row=CampaignEntryRow,
+            kept=("id", "campaign_id", "command", "by", "body", "at"),
+            of=(CampaignRow, "campaign_id"),
         ),
         AuditLog(
             name="hold",

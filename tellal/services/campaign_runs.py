@@ -45,7 +45,9 @@ async def audience_of(tx: AsyncSession, brand_id: str, plan: Plan) -> list[Meant
     wanted = await resolve(tx, brand_id, plan.audience.groups)
     unwanted = await resolve(tx, brand_id, plan.audience.without)
     within = [plan.audience.segment] if plan.audience.segment else []
-    within += [{"unless": group.segment or {}} for group in unwanted if group.kind is GroupKind.SEGMENT]
+    within += [
+        {"unless": group.segment or {}} for group in unwanted if group.kind is GroupKind.SEGMENT
+    ]
     without = tuple(group.id for group in unwanted if group.kind is not GroupKind.SEGMENT)
     lists = tuple(group.id for group in wanted if group.kind is not GroupKind.SEGMENT)
     meant = []

@@ -20,6 +20,7 @@ from tellal.persistence.session import Sessions
 from tellal.services import rulebook_log
 from tellal.services.audit_logs import LOGS
 from tellal.services.audit_sealing import AuditSealer
+from tellal.services.campaigns import Staff
 from tellal.services.consent_sealing import Sealer
 from tellal.services.consents import ConsentInput, Consents
 from tellal.services.holds import Holds
@@ -44,6 +45,7 @@ TABLES = {name: log.table.name for name, log in LOGS.items()}
 CHANGES = {
     "case": "by = 'somebody'",
     "outage": "by = 'somebody'",
+    "campaign": "by = 'somebody'",
     "hold": "reason = 'none'",
     "release": "released_by = 'somebody'",
     "notice": "version = '9'",
@@ -78,6 +80,12 @@ async def brand(sessions: Sessions, house: House, clock: SetClock) -> Brand:
         hold = await holds.place(tx, brand.id, scope, reason="A slip in the text", by="ada")
         await holds.release(tx, brand.id, hold.id, by="ada")
     await confirmed(house, brand)
+    async with sessions() as tx, tx.begin():
+        when = {"at": "2030-01-01T10:00", "zone": "Europe/Istanbul"}
+        plan = {"topic": "tariff_change", "when": when}
+        await house.campaigns.make(
+            tx, brand=brand, name="spring", plan=plan, who=Staff(by="ada@bank.example")
+        )
     async with sessions() as tx, tx.begin():
         await persons.erase(tx, brand, "ali", by="dpo")
     await Purging(sessions, clock, load_periods(), Leases(sessions, clock)).purge()
@@ -427,6 +435,8 @@ async def test_what_is_removed_before_it_was_sealed_is_missed(
         "DELETE FROM case_entries",
         "UPDATE outage_entries SET by = 'somebody'",
         "DELETE FROM outage_entries",
+        "UPDATE campaign_entries SET by = 'somebody'",
+        "DELETE FROM campaign_entries",
         "UPDATE audit_chain SET core = ''",
         "DELETE FROM audit_chain",
     ],

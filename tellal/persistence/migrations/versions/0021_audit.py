@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
-down_revision = "0017"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
@@ -17,6 +17,10 @@ _UNTOLD = "erased_at IS NOT NULL AND tombstone IS NULL"
 _LOGS = {
     "case": ("case_entries", "(SELECT brand_id FROM cases WHERE id = {row}.case_id)"),
     "outage": ("outage_entries", "(SELECT brand_id FROM outages WHERE id = {row}.outage_id)"),
+    "campaign": (
+        "campaign_entries",
+        "(SELECT brand_id FROM campaigns WHERE id = {row}.campaign_id)",
+    ),
     "hold": ("holds", "{row}.brand_id"),
     "release": ("holds", "{row}.brand_id"),
     "notice": ("shown_notices", "{row}.brand_id"),
@@ -25,6 +29,7 @@ _LOGS = {
     "purge": ("purges", "{row}.brand_id"),
 }
 _EMPTIED = ("case", "notice", "explicit_consent")
+_KEPT = ("outage_entries", "campaign_entries")
 _RELEASED = "released_at IS NOT NULL"
 
 # Whoever writes a record, by whatever way, has thereby written that it is to be sealed.
@@ -132,14 +137,16 @@ def upgrade() -> None:
     op.execute(
         f"CREATE TRIGGER case_entries_stay BEFORE DELETE OR TRUNCATE ON case_entries {_ONLY_ADDED}"
     )
-    op.execute(
-        "CREATE TRIGGER outage_entries_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON outage_entries "
-        f"{_ONLY_ADDED}"
-    )
+    for table in _KEPT:
+        op.execute(
+            f"CREATE TRIGGER {table}_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            f"{_ONLY_ADDED}"
+        )
 
 
 def downgrade() -> None:
-    op.execute("DROP TRIGGER outage_entries_kept ON outage_entries")
+    for table in _KEPT:
+        op.execute(f"DROP TRIGGER {table}_kept ON {table}")
     op.execute("DROP TRIGGER case_entries_stay ON case_entries")
     op.execute("DROP TRIGGER case_entries_kept ON case_entries")
     for log, (table, _) in _LOGS.items():
