@@ -18,6 +18,7 @@ from api.key_uses import KeyUses
 from api.measuring import Measuring
 from api.routes import (
     blocks,
+    call_tasks,
     cases,
     complaints,
     consents,
@@ -51,6 +52,7 @@ from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
 from rules.incident_files import load_incidents
 from rules.keyword_files import keyword_books
+from rules.profiles import load_profiles
 from rules.routing import load_routes
 from tellal.clock import Clock, SystemClock
 from tellal.domain.keywords import Inbound
@@ -179,6 +181,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         senders,
         events,
         cases,
+        call_tasks,
         outages,
         messages,
         decisions,
@@ -232,6 +235,7 @@ async def _open(
         clock=clock,
         routes=at_hand,
         incidents=load_incidents(settings.incidents),
+        profiles=load_profiles(settings.intake),
         speed=settings.rehearsal_speed,
         book_of=shelf.book_of,
     )

@@ -10,11 +10,18 @@ from activities.outages import OutageActivities, OutageDesk
 from tellal.domain.channels import Lane
 from tellal.ports import Sender
 from workflows.case import CaseWorkflow
+from workflows.case_survey import CaseSurveyWorkflow
 from workflows.lane import LaneWorkflow
 from workflows.nudge import NudgeWorkflow
 from workflows.outage import OutageWorkflow
 
-WORKFLOWS: tuple[type, ...] = (NudgeWorkflow, CaseWorkflow, OutageWorkflow, LaneWorkflow)
+WORKFLOWS: tuple[type, ...] = (
+    NudgeWorkflow,
+    CaseWorkflow,
+    CaseSurveyWorkflow,
+    OutageWorkflow,
+    LaneWorkflow,
+)
 
 
 Activities = Sequence[Callable[..., Any]]
@@ -32,6 +39,8 @@ def activities(*, journeys: JourneyDesk, cases: CaseDesk, outages: OutageDesk) -
         case.notice,
         case.remind,
         case.describe,
+        case.attend,
+        case.survey,
         outage.look,
         outage.decide_round,
         outage.decide_audience,

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rules.profiles import CallBeforeClose, IntakeProfile, load_profiles
-from tellal.domain.cases import CaseState
+from rules.rulebook import load_rulebook
+from tellal.domain.cases import CaseState, Moment
 from tellal.domain.errors import RulebookError
 
 GOOD = """\
@@ -30,13 +31,25 @@ def findings(folder: Path, **files: str) -> list[tuple[str, int, int, str, str]]
     ]
 
 
-def test_the_profiles_that_ship_notify_at_both_ends() -> None:
+ROWS = {
+    "solution_point", "online", "app", "written", "face_to_face", "switchboard", "whatsapp",
+    "info_email", "web", "social_media",
+}  # fmt: skip
+
+
+def test_a_profile_ships_for_every_channel_of_the_matrix() -> None:
     profiles = load_profiles()
 
-    assert set(profiles) == {"app", "solution_point", "web"}
-    for profile in profiles.values():
-        assert profile.notices[CaseState.OPENED]
-        assert profile.notices[CaseState.RESOLVED]
+    assert set(profiles) == ROWS
+    assert [one.id for one in profiles.values() if not one.enabled] == ["whatsapp"]
+
+
+def test_the_topics_of_the_profiles_that_ship_are_in_the_rulebook() -> None:
+    known = load_rulebook().topics
+
+    named = {t for one in load_profiles().values() for topics in one.notices.values() for t in topics}
+
+    assert named <= set(known)
 
 
 def test_what_a_profile_leaves_out_has_a_meaning(tmp_path: Path) -> None:
@@ -49,8 +62,8 @@ def test_what_a_profile_leaves_out_has_a_meaning(tmp_path: Path) -> None:
             enabled=True,
             source_system="",
             notices={
-                CaseState.OPENED: ("case_opened",),
-                CaseState.RESOLVED: ("case_resolved", "case_resolved_push"),
+                Moment.OPENED: ("case_opened",),
+                Moment.RESOLVED: ("case_resolved", "case_resolved_push"),
             },
             call_before_close=CallBeforeClose.WHEN_ROUTED,
             remind_after={

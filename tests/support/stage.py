@@ -21,7 +21,7 @@ from temporalio.worker import Worker
 from activities.errors import CodedErrors
 from activities.lanes import ShiftReport, WorkLane
 from tellal.domain.cases import CaseState
-from tellal.domain.journeys import CaseBrief, Notice, OutageStep, Step
+from tellal.domain.journeys import CaseBrief, CaseOutlook, Notice, OutageStep, Step
 from tellal.domain.messages import OutcomeState
 from tellal.domain.outages import ENDED, OutageState
 from tellal.domain.outbox import OutboxItem, OutboxKind
@@ -53,6 +53,8 @@ class ScriptedLedger:
     outcomes: dict[str, list[Cue]] = field(default_factory=dict)
     notices: dict[CaseState, dict[str, Cue]] = field(default_factory=dict)
     remind_after: timedelta | None = None
+    reminded: tuple[str, ...] = ("routed", "answered")
+    beside: dict[str, Cue] = field(default_factory=dict)
     state: CaseState = CaseState.OPENED
     outage: OutageState = OutageState.SUSPECTED
     rounds: dict[str, int] = field(default_factory=dict)
@@ -82,6 +84,22 @@ class ScriptedLedger:
         return CaseBrief(
             brand="utility", channel="web", state=self.state.value, remind_after_s=after
         )
+
+    async def attend(self, case_id: str) -> CaseOutlook:
+        assert case_id
+        self.asked.append(("attend", self.state.value))
+        now, after = await self.env.get_current_time(), self.remind_after
+        waits = after is not None and self.state.value in self.reminded
+        steps = [await self._step(one, cue) for one, cue in self.beside.items()]
+        return CaseOutlook(
+            state=self.state.value,
+            look_at=now + after if after is not None and waits else None,
+            steps=tuple(steps),
+        )
+
+    async def survey(self, case_id: str) -> Notice:
+        self.asked.append(("survey", case_id))
+        return Notice(steps=(await self._step("survey", Cue(wait=timedelta(hours=4))),))
 
     async def look(self, outage_id: str) -> OutageStep:
         assert outage_id
