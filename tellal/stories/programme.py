@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tellal.domain.errors import InvalidInputError
 from tellal.settings import Settings
-from tellal.stories import bank, distributor, outage
+from tellal.stories import bank, channels, distributor, outage
 from tellal.stories.cast import Ensemble, gather_ensemble
 from tellal.stories.scene import Moment, Say, Scene, Stage, StoryResult, nothing_happens
 
@@ -13,6 +13,7 @@ STORIES: Mapping[str, Callable[[Scene, Ensemble], Awaitable[None]]] = {
     "bank": bank.play,
     "distributor": distributor.play,
     "outage": outage.play,
+    "channels": channels.play,
 }
 """Story ids as `tellal demo` takes them, in the order in which they are played."""
 

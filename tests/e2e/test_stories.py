@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tellal.stack.stack import Stack
-from tellal.stories import bank, distributor, populace
+from tellal.stories import bank, channels, distributor, populace
 from tellal.stories.programme import STORIES, house_settings, play
 from tellal.stories.scene import StoryResult
 
@@ -27,6 +27,10 @@ PERSONAL = (
     *(getattr(bank, name) for name in ("AYSE", "BORA", "CEM", "DENIZ", "ELIF", "FATMA", "GOKHAN")),
     distributor.HALIL,
     distributor.INCI,
+    *(row.phone for row in channels.MATRIX),
+    *(row.mail for row in channels.MATRIX),
+    channels.RESULT,
+    channels.REPLY,
 )
 
 pytestmark = pytest.mark.e2e
@@ -72,6 +76,18 @@ async def told(stack: Stack) -> dict[str, StoryResult]:
                 pytest.mark.req(row)
                 for row in (
                     "B02", "B03", "B11", "B12", "B13", "B14", "B15", "B16", "B17", "B18",
+                )
+            ],
+        ),
+        pytest.param(
+            "channels",
+            id="channels",
+            marks=[
+                pytest.mark.req(row)
+                for row in (
+                    "E01", "E04", "E08", "E09", "E12", "E14", "E15", "E16", "E17", "E20", "E22",
+                    "E26", "E27", "E28", "E31", "E33", "E34", "E35", "E36", "E37", "E39", "E40",
+                    "E41", "E42",
                 )
             ],
         ),

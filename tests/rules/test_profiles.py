@@ -47,7 +47,9 @@ def test_a_profile_ships_for_every_channel_of_the_matrix() -> None:
 def test_the_topics_of_the_profiles_that_ship_are_in_the_rulebook() -> None:
     known = load_rulebook().topics
 
-    named = {t for one in load_profiles().values() for topics in one.notices.values() for t in topics}
+    named = {
+        t for one in load_profiles().values() for topics in one.notices.values() for t in topics
+    }
 
     assert named <= set(known)
 

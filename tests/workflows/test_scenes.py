@@ -12,11 +12,11 @@ from tellal.domain.outages import OutageState
 from tellal.domain.outbox import OutboxKind
 from tests.support.scenes import (
     TOLD,
-    case_through,
     case_attended,
     case_informed,
     case_replied,
     case_surveyed,
+    case_through,
     change_case,
     change_outage,
     lane_shifts,
