@@ -244,7 +244,6 @@ async def _records(tx: AsyncSession, case: Row[Any], profile: IntakeProfile) -> 
     closure = Closure(case.closure) if case.closure else Closure.RESOLVED
     way = chosen_way(profile, case.reply_by)
     done = closure in _WITHOUT_WORD or closure is Closure.ACTION_TAKEN
-    at_once = case.resolved_at == case.opened_at
     return Records(
         due_at=case.due_at,
         resolved_at=case.resolved_at,
@@ -254,7 +253,7 @@ async def _records(tx: AsyncSession, case: Row[Any], profile: IntakeProfile) -> 
         ),
         called=case.told_at is not None,
         replied_by=(await tx.execute(replies)).scalar_one_or_none() or "",
-        asked_for="" if way is None or done or at_once else way.value,
+        asked_for="" if way is None or done else way.value,
         notice_owed=profile.privacy_notice is not None,
         notice_shown=await _notice_shown(tx, case, profile),
         special=bool(case.special_category),

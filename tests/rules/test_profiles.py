@@ -111,6 +111,55 @@ def test_a_mistake_is_told_with_its_place(
     assert hint in found[4]
 
 
+@pytest.mark.parametrize(
+    ("more", "line", "column", "message", "hint"),
+    [
+        pytest.param(
+            "call_before_close: allways", 7, 1, "'allways' is not one of", "always", id="duty",
+        ),
+        pytest.param("requires: [form]", 7, 12, "'form' is not one of", "form_reference", id="need"),
+        pytest.param(
+            "deadline: {business_days: 3, warn_before: 3}", 7, 30, "'warn_before' is less than 3",
+            "", id="a deadline that is all warning",
+        ),
+        pytest.param("deadline: {warn_before: 1}", 7, 1, "'business_days' is missing", "",
+            id="no deadline",
+        ),
+        pytest.param(
+            'calls: {hours: ["18:00", "09:00"]}', 7, 9, "'hours' end on the day", "", id="hours",
+        ),
+        pytest.param(
+            "survey_after: 1d", 7, 1, "no notice is named for the survey", "survey:", id="survey",
+        ),
+        pytest.param(
+            "reply: {by: chosen, otherwise: fax}", 7, 21, "'fax' is not one of", "letter",
+            id="way",
+        ),
+        pytest.param(
+            "privacy_notice: {notice: x, way: web}", 7, 1, "'version' is missing", "",
+            id="a notice without a version",
+        ),
+        pytest.param(
+            "checklist:\n  - {id: kept, asks: x, computed: deadline}", 8, 25,
+            "'deadline' is not one of", "deadline_kept", id="question",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_what_a_channel_owes_is_told_with_its_place(
+    tmp_path: Path, *, more: str, line: int, column: int, message: str, hint: str
+) -> None:
+    found = findings(tmp_path, branch=f"{GOOD}{more}\n")[0]
+
+    assert found[:3] == ("branch.yaml", line, column)
+    assert message in found[3]
+    assert hint in found[4] or hint in found[3]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RulebookError, match="no such folder of intake profiles"):
+        load_profiles(tmp_path / "nowhere")
+
+
 def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     found = findings(
         tmp_path,
