@@ -1,6 +1,6 @@
 """Reads intake profiles: one YAML file per channel over which cases come in."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from enum import StrEnum
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rules.entries import Entry, read_entry
 from rules.source import Place, Report
+from rules.vocabulary import did_you_mean
 from tellal.domain.case_checks import Computed
 from tellal.domain.cases import CaseState, Moment, ReplyWay
 from tellal.domain.errors import RulebookError
@@ -134,8 +135,12 @@ class IntakeProfile:
         return Moment.INFORMATION in self.notices
 
 
-def load_profiles(folder: Path | None = None) -> Mapping[str, IntakeProfile]:
+def load_profiles(
+    folder: Path | None = None, *, topics: Collection[str] | None = None
+) -> Mapping[str, IntakeProfile]:
     """Read every profile of a folder, by default those that ship with Tellal.
+
+    If the `topics` of a rulebook are given, notices must be among them.
 
     Raises:
         RulebookError: A file is not a valid profile; all mistakes are listed with their places.
@@ -150,6 +155,7 @@ def load_profiles(folder: Path | None = None) -> Mapping[str, IntakeProfile]:
         if entry is None:
             continue
         profile = _profile(entry)
+        _check_topics(entry.within("notices"), topics)
         if profile.id and profile.id in profiles:
             entry.wrong("id", f"a second profile is called {profile.id!r}")
         profiles.setdefault(profile.id, profile)
@@ -190,6 +196,16 @@ def _notices(entry: Entry) -> Mapping[Moment, tuple[str, ...]]:
         for moment in Moment
         if moment.value in entry.raw
     }
+
+
+def _check_topics(entry: Entry, topics: Collection[str] | None) -> None:
+    for moment in Moment:
+        if topics is None or moment.value not in entry.raw:
+            continue
+        for place, topic in entry.texts(moment.value):
+            if topic not in topics:
+                near = did_you_mean(topic, topics)
+                entry.report.add(place, f"no rule file declares the topic {topic!r}", near)
 
 
 def _reply(entry: Entry) -> tuple[ReplyBy, ReplyWay]:

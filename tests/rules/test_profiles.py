@@ -45,13 +45,19 @@ def test_a_profile_ships_for_every_channel_of_the_matrix() -> None:
 
 
 def test_the_topics_of_the_profiles_that_ship_are_in_the_rulebook() -> None:
-    known = load_rulebook().topics
+    assert load_profiles(topics=load_rulebook().topics)
 
-    named = {
-        t for one in load_profiles().values() for topics in one.notices.values() for t in topics
-    }
 
-    assert named <= set(known)
+def test_a_topic_that_no_rule_knows_is_named_with_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "branch.yaml").write_text(GOOD, encoding="utf-8")
+
+    with pytest.raises(RulebookError) as refused:
+        load_profiles(tmp_path, topics=["case_opened", "case_resolved", "case_solved_push"])
+
+    [found] = refused.value.findings
+    assert (found.line, found.column) == (5, 29)
+    assert "'case_resolved_push'" in found.message
+    assert "case_" in found.hint
 
 
 def test_what_a_profile_leaves_out_has_a_meaning(tmp_path: Path) -> None:
@@ -117,7 +123,9 @@ def test_a_mistake_is_told_with_its_place(
         pytest.param(
             "call_before_close: allways", 7, 1, "'allways' is not one of", "always", id="duty",
         ),
-        pytest.param("requires: [form]", 7, 12, "'form' is not one of", "form_reference", id="need"),
+        pytest.param(
+            "requires: [form]", 7, 12, "'form' is not one of", "form_reference", id="need",
+        ),
         pytest.param(
             "deadline: {business_days: 3, warn_before: 3}", 7, 30, "'warn_before' is less than 3",
             "", id="a deadline that is all warning",
