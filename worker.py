@@ -24,6 +24,7 @@ from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
 from rules.incident_files import load_incidents
 from rules.keeping import load_periods
+from rules.profiles import load_profiles
 from rules.routing import load_routes
 from tellal.clock import SystemClock
 from tellal.domain.incidents import Incidents
@@ -106,6 +107,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
             clock=SystemClock(),
             routes=routes,
             incidents=incidents,
+            profiles=load_profiles(settings.intake),
             speed=settings.rehearsal_speed,
             book_of=shelf.book_of,
         )
@@ -121,7 +123,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         deliver = Telling(client, queue).deliver
         waiting = activities(
             journeys=house.journeys,
-            cases=house.case_notices,
+            cases=house.case_desk,
             outages=house.outage_desk,
             campaigns=house.campaign_desk,
         )

@@ -6,7 +6,7 @@ from typing import Protocol
 from temporalio import activity
 
 from tellal.domain.cases import CaseState
-from tellal.domain.journeys import CaseBrief, Notice
+from tellal.domain.journeys import CaseBrief, CaseOutlook, Notice
 
 
 class CaseDesk(Protocol):
@@ -24,6 +24,14 @@ class CaseDesk(Protocol):
         """Say what the workflow must know of a case."""
         ...
 
+    async def attend(self, case_id: str) -> CaseOutlook:
+        """Do what is due for a case, and say when to ask again."""
+        ...
+
+    async def survey(self, case_id: str) -> Notice:
+        """Decide the survey of a case that was concluded, exactly once."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AboutCase:
@@ -31,6 +39,13 @@ class AboutCase:
 
     case_id: str
     state: CaseState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRef:
+    """A case."""
+
+    case_id: str
 
 
 class CaseActivities:
@@ -53,3 +68,13 @@ class CaseActivities:
     async def describe(self, about: AboutCase) -> CaseBrief:
         """Read what the profile says of the case as it is now."""
         return await self._desk.describe(about.case_id)
+
+    @activity.defn(name="tellal.attend_case")
+    async def attend(self, about: CaseRef) -> CaseOutlook:
+        """Do what time has made due; done twice, the second time finds it done."""
+        return await self._desk.attend(about.case_id)
+
+    @activity.defn(name="tellal.survey_case")
+    async def survey(self, about: CaseRef) -> Notice:
+        """Decide a case's survey; done twice, the second time finds the same outcomes."""
+        return await self._desk.survey(about.case_id)

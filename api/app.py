@@ -20,6 +20,7 @@ from api.routes import (
     applications,
     apply,
     blocks,
+    call_tasks,
     campaign_reports,
     campaigns,
     cases,
@@ -196,6 +197,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         events,
         cases,
         applications,
+        call_tasks,
         outages,
         campaigns,
         campaign_reports,
@@ -257,6 +259,7 @@ async def _open(
         clock=clock,
         routes=at_hand,
         incidents=load_incidents(settings.incidents),
+        profiles=load_profiles(settings.intake),
         speed=settings.rehearsal_speed,
         book_of=shelf.book_of,
     )

@@ -168,6 +168,8 @@ class Settings(BaseSettings):
     """How many customers a change of the rulebook may concern before a second person must agree."""
     incidents: Path | None = None
     """A folder that says how outages are told; None is the one that ships with Tellal."""
+    intake: Path | None = None
+    """A folder of intake profiles, one file per channel; None are those that ship with Tellal."""
     routes: Path | None = None
     """A file that says which provider may carry what; None is the one that ships with Tellal."""
 

@@ -1,19 +1,20 @@
 """A case from its opening to its resolution: tells the applicant, and reminds who has it."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.cases import AboutCase, CaseActivities
-    from tellal.domain.cases import CaseState
-    from tellal.domain.journeys import CaseBrief, Notice, Step
+    from activities.cases import AboutCase, CaseActivities, CaseRef
+    from tellal.domain.cases import ENDED, CaseState
+    from tellal.domain.journeys import CaseBrief, CaseOutlook, Notice, Step
     from workflows import policies
     from workflows.contracts import CaseChanged, CaseInput, Progressed
     from workflows.delivery import Ear, follow
     from workflows.showing import show
 
+_LEDGER_KEEPS_TIME = "the ledger keeps the time of cases"
 _REMINDED = (CaseState.ROUTED, CaseState.ANSWERED)
 
 
@@ -24,16 +25,22 @@ class CaseWorkflow:
     @workflow.init
     def __init__(self, case: CaseInput) -> None:
         self._case = case
-        self._state = CaseState.OPENED
+        self._state = case.state
+        self._look_at = case.look_at
+        self._news = 0
         self._ear = Ear()
         self._notices: dict[str, str] = {}
+        self._followed: set[str] = set()
+        self._beside: list[asyncio.Task[None]] = []
 
     @workflow.run
-    async def run(self, case: CaseInput) -> CaseState:  # noqa: ARG002 - __init__ has it already
-        """Tell at the opening, wait and remind, tell at the resolution."""
-        opening = asyncio.create_task(self._tell(CaseState.OPENED))
-        await self._until_resolved()
-        await asyncio.gather(opening, self._tell(CaseState.RESOLVED))
+    async def run(self, case: CaseInput) -> CaseState:
+        """Tell at the opening, wait and have done what is due, tell at the end."""
+        keeps_time = workflow.patched(_LEDGER_KEEPS_TIME)
+        if case.state not in ENDED:
+            self._beside.append(asyncio.create_task(self._tell(CaseState.OPENED)))
+        await (self._until_ended() if keeps_time else self._until_resolved())
+        await asyncio.gather(*self._beside, self._tell(CaseState.RESOLVED))
         show(stage=self._state.value, outcome=", ".join(sorted(set(self._notices.values()))))
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._state
@@ -41,8 +48,9 @@ class CaseWorkflow:
     @workflow.signal(name="changed", description="The case has a new state.")
     def changed(self, change: CaseChanged) -> None:
         """Take the new state in; a resolved case stays resolved."""
-        if self._state is not CaseState.RESOLVED:
-            self._state = change.state
+        if self._state not in ENDED:
+            self._state, self._look_at = change.state, change.look_at
+            self._news += 1
 
     @workflow.signal(name="progressed", description="The ledger has news of a notice.")
     def progressed(self, news: Progressed) -> None:
@@ -61,14 +69,61 @@ class CaseWorkflow:
         await asyncio.gather(*(self._follow(step) for step in notice.steps))
 
     async def _follow(self, step: Step) -> None:
+        """Follow a notice to its end, unless that is being done."""
+        if step.outcome_id in self._followed:
+            return
+        self._followed.add(step.outcome_id)
         self._seen(step)
         show(topic=step.topic, rule=step.rule)
         state = await follow(self._ear, step.outcome_id, step=step, seen=self._seen)
         self._notices[step.topic] = state.value
         self._describe()
 
+    async def _until_ended(self) -> None:
+        """Wait for news, and until the ledger has something to do."""
+        while self._state not in ENDED:
+            show(stage=self._state.value)
+            self._describe()
+            pause, news = self._pause(), self._news
+            if pause > timedelta(0) and await self._hears_within(news, pause):
+                continue
+            outlook = await self._attend()
+            for step in outlook.steps:
+                self._beside.append(asyncio.create_task(self._follow(step)))
+            if self._news == news:
+                self._state = CaseState(outlook.state)
+                self._look_at = _not_before(
+                    workflow.now() + policies.SHORTEST_SILENCE, outlook.look_at
+                )
+
+    def _pause(self) -> timedelta:
+        if self._look_at is None:
+            return policies.LONGEST_QUIET
+        return min(policies.LONGEST_QUIET, self._look_at - workflow.now())
+
+    async def _hears_within(self, news: int, time: timedelta) -> bool:
+        try:
+            await workflow.wait_condition(
+                lambda: self._news != news,
+                timeout=time,
+                timeout_summary="until something is due",
+            )
+        except TimeoutError:
+            return False
+        return True
+
+    async def _attend(self) -> CaseOutlook:
+        return await workflow.execute_activity_method(
+            CaseActivities.attend,
+            CaseRef(case_id=self._case.case_id),
+            start_to_close_timeout=policies.LEDGER_TIMEOUT,
+            retry_policy=policies.LEDGER_RETRY,
+            summary=f"what is due for a case that is {self._state}?",
+        )
+
     async def _until_resolved(self) -> None:
-        while self._state is not CaseState.RESOLVED:
+        """Accompany a case that began before the ledger kept the time."""
+        while self._state not in ENDED:
             state = self._state
             show(stage=state.value)
             self._describe()
@@ -134,3 +189,8 @@ class CaseWorkflow:
         workflow.set_current_details(
             f"A case of {self._case.brand} over {self._case.channel}: **{self._state}**\n{notices}"
         )
+
+
+def _not_before(earliest: datetime, at: datetime | None) -> datetime | None:
+    """A clock of the ledger that is a little behind must not be asked in a hurry."""
+    return None if at is None else max(earliest, at)

@@ -5,6 +5,7 @@ an old history then means.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from tellal.domain.campaigns import CampaignState
 from tellal.domain.cases import CaseState
@@ -25,7 +26,23 @@ class NudgeInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseInput:
-    """The case that a workflow accompanies, and the intake channel over which it came."""
+    """The case that a workflow accompanies, and the intake channel over which it came.
+
+    `look_at` is when the ledger will have something to do if nobody touches the case.
+    """
+
+    case_id: str
+    brand: str
+    channel: str
+    # Those that began before cases could end as they begin were all opened.
+    state: CaseState = CaseState.OPENED
+    # Those that began before the ledger kept the time ask for their reminders themselves.
+    look_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyInput:
+    """The case whose applicant is asked what he thinks of how it was dealt with."""
 
     case_id: str
     brand: str
@@ -74,9 +91,11 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseChanged:
-    """A case's new state."""
+    """A case's new state, and when the ledger will have something to do in it."""
 
     state: CaseState
+    # Who told of it before the ledger kept the time had nothing to say of it.
+    look_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

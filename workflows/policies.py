@@ -24,6 +24,9 @@ BEFORE_REMINDERS = timedelta(seconds=10)
 SELDOM = timedelta(hours=24)
 """How often a case of which nothing is heard reads the ledger: news may have been lost."""
 
+LONGEST_QUIET = timedelta(days=7)
+"""So often a case reads the ledger that was told by it when to look next: news may be lost."""
+
 AUDIENCE_TIMEOUT = timedelta(hours=2)
 AUDIENCE_HEARTBEAT = timedelta(seconds=5)
 

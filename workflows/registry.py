@@ -12,6 +12,7 @@ from tellal.domain.channels import Lane
 from tellal.ports import Sender
 from workflows.campaign import CampaignWorkflow
 from workflows.case import CaseWorkflow
+from workflows.case_survey import CaseSurveyWorkflow
 from workflows.lane import LaneWorkflow
 from workflows.nudge import NudgeWorkflow
 from workflows.outage import OutageWorkflow
@@ -19,6 +20,7 @@ from workflows.outage import OutageWorkflow
 WORKFLOWS: tuple[type, ...] = (
     NudgeWorkflow,
     CaseWorkflow,
+    CaseSurveyWorkflow,
     OutageWorkflow,
     CampaignWorkflow,
     LaneWorkflow,
@@ -43,6 +45,8 @@ def activities(
         case.notice,
         case.remind,
         case.describe,
+        case.attend,
+        case.survey,
         outage.look,
         outage.decide_round,
         outage.decide_audience,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
@@ -22,6 +23,7 @@ from workflows.contracts import (
     OutageChanged,
     OutageInput,
     Progressed,
+    SurveyInput,
 )
 from workflows.showing import BRAND, RULE, STAGE, TOPIC
 
@@ -79,13 +81,30 @@ def _nudge(workflow_id: str, body: Mapping[str, Any]) -> Start:
 
 
 def _case(workflow_id: str, body: Mapping[str, Any]) -> Start:
-    case = CaseInput(case_id=body["case_id"], brand=body["brand"], channel=body["channel"])
+    case = CaseInput(
+        case_id=body["case_id"],
+        brand=body["brand"],
+        channel=body["channel"],
+        state=CaseState(body.get("state", CaseState.OPENED)),
+        look_at=_instant(body.get("look_at", "")),
+    )
     return Start(
         workflow="TellalCase",
         id=workflow_id,
         input=case,
         summary=f"Case of {case.brand} over {case.channel}",
-        search_attributes=_attributes(brand=case.brand, stage=CaseState.OPENED.value),
+        search_attributes=_attributes(brand=case.brand, stage=case.state.value),
+    )
+
+
+def _survey(workflow_id: str, body: Mapping[str, Any]) -> Start:
+    survey = SurveyInput(case_id=body["case_id"], brand=body["brand"], channel=body["channel"])
+    return Start(
+        workflow="TellalCaseSurvey",
+        id=workflow_id,
+        input=survey,
+        summary=f"Survey after a case of {survey.brand} over {survey.channel}",
+        search_attributes=_attributes(brand=survey.brand, stage="survey"),
     )
 
 
@@ -103,7 +122,8 @@ def _outage(workflow_id: str, body: Mapping[str, Any]) -> Start:
 
 
 def _case_changed(workflow_id: str, body: Mapping[str, Any]) -> Signal:
-    change = CaseChanged(state=CaseState(body["state"]))
+    look_at = _instant(body.get("look_at", ""))
+    change = CaseChanged(state=CaseState(body["state"]), look_at=look_at)
     return Signal(id=workflow_id, name="changed", news=change)
 
 
@@ -135,11 +155,16 @@ _INSTRUCTIONS: Mapping[OutboxKind, Callable[[str, Mapping[str, Any]], Start | Si
     OutboxKind.NUDGE_STARTED: _nudge,
     OutboxKind.CASE_OPENED: _case,
     OutboxKind.CASE_CHANGED: _case_changed,
+    OutboxKind.CASE_SURVEYED: _survey,
     OutboxKind.OUTAGE_DECLARED: _outage,
     OutboxKind.OUTAGE_CHANGED: _outage_changed,
     OutboxKind.CAMPAIGN_CHANGED: _campaign_changed,
     OutboxKind.PROGRESSED: _progressed,
 }
+
+
+def _instant(written: str) -> datetime | None:
+    return datetime.fromisoformat(written) if written else None
 
 
 def _attributes(

@@ -136,7 +136,7 @@ async def _case(utility: _Office, client: Client) -> str:
     path = f"/cases/{case['number']}"
     await utility.write(f"{path}/route", {"team": "metering"})
     await utility.write(f"{path}/answer", {"answer": "done"})
-    await utility.write(f"{path}/call", {"reached": True})
+    await utility.write(f"{path}/call", {"reached": True, "verified_as": "applicant"})
     await utility.write(f"{path}/resolve", {"result": "done"})
     workflow_id = f"case/{case['id']}"
     await _ended(client, workflow_id)

@@ -28,9 +28,9 @@ def check(
     """Find every mistake in the rule files, with file, line, column and how to mend it.
 
     Texts that break the law of their topic's class are mistakes, too, and so is what is said about
-    incidents and cannot be carried out by these rules. A warning is no mistake: a
-    rule that never gets its turn, a fact that nobody reads, a text that is missing, a country to
-    which none of the providers that are set up may carry something.
+    incidents and cannot be carried out by these rules, or about a channel over which cases come in.
+    A warning is no mistake: a rule that never gets its turn, a fact that nobody reads, a text that
+    is missing, a country to which none of the providers that are set up may carry something.
     """
     from rules.lint import check as lint
     from rules.routing import load_routes
@@ -45,6 +45,8 @@ def check(
         findings += _texts(book, table, settings.providers)
         if settings.incidents or not (folder or settings.rulebook):
             findings += _incidents(book, table, settings.incidents)
+        if settings.intake or not (folder or settings.rulebook):
+            findings += _intake(book, settings.intake)
     for finding in findings:
         typer.echo(str(finding))
     if not all(finding.warns for finding in findings):
@@ -82,6 +84,18 @@ def schema(
     typer.echo(
         f"Written to {out}. Begin each rule file with: # yaml-language-server: $schema={out.name}"
     )
+
+
+def _intake(book: "Rulebook", folder: Path | None) -> "Sequence[Finding]":
+    """Find what is wrong with intake profiles, or names a topic that these rules do not know."""
+    from rules.profiles import load_profiles
+    from tellal.domain.errors import RulebookError
+
+    try:
+        load_profiles(folder, topics=book.topics)
+    except RulebookError as error:
+        return error.findings
+    return ()
 
 
 def _incidents(book: "Rulebook", table: "RouteTable", folder: Path | None) -> "Sequence[Finding]":

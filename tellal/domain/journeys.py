@@ -48,6 +48,18 @@ class CaseBrief:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaseOutlook:
+    """Where a case is after everything due was done; `steps` are notices on their way.
+
+    `look_at` is when there will be something to do if nobody touches it; None is never.
+    """
+
+    state: str
+    look_at: datetime | None
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutageStep:
     """How an outage stands: have these rounds decided, then look again at `wait_until`.
 

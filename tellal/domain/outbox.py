@@ -10,22 +10,30 @@ from tellal.domain.errors import TellalError
 class OutboxKind(StrEnum):
     """What happened, as the dispatcher tells it; each kind has a body of its own.
 
-    nudge_started: outcome_id, topic, brand, rule · case_opened: case_id, brand, channel ·
-    case_changed: case_id, state · outage_declared: outage_id, brand, topic ·
-    outage_changed: outage_id, state, brand, topic · campaign_changed: campaign_id, state, brand ·
-    progressed: outcome_id, state.
+    nudge_started: outcome_id, topic, brand, rule · case_opened: case_id, brand, channel, state,
+    look_at · case_changed: case_id, state, look_at · case_surveyed: case_id, brand, channel ·
+    outage_declared: outage_id, brand, topic · outage_changed: outage_id, state, brand, topic ·
+    campaign_changed: campaign_id, state, brand · progressed: outcome_id, state.
     """
 
     NUDGE_STARTED = "nudge_started"
     CASE_OPENED = "case_opened"
     CASE_CHANGED = "case_changed"
+    CASE_SURVEYED = "case_surveyed"
     OUTAGE_DECLARED = "outage_declared"
     OUTAGE_CHANGED = "outage_changed"
     CAMPAIGN_CHANGED = "campaign_changed"
     PROGRESSED = "progressed"
 
 
-STARTS = frozenset({OutboxKind.NUDGE_STARTED, OutboxKind.CASE_OPENED, OutboxKind.OUTAGE_DECLARED})
+STARTS = frozenset(
+    {
+        OutboxKind.NUDGE_STARTED,
+        OutboxKind.CASE_OPENED,
+        OutboxKind.CASE_SURVEYED,
+        OutboxKind.OUTAGE_DECLARED,
+    }
+)
 """Kinds that start a workflow; the others speak to one that runs. What is said of an outage or of a
 campaign begins the workflow that there is not, or not any more."""
 

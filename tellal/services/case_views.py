@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tellal.domain.cases import ENDED, workflow_of
 from tellal.domain.errors import NotFoundError
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import CustomerRow
@@ -72,7 +73,18 @@ class CaseView:
     calls: int
     reminders: int
     simulated: bool
+    tracking_code: str | None
+    reopened: int
+    closure: str
+    form_reference: str
+    queue_ticket: str
+    reply_by: str
+    special_category: str
+    verified_as: str
     opened_at: datetime
+    due_at: datetime | None
+    escalated_at: datetime | None
+    unreachable_at: datetime | None
     resolved_at: datetime | None
     entries: tuple[CaseEntry, ...] = ()
     messages: tuple[MessageSummary, ...] = ()
@@ -97,6 +109,7 @@ async def page(
     *,
     state: str | None = None,
     customer_ref: str | None = None,
+    overdue: bool = False,
     after: str = "",
     limit: int = 50,
 ) -> tuple[CaseView, ...]:
@@ -112,6 +125,8 @@ async def page(
         query = query.where(_cases.c.state == state)
     if customer_ref is not None:
         query = query.where(_customers.c.ref == customer_ref)
+    if overdue:
+        query = query.where(_cases.c.escalated_at.is_not(None), _cases.c.state.not_in(ENDED))
     return tuple(_view(row) for row in (await tx.execute(query)).all())
 
 
@@ -122,7 +137,7 @@ async def show(tx: AsyncSession, case_id: str) -> CaseView:
 
 def about(case_id: str) -> dict[str, object]:
     """Return what the statements that show a case must know."""
-    return {"case_id": case_id, "workflow_id": f"case/{case_id}"}
+    return {"case_id": case_id, "workflow_id": workflow_of(case_id)}
 
 
 def to_view(row: Row[Any]) -> CaseView:
@@ -163,7 +178,11 @@ def _messages_of(case: FromClause) -> Subquery:
     return (
         select(_messages.c.id, _messages.c.topic, _messages.c.channel, _messages.c.state)
         .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
-        .where(_outcomes.c.workflow_id == bindparam("workflow_id"), _outcomes.c.customer_id == his)
+        .where(
+            # Our ids are all as long, so that no case's begins another's.
+            _outcomes.c.workflow_id.startswith(bindparam("workflow_id")),
+            _outcomes.c.customer_id == his,
+        )
         .subquery("notices")
     )
 
@@ -194,7 +213,18 @@ def _view(
         calls=row.calls,
         reminders=row.reminders,
         simulated=row.simulated,
+        tracking_code=row.tracking_code,
+        reopened=row.round,
+        closure=row.closure,
+        form_reference=row.form_reference,
+        queue_ticket=row.queue_ticket,
+        reply_by=row.reply_by,
+        special_category=row.special_category,
+        verified_as=row.verified_as,
         opened_at=row.opened_at,
+        due_at=row.due_at,
+        escalated_at=row.escalated_at,
+        unreachable_at=row.unreachable_at,
         resolved_at=row.resolved_at,
         entries=tuple(entries),
         messages=tuple(messages),

@@ -25,7 +25,28 @@ LOCK = (
 )
 """Finds a case of the `brand` by its `of_number` and locks it."""
 
-_CHANGED = ("state", "state_at", "routed", "team", "answer", "result", "calls", "resolved_at")
+_CHANGED = (
+    "state",
+    "state_at",
+    "routed",
+    "team",
+    "answer",
+    "result",
+    "calls",
+    "round",
+    "closure",
+    "verified_as",
+    "merged_into",
+    "contacted_at",
+    "told_at",
+    "unreachable_at",
+    "reminded_at",
+    "warn_at",
+    "warned_at",
+    "due_at",
+    "escalated_at",
+    "resolved_at",
+)
 
 
 def _new(name: str) -> Any:  # noqa: ANN401 - SQLAlchemy takes it as any column's value

@@ -33,7 +33,13 @@ from tellal.persistence.tables.ledger import (
     OutcomeRow,
     ReceiptRow,
 )
-from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
+from tellal.persistence.tables.operations import (
+    CallTaskRow,
+    CaseAssessmentRow,
+    CaseEntryRow,
+    CaseRow,
+    CaseSurveyRow,
+)
 from tellal.persistence.tables.outages import OutageSignalRow
 from tellal.persistence.tables.privacy import ErasureRow, ExplicitConsentRow, ShownNoticeRow
 from tellal.persistence.tables.refusing import (
@@ -51,6 +57,7 @@ _outcomes = table(OutcomeRow)
 _decisions = table(DecisionRow)
 _cases = table(CaseRow)
 _applications = table(ApplicationRow)
+_tasks = table(CallTaskRow)
 _blocks = table(BlockRow)
 _consents = table(ConsentRow)
 _customers = table(CustomerRow)
@@ -107,9 +114,11 @@ def _by_message(row: type[SQLModel]) -> Whose:
     )
 
 
-def _of_his_cases(customer_id: str) -> ColumnElement[bool]:
-    his = select(_cases.c.id).where(_cases.c.customer_id == customer_id)
-    return table(CaseEntryRow).c.case_id.in_(his)
+def _of_his_case(row: type[SQLModel]) -> Whose:
+    column = table(row).c.case_id
+    return lambda customer_id: column.in_(
+        select(_cases.c.id).where(_cases.c.customer_id == customer_id)
+    )
 
 
 def _links_of_his(customer_id: str) -> ColumnElement[bool]:
@@ -287,13 +296,32 @@ HOLDINGS: tuple[Holding, ...] = (
         name="cases",
         row=CaseRow,
         whose=_of(CaseRow),
-        emptied={"subject": "", "answer": "", "result": "", "tracking_code": null()},
-        harmless=_OUR_IDS | _names("number", "channel", "source_system", "state", "team"),
+        emptied={
+            "subject": "",
+            "answer": "",
+            "result": "",
+            "tracking_code": null(),
+            "form_reference": "",
+            "queue_ticket": "",
+            "special_category": "",
+        },
+        harmless=_OUR_IDS
+        | _names(
+            "number",
+            "channel",
+            "source_system",
+            "state",
+            "team",
+            "closure",
+            "reply_by",
+            "verified_as",
+            "merged_into",
+        ),
     ),
     Holding(
         name="case_entries",
         row=CaseEntryRow,
-        whose=_of_his_cases,
+        whose=_of_his_case(CaseEntryRow),
         emptied={"body": NOTHING_LEFT},
         harmless=_names("id", "case_id", "command"),
         staff=_names("by"),
@@ -308,6 +336,37 @@ HOLDINGS: tuple[Holding, ...] = (
             "attachments": literal([], JSONB),
         },
         harmless=_OUR_IDS | _names("case_id", "channel"),
+    ),
+    Holding(
+        name="call_tasks",
+        row=CallTaskRow,
+        whose=_of_his_case(CallTaskRow),
+        emptied={
+            # There is nobody left who could be called.
+            "state": case(
+                (_tasks.c.ended_at.is_(None), "cancelled"),
+                else_=_tasks.c.state,
+            ),
+            "ended_at": func.coalesce(_tasks.c.ended_at, func.now()),
+        },
+        harmless=_names("id", "brand_id", "case_id", "purpose", "last_outcome"),
+        staff=_names("claimed_by"),
+    ),
+    Holding(
+        name="case_surveys",
+        row=CaseSurveyRow,
+        whose=_of_his_case(CaseSurveyRow),
+        emptied={"comment": ""},
+        harmless=_names("id", "case_id"),
+        staff=_names("recorded_by"),
+    ),
+    Holding(
+        name="case_assessments",
+        row=CaseAssessmentRow,
+        whose=_of_his_case(CaseAssessmentRow),
+        emptied={"note": ""},
+        harmless=_names("id", "case_id", "items"),
+        staff=_names("assessed_by"),
     ),
     Holding(
         name="signals",

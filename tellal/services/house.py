@@ -1,12 +1,13 @@
 """Puts the services of one process together; the API and the worker share everything but hands."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rules.decide import Decider
 from rules.holder import RulebookHolder
 from rules.incident_files import load_incidents
-from rules.profiles import load_profiles
+from rules.profiles import IntakeProfile, load_profiles
 from rules.unsendable import unsendable
 from tellal.clock import Clock
 from tellal.domain.incidents import Incidents
@@ -22,7 +23,11 @@ from tellal.services.campaign_preview import Previews
 from tellal.services.campaign_rounds import CampaignRounds
 from tellal.services.campaign_watch import CampaignWatch
 from tellal.services.campaigns import Campaigns
+from tellal.services.case_calls import CaseCalls
+from tellal.services.case_closing import CaseClosing
+from tellal.services.case_letters import CaseLetters
 from tellal.services.case_notices import CaseNotices
+from tellal.services.case_watch import CaseDesk, CaseWatch
 from tellal.services.cases import Cases
 from tellal.services.deciding import Deciding
 from tellal.services.events import Events
@@ -55,6 +60,10 @@ class House:
     journeys: Journeys
     cases: Cases
     case_notices: CaseNotices
+    case_calls: CaseCalls
+    case_closing: CaseClosing
+    case_letters: CaseLetters
+    case_desk: CaseDesk
     incidents: Incidents
     outages: Outages
     signals: Signals
@@ -79,10 +88,13 @@ def furnish(
     clock: Clock,
     routes: RouteTable,
     incidents: Incidents | None = None,
+    profiles: Mapping[str, IntakeProfile] | None = None,
     speed: float = 1.0,
     book_of: BookOf = _no_book,
 ) -> House:
     """Wire the services; `routes` are those set up here, `speed` is a rehearsal's.
+
+    `profiles` are the intake channels, else those that ship with Tellal.
 
     `book_of` finds the rules of a published revision, for journeys that began with it.
     """
@@ -96,7 +108,11 @@ def furnish(
     broadcasting = Broadcasting(sessions, deciding, OutageRounds())
     campaigns = Campaigns(CampaignChecks(books, renderer), clock)
     campaign_rounds = CampaignRounds(clock, Prices(books, routes))
-    profiles = load_profiles()
+    intake = load_profiles() if profiles is None else profiles
+    _warn_of_topics(books, intake)
+    notices = CaseNotices(sessions, deciding, intake, speed=speed)
+    calls = CaseCalls(intake, clock, speed=speed)
+    cases = Cases(intake, clock, notices, calls, speed=speed)
     office = outage_office(
         books=books, renderer=renderer, routes=routes, incidents=beforehand, clock=clock
     )
@@ -108,8 +124,14 @@ def furnish(
         deciding=deciding,
         events=Events(deciding, progress),
         journeys=Journeys(sessions, deciding, progress, book_of),
-        cases=Cases(profiles, clock),
-        case_notices=CaseNotices(sessions, deciding, profiles, speed=speed),
+        cases=cases,
+        case_notices=notices,
+        case_calls=calls,
+        case_closing=CaseClosing(cases, clock),
+        case_letters=CaseLetters(),
+        case_desk=CaseDesk(
+            notices, CaseWatch(sessions, intake, clock, notices, calls, speed=speed)
+        ),
         incidents=beforehand,
         outages=office.outages,
         signals=office.signals,
@@ -130,6 +152,15 @@ def furnish(
         broadcasting=broadcasting,
         stopping=Stopping(sessions, clock),
     )
+
+
+def _warn_of_topics(books: RulebookHolder, profiles: Mapping[str, IntakeProfile]) -> None:
+    """Say at the start which notices of intake channels no rule knows of: nobody gets them."""
+    for profile in profiles.values():
+        named = {topic for topics in profile.notices.values() for topic in topics}
+        for topic in sorted(named - books.current.topics.keys()):
+            extra = {"profile": profile.id, "topic": topic}
+            _log.warning("an intake profile names a topic that no rule knows", extra=extra)
 
 
 def _warn(books: RulebookHolder, routes: RouteTable) -> None:

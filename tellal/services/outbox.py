@@ -69,10 +69,16 @@ async def enqueue(
     workflow_id: str,
     body: Mapping[str, object],
     now: datetime,
+    due_at: datetime | None = None,
 ) -> None:
-    """Have a workflow started or told, at least once, when the caller's transaction commits."""
+    """Have a workflow started or told, at least once, when the caller's transaction commits.
+
+    That is done at once, or from `due_at` on.
+    """
+    # What is to be told later counts as written then: nobody waits for it now.
+    at = due_at or now
     await tx.execute(
-        ENQUEUE, item(brand_id=brand_id, kind=kind, workflow_id=workflow_id, body=body, now=now)
+        ENQUEUE, item(brand_id=brand_id, kind=kind, workflow_id=workflow_id, body=body, now=at)
     )
 
 

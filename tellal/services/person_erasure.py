@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.addresses import folded
 from tellal.clock import Clock
-from tellal.domain.cases import CaseState
+from tellal.domain.cases import ENDED, CaseState, workflow_of
 from tellal.domain.channels import Channel
 from tellal.domain.consents import ConsentChannel
 from tellal.domain.customers import Brand, Customer
@@ -264,12 +264,12 @@ async def _end_cases(
     """Resolve cases that run, and tell their workflows; nobody is left to be told of it."""
     ending = (
         update(_cases)
-        .where(_cases.c.customer_id == customer_id, _cases.c.state != CaseState.RESOLVED.value)
+        .where(_cases.c.customer_id == customer_id, _cases.c.state.not_in(ENDED))
         .values(state=CaseState.RESOLVED.value, state_at=now, resolved_at=now)
-        .returning(_cases.c.id)
+        .returning(_cases.c.id, _cases.c.round)
     )
-    ids = (await tx.execute(ending)).scalars().all()
-    for case_id in ids:
+    ended = (await tx.execute(ending)).all()
+    for case_id, _ in ended:
         await tx.execute(
             insert(_entries).values(
                 id=new_id(), case_id=case_id, command="erase", by=by, body={}, at=now
@@ -279,13 +279,13 @@ async def _end_cases(
         News(
             brand_id=brand_id,
             kind=OutboxKind.CASE_CHANGED,
-            workflow_id=f"case/{case_id}",
+            workflow_id=workflow_of(case_id, round_),
             body={"case_id": case_id, "state": CaseState.RESOLVED.value},
         )
-        for case_id in ids
+        for case_id, round_ in ended
     ]
     await enqueue_all(tx, news, now)
-    return len(ids)
+    return len(ended)
 
 
 async def _forget_answers(tx: AsyncSession, customer: Customer, ref: str) -> int:

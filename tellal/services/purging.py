@@ -39,7 +39,12 @@ from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import ComplaintRow, ConsentRow, EventRow
 from tellal.persistence.tables.intake import ApplicationRow
 from tellal.persistence.tables.ledger import DecisionRow, MessageRow, OutcomeRow
-from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
+from tellal.persistence.tables.operations import (
+    CaseAssessmentRow,
+    CaseEntryRow,
+    CaseRow,
+    CaseSurveyRow,
+)
 from tellal.persistence.tables.outages import OutageSignalRow
 from tellal.persistence.tables.privacy import PurgeRow
 from tellal.persistence.tables.refusing import InboundEffectRow, InboundRow
@@ -56,6 +61,8 @@ _complaints = table(ComplaintRow)
 _cases = table(CaseRow)
 _entries = table(CaseEntryRow)
 _applications = table(ApplicationRow)
+_surveys = table(CaseSurveyRow)
+_assessments = table(CaseAssessmentRow)
 _consents = table(ConsentRow)
 _later = _consents.alias("later")
 _effects = table(InboundEffectRow)
@@ -88,7 +95,7 @@ class Sweep:
     old: Callable[[datetime], ColumnElement[bool]]
     full: ColumnElement[bool]
     emptied: Callable[[datetime], Mapping[str, object]] | None = None
-    beside: Callable[[Sequence[str]], Update] | None = None
+    beside: Callable[[Sequence[str]], Sequence[Update]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +201,20 @@ SWEEPS: Mapping[Kind, Sequence[Sweep]] = {
                 _cases.c.result != "",
                 exists().where(_entries.c.case_id == _cases.c.id, _entries.c.body != _EMPTY),
             ),
-            emptied=_always(subject="", answer="", result=""),
-            beside=lambda ids: update(_entries).where(_entries.c.case_id.in_(ids)).values(body={}),
+            emptied=_always(
+                subject="",
+                answer="",
+                result="",
+                form_reference="",
+                queue_ticket="",
+                special_category="",
+                tracking_code=None,
+            ),
+            beside=lambda ids: (
+                update(_entries).where(_entries.c.case_id.in_(ids)).values(body={}),
+                update(_surveys).where(_surveys.c.case_id.in_(ids)).values(comment=""),
+                update(_assessments).where(_assessments.c.case_id.in_(ids)).values(note=""),
+            ),
         ),
         Sweep(
             table=_applications,
@@ -235,7 +254,7 @@ SWEEPS: Mapping[Kind, Sequence[Sweep]] = {
             beside=lambda ids: (
                 update(_inbound)
                 .where(_inbound.c.id == _effects.c.inbound_id, _effects.c.id.in_(ids))
-                .values(sender=literal(ERASED) + _inbound.c.id, text="")
+                .values(sender=literal(ERASED) + _inbound.c.id, text=""),
             ),
         ),
     ),
@@ -338,8 +357,8 @@ class Purging:
             if sweep.emptied:
                 emptying = update(sweep.table).where(columns.id.in_(ids))
                 await tx.execute(emptying.values(dict(sweep.emptied(now))))
-            if sweep.beside:
-                await tx.execute(sweep.beside(ids))
+            for beside in sweep.beside(ids) if sweep.beside else ():
+                await tx.execute(beside)
             counted = Counter(row.brand_id for row in rows)
             await _write(tx, at, counted, now)
         more = len(rows) == self._batch

@@ -37,6 +37,12 @@ class Caller:
         response.raise_for_status()
         return cast(Json, response.json())
 
+    async def file(self, path: str) -> bytes:
+        """Read a file that must be there."""
+        response = await self._http.get(path)
+        response.raise_for_status()
+        return response.content
+
     async def write(
         self, path: str, body: Mapping[str, object], *, method: str = "POST", times: int = 1
     ) -> Json:

@@ -77,7 +77,7 @@ async def _web(cast: _Utility) -> None:
         (early.status_code, early.json().get("code")),
     )
     await cast.do(number, "call", reached=False, note="no answer")
-    await cast.do(number, "call", reached=True)
+    await cast.do(number, "call", reached=True, verified_as="applicant")
     await cast.do(number, "resolve", result="Sayacınız değiştirildi.")
     await scene.moment("resolved")
     texts = await cast.texts(HALIL, 2)
@@ -94,7 +94,7 @@ async def _app(cast: _Utility) -> None:
     number = await cast.open("inci", "app", "Street light is out")
     await cast.do(number, "route", team="lighting")
     await cast.do(number, "answer", answer="Lamp replaced.")
-    await cast.do(number, "call", reached=True)
+    await cast.do(number, "call", reached=True, verified_as="applicant")
     await cast.do(number, "resolve", result="Lamba değiştirildi.")
     texts = await cast.texts(INCI, 2)
     for text in texts:

@@ -13,6 +13,18 @@ PATIENCE_S = 40.0
 _PAUSE_S = 0.1
 
 
+class Process(Protocol):
+    """A process of a running stack, which a story may kill and start again."""
+
+    def kill(self) -> None:
+        """Kill it where it stands."""
+        ...
+
+    def start(self) -> None:
+        """Start it, and wait until it works."""
+        ...
+
+
 class Stage(Protocol):
     """Where stories are played: the addresses of a running stack."""
 
@@ -29,6 +41,11 @@ class Stage(Protocol):
     @property
     def mailbox_url(self) -> str:
         """The mailbox."""
+        ...
+
+    @property
+    def worker(self) -> Process:
+        """The worker."""
         ...
 
     @property

@@ -149,7 +149,7 @@ async def test_a_case_goes_its_way(bank: Tenant) -> None:
 
     await do(bank, number, "route", team="metering")
     await do(bank, number, "answer", answer="The meter was replaced.")
-    await do(bank, number, "call", reached=True)
+    await do(bank, number, "call", reached=True, verified_as="applicant")
     resolved = await do(bank, number, "resolve", result="The meter was replaced.")
 
     read = (await bank.client.get(f"/v1/cases/{number}")).json()

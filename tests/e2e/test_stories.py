@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tellal.stack.stack import Stack
-from tellal.stories import bank, consent, distributor, populace
+from tellal.stories import bank, channels, consent, distributor, populace
 from tellal.stories.programme import STORIES, house_settings, play
 from tellal.stories.scene import StoryResult
 
@@ -30,6 +30,10 @@ PERSONAL = (
     *(getattr(consent, name) for name in ("ZEYNEP", "EMINE", "HALE", "FILIZ")),
     consent.CROWD[0][:-4],
     "Haber verin",
+    *(row.phone for row in channels.MATRIX),
+    *(row.mail for row in channels.MATRIX),
+    channels.RESULT,
+    channels.REPLY,
 )
 
 pytestmark = pytest.mark.e2e
@@ -84,6 +88,18 @@ async def told(stack: Stack) -> dict[str, StoryResult]:
             marks=[
                 pytest.mark.req(row)
                 for row in ("D01", "D08", "D09", "D10", "D13", "D33", "D37", "D41")
+            ],
+        ),
+        pytest.param(
+            "channels",
+            id="channels",
+            marks=[
+                pytest.mark.req(row)
+                for row in (
+                    "E01", "E04", "E08", "E09", "E12", "E14", "E15", "E16", "E17", "E20", "E22",
+                    "E26", "E27", "E28", "E31", "E33", "E34", "E35", "E36", "E37", "E39", "E40",
+                    "E41", "E42",
+                )
             ],
         ),
     ],

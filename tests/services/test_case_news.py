@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks import Webhook as Verifier
 
-from tellal.domain.cases import CaseCommand
+from tellal.domain.cases import CallOutcome, CaseCommand, VerifiedAs
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.webhooks import PAUSES, HookKind
@@ -30,8 +30,8 @@ pytestmark = pytest.mark.req("E32")
 STEPS: Sequence[tuple[CaseCommand, CaseInput]] = (
     (CaseCommand.ROUTE, CaseInput(team="metering-of-ayse")),
     (CaseCommand.ANSWER, CaseInput(answer="ayse's meter was read")),
-    (CaseCommand.CALL, CaseInput(reached=False, note="ayse was out")),
-    (CaseCommand.CALL, CaseInput(reached=True)),
+    (CaseCommand.CALL, CaseInput(outcome=CallOutcome.NO_ANSWER, note="ayse was out")),
+    (CaseCommand.CALL, CaseInput(verified_as=VerifiedAs.APPLICANT)),
     (CaseCommand.RESOLVE, CaseInput(result="told ayse")),
 )
 TOLD = [

@@ -3,11 +3,12 @@
 import pytest
 from sqlalchemy import func, select
 
-from tellal.domain.cases import CaseCommand, CaseState
+from tellal.domain.cases import CallOutcome, CaseCommand, CaseState, VerifiedAs
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.errors import InvalidInputError, RefusedTransitionError
 from tellal.domain.messages import OutcomeState
+from tellal.domain.tracking import grouped
 from tellal.persistence.columns import table
 from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.persistence.tables.operations import CaseEntryRow
@@ -74,7 +75,9 @@ async def test_a_routed_case_is_not_resolved_before_the_call(house: House, brand
 async def test_a_call_that_nobody_answered_does_not_count(house: House, brand: Brand) -> None:
     case = await answered(house, brand)
 
-    tried = await given(house, brand, case, CaseCommand.CALL, CaseInput(reached=False))
+    tried = await given(
+        house, brand, case, CaseCommand.CALL, CaseInput(outcome=CallOutcome.NO_ANSWER)
+    )
 
     assert (tried.state, tried.calls) == (CaseState.ANSWERED, 1)
     with pytest.raises(RefusedTransitionError):
@@ -84,7 +87,7 @@ async def test_a_call_that_nobody_answered_does_not_count(house: House, brand: B
 @pytest.mark.req("E38", "allows")
 async def test_after_the_call_the_case_is_resolved(house: House, brand: Brand) -> None:
     case = await answered(house, brand)
-    await given(house, brand, case, CaseCommand.CALL, CaseInput())
+    await given(house, brand, case, CaseCommand.CALL, CaseInput(verified_as=VerifiedAs.APPLICANT))
 
     resolved = await given(house, brand, case, CaseCommand.RESOLVE, CaseInput(result="done"))
 
@@ -118,7 +121,13 @@ async def test_a_notice_is_decided_once_however_often_it_is_asked_for(
     async with house.sessions() as tx:
         sent = (await tx.execute(select(table(MessageRow)))).all()
         assert [(m.topic, m.channel) for m in sent] == [("case_opened", "sms")]
-        assert sent[0].variables == {"case": {"number": case.number, "result": ""}}
+        assert sent[0].variables == {
+            "case": {
+                "number": case.number,
+                "result": "",
+                "tracking_code": grouped(case.tracking_code or ""),
+            }
+        }
 
 
 @pytest.mark.req("E43", "allows")

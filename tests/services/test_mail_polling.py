@@ -14,7 +14,6 @@ from sqlalchemy import select, text
 import worker
 from activities.providers.imap_mailbox import ImapMailbox
 from rules.profiles import load_profiles
-from tellal.clock import Clock
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError
@@ -26,6 +25,8 @@ from tellal.persistence.tables.customers import ContactPointRow
 from tellal.persistence.tables.intake import ApplicationRow, MailboxMailRow
 from tellal.persistence.tables.operations import CaseRow
 from tellal.services.applications import Applications
+from tellal.services.case_calls import CaseCalls
+from tellal.services.case_notices import CaseNotices
 from tellal.services.cases import Cases
 from tellal.services.customers import Customers
 from tellal.services.house import House
@@ -87,7 +88,7 @@ def a_polling(
 ) -> MailPolling:
     profile = PROFILE.format(enabled=str(enabled).lower())
     (folder / "info.yaml").write_text(profile, encoding="utf-8")
-    clock: Clock = house.clock
+    clock, profiles = house.clock, load_profiles(folder)
     settings = server.settings(brand.name, **said)
     return MailPolling(
         mailbox or ImapMailbox(settings),
@@ -95,7 +96,12 @@ def a_polling(
         sessions=house.sessions,
         clock=clock,
         applications=Applications(
-            Cases(load_profiles(folder), clock),
+            Cases(
+                profiles,
+                clock,
+                CaseNotices(house.sessions, house.deciding, profiles),
+                CaseCalls(profiles, clock),
+            ),
             Customers(house.books, clock),
             ShownNotices(clock),
             clock,

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Row, func, select, update
 
 from activities.providers.simulated import Pace, Simulated
-from tellal.domain.cases import CaseCommand, CaseState
+from tellal.domain.cases import CaseCommand, CaseState, VerifiedAs
 from tellal.domain.channels import Channel, Lane, Receipts
 from tellal.domain.customers import Brand
 from tellal.domain.handover import Answered, Carrier
@@ -314,7 +314,7 @@ async def resolved(house: House, brand: Brand, case: CaseView) -> None:
     for command, said in (
         (CaseCommand.ROUTE, CaseInput(team="metering")),
         (CaseCommand.ANSWER, CaseInput(answer="replaced")),
-        (CaseCommand.CALL, CaseInput()),
+        (CaseCommand.CALL, CaseInput(verified_as=VerifiedAs.APPLICANT)),
         (CaseCommand.RESOLVE, CaseInput(result="The meter was replaced.")),
     ):
         async with house.sessions() as tx, tx.begin():

@@ -27,7 +27,13 @@ from tellal.persistence.tables.ledger import (
     OutcomeRow,
     ReceiptRow,
 )
-from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
+from tellal.persistence.tables.operations import (
+    CallTaskRow,
+    CaseAssessmentRow,
+    CaseEntryRow,
+    CaseRow,
+    CaseSurveyRow,
+)
 from tellal.persistence.tables.outages import OutageSignalRow
 from tellal.persistence.tables.refusing import FirstSendRow, InboundEffectRow, InboundRow
 from tellal.services.consents import ConsentInput, Consents
@@ -239,10 +245,14 @@ async def _of_desks(
             result=MARK,
             calls=0,
             reminders=0,
+            form_reference=MARK,
+            queue_ticket=MARK,
+            special_category=MARK,
             opened_at=now,
             state_at=now,
         )
     )
+    await _of_case(tx, brand, case_id, now)
     await tx.execute(
         insert(table(CaseEntryRow)).values(
             id=new_id(), case_id=case_id, command="call", by="officer", body={"note": MARK}, at=now
@@ -301,6 +311,48 @@ async def _of_desks(
         )
     )
     return case_id, code
+
+
+async def _of_case(tx: AsyncSession, brand: Brand, case_id: str, now: datetime) -> None:
+    await tx.execute(
+        insert(table(CallTaskRow)).values(
+            id=new_id(),
+            brand_id=brand.id,
+            case_id=case_id,
+            round=0,
+            purpose="inform",
+            state="open",
+            attempts=0,
+            last_outcome="",
+            claimed_by="",
+            not_before=now,
+            due_at=now,
+            created_at=now,
+        )
+    )
+    await tx.execute(
+        insert(table(CaseSurveyRow)).values(
+            id=new_id(),
+            case_id=case_id,
+            round=0,
+            score=5,
+            comment=MARK,
+            recorded_by="crm",
+            answered_at=now,
+        )
+    )
+    await tx.execute(
+        insert(table(CaseAssessmentRow)).values(
+            id=new_id(),
+            case_id=case_id,
+            round=0,
+            items={"no_third_person": True},
+            fulfilled=True,
+            note=MARK,
+            assessed_by="crm",
+            assessed_at=now,
+        )
+    )
 
 
 async def _grouped(tx: AsyncSession, brand: Brand, customer_id: str, now: datetime) -> None:

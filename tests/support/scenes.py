@@ -7,7 +7,7 @@ Record them anew, into files of new names, whenever a workflow learns something:
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ async def nudge_unanswered(stage: Stage) -> Handle:
     return handle
 
 
-async def case_plain(stage: Stage) -> Handle:
+async def case_through(stage: Stage) -> Handle:
     """Opened, routed, answered, called, resolved, and both notices delivered."""
     await start_case(stage)
     for state in ("routed", "answered", "called", "resolved"):
@@ -62,7 +62,7 @@ async def case_plain(stage: Stage) -> Handle:
     return handle
 
 
-async def case_reminded(stage: Stage) -> Handle:
+async def case_attended(stage: Stage) -> Handle:
     """A team lets five days pass and is reminded twice; then the case goes its way."""
     stage.ledger.remind_after = timedelta(days=2)
     await start_case(stage)
@@ -71,6 +71,45 @@ async def case_reminded(stage: Stage) -> Handle:
     for state in ("answered", "called", "resolved"):
         await change_case(stage, state)
     handle = stage.client.get_workflow_handle("case/c1")
+    await stage.end_of(handle)
+    return handle
+
+
+async def case_replied(stage: Stage) -> Handle:
+    """A reply goes by e-mail; the ledger names it when it is asked at once, and it is followed."""
+    await start_case(stage)
+    await change_case(stage, "routed")
+    stage.ledger.beside = {"reply": Cue(wait=timedelta(hours=4))}
+    stage.ledger.outcomes["reply"] = [TOLD]
+    now = await stage.env.get_current_time()
+    await change_case(stage, "replied", look_at=now)
+    await stage.env.sleep(timedelta(minutes=1))
+    await change_case(stage, "resolved")
+    handle = stage.client.get_workflow_handle("case/c1")
+    await stage.end_of(handle)
+    return handle
+
+
+async def case_informed(stage: Stage) -> Handle:
+    """Opened and concluded in one: told once, at the end."""
+    await start_case(stage, state="resolved")
+    handle = stage.client.get_workflow_handle("case/c1")
+    await stage.end_of(handle)
+    return handle
+
+
+async def case_surveyed(stage: Stage) -> Handle:
+    """A day after it was concluded its applicant is asked what he thinks of it."""
+    stage.ledger.outcomes["survey"] = [TOLD]
+    await stage.say(
+        OutboxKind.CASE_SURVEYED,
+        "case/c1/survey",
+        case_id="c1",
+        brand="utility",
+        channel="written",
+    )
+    handle = stage.client.get_workflow_handle("case/c1/survey", result_type=int)
+    await stage.say(OutboxKind.PROGRESSED, "case/c1/survey", outcome_id="survey", state="told")
     await stage.end_of(handle)
     return handle
 
@@ -159,8 +198,11 @@ SCENES: Mapping[str, Callable[[Stage], Awaitable[Handle]]] = {
     for scene in (
         nudge_told,
         nudge_unanswered,
-        case_plain,
-        case_reminded,
+        case_through,
+        case_attended,
+        case_replied,
+        case_informed,
+        case_surveyed,
         outage_rounds,
         outage_was_none,
         campaign_runs,
@@ -182,18 +224,36 @@ async def start_nudge(stage: Stage, outcome_id: str = "o1") -> Handle:
     return stage.client.get_workflow_handle(f"nudge/{outcome_id}")
 
 
-async def start_case(stage: Stage) -> None:
+async def start_case(stage: Stage, state: str = "opened") -> None:
+    stage.ledger.state = CaseState(state)
     stage.ledger.notices = {
         CaseState.OPENED: {"opening": Cue(wait=timedelta(minutes=5))},
         CaseState.RESOLVED: {"closing": Cue(wait=timedelta(minutes=5))},
     }
     stage.ledger.outcomes = {"opening": [TOLD], "closing": [TOLD]}
-    await stage.say(OutboxKind.CASE_OPENED, "case/c1", case_id="c1", brand="utility", channel="web")
+    await stage.say(
+        OutboxKind.CASE_OPENED,
+        "case/c1",
+        case_id="c1",
+        brand="utility",
+        channel="web",
+        state=state,
+        look_at="",
+    )
 
 
-async def change_case(stage: Stage, state: str) -> None:
+async def change_case(stage: Stage, state: str, *, look_at: datetime | None = None) -> None:
+    """Have an officer change a case; the ledger says when it has something to do in it."""
     stage.ledger.state = CaseState(state)
-    await stage.say(OutboxKind.CASE_CHANGED, "case/c1", case_id="c1", state=state)
+    if look_at is None and stage.ledger.remind_after and state in stage.ledger.reminded:
+        look_at = await stage.env.get_current_time() + stage.ledger.remind_after
+    await stage.say(
+        OutboxKind.CASE_CHANGED,
+        "case/c1",
+        case_id="c1",
+        state=state,
+        look_at=look_at.isoformat() if look_at else "",
+    )
 
 
 async def start_outage(stage: Stage) -> None:

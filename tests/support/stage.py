@@ -26,6 +26,7 @@ from tellal.domain.journeys import (
     CampaignStep,
     CampaignTurn,
     CaseBrief,
+    CaseOutlook,
     Notice,
     OutageStep,
     Step,
@@ -97,6 +98,8 @@ class ScriptedLedger:
     outcomes: dict[str, list[Cue]] = field(default_factory=dict)
     notices: dict[CaseState, dict[str, Cue]] = field(default_factory=dict)
     remind_after: timedelta | None = None
+    reminded: tuple[str, ...] = ("routed", "answered")
+    beside: dict[str, Cue] = field(default_factory=dict)
     state: CaseState = CaseState.OPENED
     outage: OutageState = OutageState.SUSPECTED
     rounds: dict[str, int] = field(default_factory=dict)
@@ -130,6 +133,22 @@ class ScriptedLedger:
         return CaseBrief(
             brand="utility", channel="web", state=self.state.value, remind_after_s=after
         )
+
+    async def attend(self, case_id: str) -> CaseOutlook:
+        assert case_id
+        self.asked.append(("attend", self.state.value))
+        now, after = await self.env.get_current_time(), self.remind_after
+        waits = after is not None and self.state.value in self.reminded
+        steps = [await self._step(one, cue) for one, cue in self.beside.items()]
+        return CaseOutlook(
+            state=self.state.value,
+            look_at=now + after if after is not None and waits else None,
+            steps=tuple(steps),
+        )
+
+    async def survey(self, case_id: str) -> Notice:
+        self.asked.append(("survey", case_id))
+        return Notice(steps=(await self._step("survey", Cue(wait=timedelta(hours=4))),))
 
     async def look(self, outage_id: str) -> OutageStep:
         assert outage_id

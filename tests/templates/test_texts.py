@@ -380,9 +380,16 @@ def brand_of(topic: str) -> dict[str, object]:
 
 SEGMENTS_AT_MOST = {
     "card_delivery": 3,
+    "case_informed": 1,
+    "case_instant": 1,
+    "case_merged": 1,
     "case_opened": 1,
+    "case_opened_tracked": 1,
+    "case_reopened": 1,
     "case_resolved": 1,
     "case_resolved_with_result": 1,
+    "case_survey": 1,
+    "case_withdrawn": 1,
     "commitment_ending": 3,
     "consent_confirmation": 4,
     "debt_reminder": 3,

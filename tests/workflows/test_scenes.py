@@ -12,8 +12,11 @@ from tellal.domain.outages import OutageState
 from tellal.domain.outbox import OutboxKind
 from tests.support.scenes import (
     TOLD,
-    case_plain,
-    case_reminded,
+    case_attended,
+    case_informed,
+    case_replied,
+    case_surveyed,
+    case_through,
     change_case,
     change_outage,
     lane_shifts,
@@ -86,7 +89,7 @@ def test_older_news_does_not_hide_that_it_is_final() -> None:
 
 @pytest.mark.req("E01")
 async def test_a_plain_case_takes_two_activities_and_six_signals(stage: Stage) -> None:
-    handle = await case_plain(stage)
+    handle = await case_through(stage)
 
     kinds = Counter(await events(handle))
     assert await handle.result() == CaseState.RESOLVED
@@ -122,10 +125,10 @@ async def test_a_case_ends_only_when_its_notices_are_settled(stage: Stage) -> No
 
 
 async def test_whoever_has_a_case_too_long_is_reminded_each_time(stage: Stage) -> None:
-    await case_reminded(stage)
+    await case_attended(stage)
 
-    assert stage.ledger.asked.count(("remind", "routed")) == 2
-    assert stage.ledger.asked.count(("remind", "answered")) == 0
+    assert stage.ledger.asked.count(("attend", "routed")) == 2
+    assert stage.ledger.asked.count(("attend", "answered")) == 0
 
 
 async def test_a_profile_without_reminders_reminds_nobody(stage: Stage) -> None:
@@ -137,8 +140,7 @@ async def test_a_profile_without_reminders_reminds_nobody(stage: Stage) -> None:
 
     await stage.end_of(stage.client.get_workflow_handle("case/c1"))
 
-    assert 25 < stage.ledger.asked.count(("describe", "routed")) < 35
-    assert "remind" not in dict(stage.ledger.asked)
+    assert stage.ledger.asked.count(("attend", "routed")) == 30 // policies.LONGEST_QUIET.days
 
 
 async def test_a_case_whose_news_was_lost_finds_its_state_in_the_ledger(stage: Stage) -> None:
@@ -149,6 +151,58 @@ async def test_a_case_whose_news_was_lost_finds_its_state_in_the_ledger(stage: S
 
     assert await stage.end_of(handle) == CaseState.RESOLVED
     assert ("notice", "resolved") in stage.ledger.asked
+
+
+async def test_a_reply_by_mail_is_followed_beside_the_case(stage: Stage) -> None:
+    await case_replied(stage)
+
+    assert ("attend", "replied") in stage.ledger.asked
+    assert stage.ledger.asked.count(("advance", "reply")) == 1
+
+
+@pytest.mark.req("E28")
+async def test_a_case_that_was_only_information_is_told_once(stage: Stage) -> None:
+    handle = await case_informed(stage)
+
+    assert await handle.result() == CaseState.RESOLVED
+    assert [asked for asked in stage.ledger.asked if asked[0] == "notice"] == [
+        ("notice", "resolved")
+    ]
+
+
+@pytest.mark.req("E20")
+async def test_a_survey_is_decided_once_and_followed(stage: Stage) -> None:
+    handle = await case_surveyed(stage)
+
+    assert await handle.result() == 1
+    assert stage.ledger.asked.count(("survey", "c1")) == 1
+
+
+PLAIN, MORE = 60, 15
+
+
+async def test_the_history_of_a_plain_case_stays_short(stage: Stage) -> None:
+    """Also where each state lasts for days: only what is due makes it longer."""
+    await start_case(stage)
+    await stage.say(OutboxKind.PROGRESSED, "case/c1", outcome_id="opening", state="told")
+    for state in ("routed", "answered", "called", "resolved"):
+        await stage.env.sleep(timedelta(days=2))
+        await change_case(stage, state)
+    await stage.say(OutboxKind.PROGRESSED, "case/c1", outcome_id="closing", state="told")
+    handle = stage.client.get_workflow_handle("case/c1")
+    await stage.end_of(handle)
+
+    assert len(await events(handle)) <= PLAIN
+
+
+async def test_a_reminder_and_a_survey_add_little_to_a_history(stage: Stage) -> None:
+    stage.ledger.remind_after = timedelta(days=2)
+    reminded = await case_attended(stage)
+    reminders = stage.ledger.asked.count(("attend", "routed"))
+    plain = len(await events(await case_surveyed(stage)))
+
+    assert len(await events(reminded)) <= PLAIN + MORE * reminders
+    assert plain <= MORE
 
 
 async def test_a_suspected_outage_tells_nobody(stage: Stage) -> None:

@@ -18,7 +18,7 @@ import worker
 from rules.decide import Decider
 from rules.holder import RulebookHolder
 from tellal.clock import SystemClock
-from tellal.domain.cases import CaseCommand
+from tellal.domain.cases import CaseCommand, VerifiedAs
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.messages import MessageState, Receipt
@@ -121,7 +121,12 @@ def office(sessions: Sessions) -> House:
 
 
 async def command(house: House, brand: Brand, number: str, what: CaseCommand) -> None:
-    body = CaseInput(team="metering", answer="replaced", result="replaced")
+    body = CaseInput(
+        team="metering",
+        answer="replaced",
+        result="replaced",
+        verified_as=VerifiedAs.APPLICANT,
+    )
     async with house.sessions() as tx, tx.begin():
         await house.cases.command(
             tx, brand_id=brand.id, number=number, command=what, body=body, by="officer"

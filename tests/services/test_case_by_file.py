@@ -1,0 +1,58 @@
+"""An eleventh channel is a file: no code knows its name."""
+
+from pathlib import Path
+
+import pytest
+
+from rules.decide import Decider
+from rules.holder import RulebookHolder
+from rules.profiles import SHIPPED, load_profiles
+from rules.rulebook import load_rulebook
+from tellal.domain.cases import CaseState
+from tellal.domain.errors import InvalidInputError, RefusedTransitionError
+from tellal.persistence.session import Sessions
+from tellal.services.house import furnish
+from templates.environment import JinjaRenderer
+from tests.support.cases import an_office
+from tests.support.house import ROUTES, SetClock
+
+KIOSK = """\
+id: kiosk
+name: Kiosk
+source_system: KIOSK
+requires: [queue_ticket]
+call_before_close: always
+notices:
+  opened: [case_opened_tracked]
+  resolved: [case_resolved_with_result]
+"""
+
+
+async def test_a_file_makes_a_channel(sessions: Sessions, clock: SetClock, tmp_path: Path) -> None:
+    for shipped in SHIPPED.glob("*.yaml"):
+        (tmp_path / shipped.name).write_bytes(shipped.read_bytes())
+    (tmp_path / "kiosk.yaml").write_text(KIOSK, encoding="utf-8")
+    house = furnish(
+        sessions=sessions,
+        books=RulebookHolder(None),
+        decider=Decider(None),
+        renderer=JinjaRenderer(),
+        clock=clock,
+        routes=ROUTES,
+        profiles=load_profiles(tmp_path, topics=load_rulebook().topics),
+    )
+    office = await an_office(house, clock)
+
+    with pytest.raises(InvalidInputError) as refused:
+        await office.open("kiosk")
+    case = await office.open("kiosk", queue_ticket="K7")
+    with pytest.raises(RefusedTransitionError) as early:
+        await office.resolve(case)
+    await office.call(case)
+    await office.resolve(case)
+
+    assert refused.value.field == "queue_ticket"
+    assert early.value.code == "call_missing"
+    assert case.source_system == "KIOSK"
+    assert await office.told(case, CaseState.RESOLVED) == [("case_resolved_with_result", "sms")]
+    assert (await office.open("web")).channel == "web"
