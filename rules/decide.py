@@ -53,6 +53,7 @@ WITHHELD_WORDS: Mapping[str, str] = {
     "told_already": "He was told of this already, on another occasion",
     "still_affected": "Something else still affects him",
     "sender_incomplete": "The brand's profile lacks what a commercial message must say of it",
+    "variable_missing": "The text would say something of him that is not known",
     "hold_out": "He is told nothing, so that those who are told can be compared with somebody",
 }
 

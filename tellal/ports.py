@@ -134,7 +134,15 @@ class Renderer(Texts, Protocol):
 
 
 class ExampleRenderer(Renderer, Protocol):
-    """A renderer whose topics have examples."""
+    """A renderer whose topics have examples, and that knows what its texts cannot do without."""
+
+    def required_variables(self, *, topic: str, channel: Channel, language: str) -> tuple[str, ...]:
+        """Return the dotted paths without which a text cannot be filled in.
+
+        Raises:
+            InvalidInputError: There is no such text.
+        """
+        ...
 
     def example(self, topic: str) -> Mapping[str, object]:
         """Return variables with which every text of the topic can be filled in."""

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.problems import documented
 from api.requests import Reading, Writing, may_read, may_write
 from api.views import FindingView
+from tellal.domain.campaigns import VARIABLE_MISSING
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.errors import ConflictError
 from tellal.services.keys import Scope
-from tellal.services.text_previews import VARIABLE_MISSING, TextPreview, WantedPreview
+from tellal.services.text_previews import TextPreview, WantedPreview
 from tellal.services.trials import Trial, Wanted
 from templates.gallery import ReadyMessage
 

@@ -20,6 +20,8 @@ LOCAL = "local"
 """The zone of a plan that goes by each customer's own clock."""
 HOLD_OUT = "hold_out"
 """The variant that is told nothing, so that the others have something to be compared with."""
+VARIABLE_MISSING = "variable_missing"
+"""Why a campaign leaves somebody out of whom its text cannot say what it says."""
 BUCKETS = 10_000
 """Into so many parts of one size an audience is divided; a share is so many of them."""
 

@@ -163,8 +163,7 @@ async def own_variables(
     """Read what lists say of each alone; what a later of the part's groups says wins."""
     if not ids or not part.groups:
         return {}
-    found = await variables_among(tx, part.groups, ids)
-    return {customer_id: {"member": said} for customer_id, said in found.items()}
+    return await variables_among(tx, part.groups, ids)
 
 
 def chosen(part: Part) -> list[ColumnElement[bool]]:

@@ -17,19 +17,23 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.rulebook import Rulebook
-from tellal.domain.campaigns import HOLD_OUT
+from tellal.domain.campaigns import HOLD_OUT, VARIABLE_MISSING
 from tellal.domain.customers import Customer
 from tellal.persistence.columns import table
 from tellal.persistence.people import brand as read_brand
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import CauseRow
+from tellal.ports import ExampleRenderer
 from tellal.services.asking import Answer, Circumstances
 from tellal.services.audience import next_page
 from tellal.services.deciding import Deciding
 from tellal.services.entering import by_itself, enter
 from tellal.services.entries import Entry, Matter
 from tellal.services.gate import try_gate
+from tellal.services.posting import template_variables
 from tellal.services.round_reading import Place, Round, Rounds
+from tellal.services.text_needs import lacks_words
+from tellal.services.wording import Spoken
 
 _causes = table(CauseRow).c
 
@@ -55,10 +59,18 @@ class _StandAsideError(Exception):
 class Broadcasting:
     """Decides rounds; a call may be repeated, and may end anywhere without leaving a trace."""
 
-    def __init__(self, sessions: Sessions, deciding: Deciding, rounds: Rounds) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        deciding: Deciding,
+        rounds: Rounds,
+        texts: ExampleRenderer | None = None,
+    ) -> None:
+        """Decide rounds of a kind; with `texts` only who has what they say is told."""
         self._sessions = sessions
         self._deciding = deciding
         self._rounds = rounds
+        self._texts = texts
 
     async def decide_chunk(self, notice_id: str, limit: int) -> Portion:
         """Decide the next customers of a round, the first time only a few.
@@ -133,18 +145,40 @@ class Broadcasting:
         people: Sequence[tuple[Customer, Circumstances]],
         now: datetime,
     ) -> Sequence[Answer]:
-        """Ask about everybody; held out is only who would be told, or nobody could compare."""
+        """Ask about everybody, and again about those of whom it then shows that nothing is said.
+
+        Held out is only who would be told, or nobody could compare.
+        """
 
         async def ask(some: Sequence[tuple[Customer, Circumstances]]) -> list[Answer]:
             return await self._deciding.asking.ask_each(
                 tx, some, one.topic, now, simulated=one.simulated, book=book
             )
 
-        if all(around.withheld != HOLD_OUT for _, around in people):
-            return await ask(people)
-        answers = await ask([(who, replace(around, withheld="")) for who, around in people])
-        told = [n for n, answer in enumerate(answers) if answer.decision.steps]
-        for n, answer in zip(told, await ask([people[n] for n in told]), strict=True):
+        held = {n for n, (_, around) in enumerate(people) if around.withheld == HOLD_OUT}
+        free = [
+            (who, replace(around, withheld="") if n in held else around)
+            for n, (who, around) in enumerate(people)
+        ]
+        answers = await ask(free)
+        withheld = {n: HOLD_OUT for n in held if answers[n].decision.steps}
+        if self._texts is not None:
+            brand = await read_brand(tx, one.brand_id)
+            for n, ((who, around), answer) in enumerate(zip(people, answers, strict=True)):
+                if n in withheld or not answer.decision.steps:
+                    continue
+                variables = {**one.variables, **around.variables}
+                said = Spoken(
+                    topic=one.topic,
+                    channel=answer.decision.steps[0].channel,
+                    language=who.locale,
+                    message_class=answer.decision.message_class,
+                    variables=template_variables(brand, who, variables),
+                )
+                if lacks_words(self._texts, said):
+                    withheld[n] = VARIABLE_MISSING
+        again = [(people[n][0], replace(people[n][1], withheld=withheld[n])) for n in withheld]
+        for n, answer in zip(withheld, await ask(again) if again else [], strict=True):
             answers[n] = answer
         return answers
 

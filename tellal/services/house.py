@@ -145,7 +145,7 @@ def furnish(
             watch=CampaignWatch(sessions, clock),
             campaigns=campaigns,
             rounds=campaign_rounds,
-            broadcasting=Broadcasting(sessions, deciding, campaign_rounds),
+            broadcasting=Broadcasting(sessions, deciding, campaign_rounds, renderer),
             clock=clock,
         ),
         previews=Previews(books, renderer, routes, clock),

@@ -114,6 +114,10 @@ class Shelf:
         """Return variables with which a topic's texts in force can be filled in."""
         return self.in_force().example(topic)
 
+    def required_variables(self, *, topic: str, channel: Channel, language: str) -> tuple[str, ...]:
+        """Return without what a text in force cannot be filled in."""
+        return self.in_force().required_variables(topic=topic, channel=channel, language=language)
+
     def in_force(self) -> ExampleRenderer:
         """Return the texts in force themselves, for whoever lists what there is."""
         edition = self._kept.get(self._books.current.revision)

@@ -33,9 +33,6 @@ from templates.lawfulness import Law
 from templates.lint import Ways
 from templates.variables import is_blank, look_up
 
-VARIABLE_MISSING = "variable_missing"
-"""Why a campaign leaves somebody out of whom its text cannot say what it says."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedPreview:

@@ -295,7 +295,7 @@ async def test_groups_say_who_is_meant_who_is_not_and_what_only_he_reads(
     told = {row.customer_id: row.variables for row in await messages(house)}
     assert told.keys() == {one, two}
     assert four not in told
-    assert told[one]["member"] == {"debt": "12,50"}
+    assert told[one]["debt"] == "12,50"
 
 
 async def test_variants_and_the_hold_out_share_an_audience_by_chance_and_without_overlap(
@@ -656,3 +656,22 @@ async def test_a_preview_says_who_falls_out_and_why(house: House, brand: Brand) 
     assert said.told == 0
     assert sum(one.number for one in said.silent) == said.audience == 3
     assert all(one.what and one.text for one in said.silent)
+
+
+@pytest.mark.req("D71", "blocks")
+@pytest.mark.req("D71", "allows")
+async def test_who_lacks_what_the_text_says_of_him_is_left_out(
+    house: House, brand: Brand, clock: SetClock
+) -> None:
+    whole, lacking = await people(house, brand, 2)
+    await a_group(house, brand, "late", {whole: {"case": {"number": "12-7"}}, lacking: {}})
+    campaign = await approved(house, brand, topic="case_opened", audience={"groups": ["late"]})
+    clock.at = TEN
+
+    await decided(house, campaign.id)
+
+    async with house.sessions() as tx:
+        query = select(_outcomes.c.customer_id, _outcomes.c.state, _outcomes.c.reason)
+        found = {row.customer_id: (row.state, row.reason) for row in await tx.execute(query)}
+    assert found[lacking] == ("suppressed", "variable_missing")
+    assert found[whole] == ("open", "")

@@ -66,6 +66,10 @@ class PlainRenderer:
     def text_name(self, *, topic: str, channel: Channel, language: str) -> str:
         return f"{topic}/{channel}.{language}"
 
+    def required_variables(self, *, topic: str, channel: Channel, language: str) -> tuple[str, ...]:
+        assert all((topic, channel, language))
+        return ()
+
     def example(self, topic: str) -> Mapping[str, object]:
         assert topic
         return {}
