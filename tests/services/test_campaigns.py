@@ -603,7 +603,7 @@ async def test_a_preview_counts_as_the_run_then_decides(
     east = await people(house, brand, 12, name="east", timezone="Asia/Tokyo")
     await people(house, brand, 9, name="west")
     async with house.sessions() as tx, tx.begin():
-        await a_customer(tx, brand, "nobody", contacts={})
+        await a_customer(tx, brand, "nobody", contacts={Channel.PUSH: "token"})
     await a_group(house, brand, "staff", {east[0]: {}})
     clock.at = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
     campaign = await approved(
@@ -648,7 +648,7 @@ async def test_a_preview_shows_what_ten_recipients_would_read(house: House, bran
 async def test_a_preview_says_who_falls_out_and_why(house: House, brand: Brand) -> None:
     await people(house, brand, 2)
     async with house.sessions() as tx, tx.begin():
-        await a_customer(tx, brand, "mute", contacts={})
+        await a_customer(tx, brand, "mute", contacts={Channel.PUSH: "token"})
     campaign = await made(house, brand, topic="iscep_promo")
 
     said = await previewed(house, brand, campaign.id)
