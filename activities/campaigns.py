@@ -40,7 +40,7 @@ class AboutCampaign:
 class AboutRun:
     """Which time that a campaign runs."""
 
-    run_id: str
+    campaign_run_id: str
 
 
 class CampaignActivities:
@@ -65,7 +65,7 @@ class CampaignActivities:
         decided, ends = 0, loop.time() + _AT_MOST_S
         async with beating():
             while True:
-                turn = await self._desk.decide_some(about.run_id)
+                turn = await self._desk.decide_some(about.campaign_run_id)
                 decided += turn.decided
                 if turn.done or turn.rest_s > _REST_AT_MOST_S or loop.time() > ends:
                     return replace(turn, decided=decided)

@@ -64,7 +64,7 @@ class CampaignWorkflow:
     async def _decide(self, run_id: str) -> CampaignTurn:
         return await workflow.execute_activity_method(
             CampaignActivities.decide_run,
-            AboutRun(run_id=run_id),
+            AboutRun(campaign_run_id=run_id),
             start_to_close_timeout=policies.AUDIENCE_TIMEOUT,
             heartbeat_timeout=policies.AUDIENCE_HEARTBEAT,
             retry_policy=policies.LEDGER_RETRY,

@@ -116,9 +116,11 @@ class CampaignRounds:
         return row
 
     async def _room(self, tx: AsyncSession, row: Row[Any], place: Place) -> Room:
-        if place.part >= len(row.parts) or row.parts[place.part].get("withheld"):
+        if place.part >= len(row.parts):
             return Room(most=None)
         now, plan, part = self._clock.now(), Plan.of(row.plan), row.parts[place.part]
+        if part.get("withheld") and datetime.fromisoformat(part["at"]) <= now:
+            return Room(most=None)
         opens = await self._opens(tx, row, plan, part, now)
         if opens is not None:
             return Room(most=0, until=opens)

@@ -9,11 +9,13 @@ from tellal.clock import SystemClock
 from tellal.domain.errors import InvalidInputError
 from tellal.persistence.session import make_engine, make_sessions
 from tellal.services.brands import create_brand
-from tellal.services.keys import Scope, create_key
+from tellal.services.keys import Role, Scope, create_key
 
 BANK = "anadolu-bank"
 DISTRIBUTOR = "porsuk-edas"
 OPERATOR = "marka"
+AUTHOR, APPROVER = "ada@porsuk.example", "emre@porsuk.example"
+"""Persons of the distributor, each with a key of his own."""
 
 _BRANDS = (
     {
@@ -54,7 +56,7 @@ _BRANDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ensemble:
-    """The brands' keys, and the folder of rule files that the product team edits."""
+    """The keys by brand and by person, and the folder of rule files that the product team edits."""
 
     keys: Mapping[str, str]
     rulebook: Path
@@ -86,5 +88,10 @@ async def gather_ensemble(database_url: str, rulebook: Path) -> Ensemble:
         for new in _BRANDS:
             brand = await create_brand(tx, **new, now=now)
             _, keys[brand.name] = await create_key(tx, brand.id, "story", Scope, now=now)
+            if brand.name == DISTRIBUTOR:
+                for person, role in ((AUTHOR, Role.AUTHOR), (APPROVER, Role.APPROVER)):
+                    _, keys[person] = await create_key(
+                        tx, brand.id, person, (), now=now, person=person, roles=[role]
+                    )
     await engine.dispose()
     return Ensemble(keys=keys, rulebook=rulebook)

@@ -51,6 +51,13 @@ class Caller:
         response.raise_for_status()
         return cast(Json, response.json()) if response.content else {}
 
+    async def upload(self, path: str, content: bytes) -> Json:
+        """Upload a file, which must be taken."""
+        headers = {"Idempotency-Key": new_id(), "Content-Type": "application/octet-stream"}
+        response = await self._http.post(path, content=content, headers=headers)
+        response.raise_for_status()
+        return cast(Json, response.json())
+
     async def attempt(
         self, path: str, body: Mapping[str, object], *, method: str = "POST", times: int = 1
     ) -> httpx.Response:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tellal.domain.errors import InvalidInputError
 from tellal.settings import Settings
-from tellal.stories import bank, channels, consent, distributor, outage
+from tellal.stories import bank, campaign, channels, consent, distributor, outage
 from tellal.stories.cast import Ensemble, gather_ensemble
 from tellal.stories.scene import Moment, Say, Scene, Stage, StoryResult, nothing_happens
 
@@ -14,6 +14,7 @@ STORIES: Mapping[str, Callable[[Scene, Ensemble], Awaitable[None]]] = {
     "distributor": distributor.play,
     "outage": outage.play,
     "consent": consent.play,
+    "campaign": campaign.play,
     "channels": channels.play,
 }
 """Story ids as `tellal demo` takes them, in the order in which they are played."""
