@@ -23,7 +23,7 @@ _STATES = ("told", "suppressed", "expired", "cancelled", "failed", "unknown", "o
 
 @campaigns.callback()
 def _campaigns() -> None:
-    """Make `campaigns` a group even while it has a single command."""
+    """Campaigns, as operators and reporters see them."""
 
 
 @campaigns.command("report")

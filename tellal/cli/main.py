@@ -4,6 +4,7 @@ import typer
 
 from tellal.cli import (
     brands,
+    campaign_office,
     campaigns,
     comparing,
     erasing,
@@ -57,6 +58,8 @@ app.add_typer(brands.keys, name="keys")
 app.add_typer(groups.groups, name="groups")
 app.add_typer(holds.hold, name="hold")
 app.add_typer(outages.outage, name="outage")
+for name, command in campaign_office.COMMANDS.items():
+    campaigns.campaigns.command(name)(command)
 app.add_typer(campaigns.campaigns, name="campaigns")
 app.add_typer(imports.imports, name="import")
 app.add_typer(exports.exports, name="export")

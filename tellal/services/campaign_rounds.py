@@ -119,11 +119,17 @@ class CampaignRounds:
         if place.part >= len(row.parts):
             return Room(most=None)
         now, plan, part = self._clock.now(), Plan.of(row.plan), row.parts[place.part]
-        if part.get("withheld") and datetime.fromisoformat(part["at"]) <= now:
-            return Room(most=None)
         opens = await self._opens(tx, row, plan, part, now)
         if opens is not None:
             return Room(most=0, until=opens)
+        if part.get("withheld"):
+            return Room(most=None)
+        return await self._affordable_now(tx, row, plan, now)
+
+    async def _affordable_now(
+        self, tx: AsyncSession, row: Row[Any], plan: Plan, now: datetime
+    ) -> Room:
+        """Say how many pace and budget allow."""
         most = None
         if plan.per_second is not None:
             tokens = _tokens(row.pace, plan.per_second, now)
@@ -143,8 +149,8 @@ class CampaignRounds:
     ) -> datetime | None:
         """Return when the part may be told, None if now: its wave has come and its hours are on."""
         begins = datetime.fromisoformat(part["at"])
-        if begins > now:
-            return begins
+        if begins > now or part.get("withheld"):
+            return begins if begins > now else None
         zone = part["zones"][0] if part.get("zones") else plan.when.zone
         if zone == LOCAL:
             zone = (await read_brand(tx, row.brand_id)).timezone

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tellal.stack.stack import Stack
-from tellal.stories import bank, channels, consent, distributor, populace
+from tellal.stories import bank, campaign, channels, consent, distributor, populace
 from tellal.stories.programme import STORIES, house_settings, play
 from tellal.stories.scene import StoryResult
 
@@ -30,6 +30,7 @@ PERSONAL = (
     *(getattr(consent, name) for name in ("ZEYNEP", "EMINE", "HALE", "FILIZ")),
     consent.CROWD[0][:-4],
     "Haber verin",
+    campaign.PREFIX,
     *(row.phone for row in channels.MATRIX),
     *(row.mail for row in channels.MATRIX),
     channels.RESULT,
@@ -89,6 +90,11 @@ async def told(stack: Stack) -> dict[str, StoryResult]:
                 pytest.mark.req(row)
                 for row in ("D01", "D08", "D09", "D10", "D13", "D33", "D37", "D41")
             ],
+        ),
+        pytest.param(
+            "campaign",
+            id="campaign",
+            marks=[pytest.mark.req(row) for row in ("D62", "D64", "D65", "D66", "D73")],
         ),
         pytest.param(
             "channels",
