@@ -63,7 +63,7 @@ class CampaignChecks:
         found = next_run(
             plan.when,
             brand.country,
-            await zones_of(tx, brand.id),
+            await zones_of(tx, brand),
             after=now - plan.when.catch_up,
         )
         if found is None:
@@ -98,10 +98,10 @@ class CampaignChecks:
             )
 
 
-async def zones_of(tx: AsyncSession, brand_id: str) -> Sequence[str]:
-    """List the time zones in which a brand's customers live."""
-    found = await tx.execute(places_of(Population(brand_id=brand_id)))
-    return sorted({row.timezone for row in found})
+async def zones_of(tx: AsyncSession, brand: Brand) -> Sequence[str]:
+    """List the time zones in which a brand's customers live; its own while it has none."""
+    found = await tx.execute(places_of(Population(brand_id=brand.id)))
+    return sorted({row.timezone for row in found}) or [brand.timezone]
 
 
 JUST_BEFORE = timedelta(microseconds=1)

@@ -129,7 +129,7 @@ class Previews:
 
     async def _waves(self, tx: AsyncSession, brand: Brand, plan: Plan) -> list[Wave]:
         now = self._clock.now()
-        zones = await zones_of(tx, brand.id)
+        zones = await zones_of(tx, brand)
         found = next_run(plan.when, brand.country, zones, after=now - plan.when.catch_up)
         if found is None:
             raise InvalidInputError(

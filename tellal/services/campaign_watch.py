@@ -161,7 +161,7 @@ class _Glance:
         after = (await self.tx.execute(query)).scalar_one()
         if after is None:
             after = row.approved_at - plan.when.catch_up - JUST_BEFORE
-        zones = await zones_of(self.tx, row.brand_id)
+        zones = await zones_of(self.tx, self.brand)
         found = next_run(plan.when, self.brand.country, zones, after=after)
         return None if found is None else found[1]
 

@@ -364,4 +364,4 @@ async def test_who_goes_away_has_the_writing_ended(served: Served, tenants: Tena
 
         await until(gone)
 
-    assert during == 1
+    assert during >= 1

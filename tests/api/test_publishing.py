@@ -330,7 +330,12 @@ async def test_a_role_opens_its_scopes_for_a_person(at: Installation) -> None:
 
     key = made.json()["key"]
     assert (key["person"], key["roles"]) == ("zoe@bank.example", ["approver"])
-    assert set(key["scopes"]) == {"rulebook:approve", "decisions:read"}
+    assert set(key["scopes"]) == {
+        "rulebook:approve",
+        "campaigns:approve",
+        "campaigns:read",
+        "decisions:read",
+    }
     assert (nobody.status_code, nobody.json()["errors"][0]["field"]) == (422, "person")
 
 

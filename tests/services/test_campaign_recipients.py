@@ -189,6 +189,6 @@ async def test_memory_stays_flat(sessions: Sessions, brand: Brand, kind: str) ->
         assert written == number
 
     few, many = peaks
-    # Five times the rows, and no more memory than a batch or two.
-    assert many < 1.25 * few
+    # Five times the rows, and no more memory than a few batches.
+    assert many < 1.75 * few
     assert many < 10_000_000
