@@ -1,6 +1,6 @@
 """A campaign: it waits for its time, has its audience decided, and is told of what people do."""
 
-from datetime import datetime
+from collections.abc import Callable
 
 from temporalio import workflow
 
@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import policies
     from workflows.contracts import CampaignChanged, CampaignInput
     from workflows.showing import show
+    from workflows.waiting import news_or
 
 
 @workflow.defn(name="TellalCampaign")
@@ -39,7 +40,7 @@ class CampaignWorkflow:
                 if turn.done or turn.wait_until is None:
                     continue
                 until = turn.wait_until
-            await self._news_or(heard, until)
+            await news_or(self._has_heard(heard), until)
         show(stage=step.stage, outcome=step.state.value)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return step.state
@@ -71,12 +72,6 @@ class CampaignWorkflow:
             summary="whom to tell?",
         )
 
-    async def _news_or(self, heard: int, until: datetime | None) -> None:
-        """Wait for news that have come since the look began, or until an instant."""
-        seldom = workflow.now() + policies.SELDOM
-        patience = min(until or seldom, seldom) - workflow.now()
-        timeout = max(patience, policies.SHORTEST_SILENCE)
-        try:
-            await workflow.wait_condition(lambda: self._news > heard, timeout=timeout)
-        except TimeoutError:
-            return
+    def _has_heard(self, before: int) -> Callable[[], bool]:
+        """Return what says whether there is news since so many."""
+        return lambda: self._news > before

@@ -1,5 +1,6 @@
 """An outage: it waits for operators and for the clock, and has everybody told until it is over."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from temporalio import workflow
@@ -11,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import policies
     from workflows.contracts import OutageChanged, OutageInput, OutageResult
     from workflows.showing import show
+    from workflows.waiting import news_or
 
 
 @workflow.defn(name="TellalOutage")
@@ -37,7 +39,7 @@ class OutageWorkflow:
                 await self._decide(notice_id)
             if step.undecided:
                 continue
-            await self._news_or(heard, step.wait_until)
+            await news_or(self._has_heard(heard), step.wait_until)
             if workflow.info().is_continue_as_new_suggested():
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(outage)
@@ -74,15 +76,9 @@ class OutageWorkflow:
             summary="who is affected?",
         )
 
-    async def _news_or(self, heard: int, until: datetime | None) -> None:
-        """Wait for news that have come since the look began, or until an instant."""
-        seldom = workflow.now() + policies.SELDOM
-        patience = min(until or seldom, seldom) - workflow.now()
-        timeout = max(patience, policies.SHORTEST_SILENCE)
-        try:
-            await workflow.wait_condition(lambda: self._news > heard, timeout=timeout)
-        except TimeoutError:
-            return
+    def _has_heard(self, before: int) -> Callable[[], bool]:
+        """Return what says whether there is news since so many."""
+        return lambda: self._news > before
 
     async def _as_before_rounds(self) -> OutageResult:
         """Go on with a run that began when an outage told of itself only once."""
