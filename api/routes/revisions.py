@@ -106,6 +106,7 @@ class StandingView(BaseModel):
     open: int
     outages: int
     cases: int
+    campaigns: int
     lacks: list[str]
 
 
@@ -362,6 +363,7 @@ def _preview(one: Preview) -> PreviewView:
                 open=standing.open,
                 outages=standing.outages,
                 cases=standing.cases,
+                campaigns=standing.campaigns,
                 lacks=list(standing.lacks),
             )
             for standing in one.journeys

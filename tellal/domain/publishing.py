@@ -114,7 +114,8 @@ class Proposal:
 class Standing:
     """How many open journeys of a topic began with a revision, and what they would lack.
 
-    `outages` and `cases` are those that have not ended and may yet begin journeys of the topic.
+    `outages`, `cases` and `campaigns` are those that have not ended and may yet begin journeys of
+    the topic.
     """
 
     topic: str
@@ -122,6 +123,7 @@ class Standing:
     open: int
     outages: int = 0
     cases: int = 0
+    campaigns: int = 0
     lacks: tuple[str, ...] = ()
 
     @property
@@ -129,4 +131,6 @@ class Standing:
         """How many there are, in words."""
         if self.outages:
             return f"{self.outages} outages"
+        if self.campaigns:
+            return f"{self.campaigns} campaigns"
         return f"{self.cases} cases" if self.cases else f"{self.open} open"

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import cast, distinct, func, select
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.definitions import Topic
@@ -11,13 +12,14 @@ from rules.ir import facts_of, fields_of
 from rules.measures import sources_of
 from rules.profiles import load_profiles
 from rules.rulebook import Rulebook
-from tellal.domain.cases import CaseState
+from tellal.domain import cases, outages
+from tellal.domain.campaigns import OVER, CampaignState
 from tellal.domain.channels import Channel
 from tellal.domain.errors import RulebookError
 from tellal.domain.messages import UNSENT, OutcomeState
-from tellal.domain.outages import OutageState
 from tellal.domain.publishing import Standing
 from tellal.persistence.columns import table
+from tellal.persistence.tables.campaigns import CampaignRow
 from tellal.persistence.tables.ledger import CapUseRow, MessageRow, OutcomeRow
 from tellal.persistence.tables.operations import CaseRow
 from tellal.persistence.tables.outages import OutageRow
@@ -28,9 +30,11 @@ _outcomes = table(OutcomeRow)
 _messages = table(MessageRow)
 _caps = table(CapUseRow)
 _outages = table(OutageRow)
+_campaigns = table(CampaignRow)
 _cases = table(CaseRow)
 
 _REVISION = _outcomes.c.plan["revision"].as_string()
+_GOES_ON = frozenset(CampaignState) - OVER - {CampaignState.DRAFT}
 _IS_OPEN = _outcomes.c.state == OutcomeState.OPEN.value
 
 _OPEN = (
@@ -60,17 +64,30 @@ _SLOTS = (
     )
     .distinct()
 )
-_ENDED = [OutageState.RESOLVED.value, OutageState.DISMISSED.value]
 _BEGUN = (
     select(_outages.c.topic, func.count(distinct(_outages.c.id)))
-    .where(_outages.c.state.not_in(_ENDED))
+    .where(_outages.c.state.not_in(sorted(outages.ENDED)))
     .group_by(_outages.c.topic)
 )
 _CASES = (
     select(_cases.c.channel, func.count())
-    .where(_cases.c.state != CaseState.RESOLVED.value)
+    .where(_cases.c.state.not_in(sorted(cases.ENDED)))
     .group_by(_cases.c.channel)
     .order_by(_cases.c.channel)
+)
+
+_SAYS = func.jsonb_path_query(_campaigns.c.plan, cast("$.**.topic", JSONPATH), type_=JSONB).label(
+    "topic"
+)
+_PLANNED = (
+    select(_campaigns.c.id, _SAYS)
+    .where(_campaigns.c.state.in_(sorted(_GOES_ON)))
+    .subquery("planned")
+)
+_CAMPAIGNS = (
+    select(_PLANNED.c.topic, func.count(distinct(_PLANNED.c.id)))
+    .group_by(_PLANNED.c.topic)
+    .order_by(_PLANNED.c.topic)
 )
 
 
@@ -106,7 +123,12 @@ async def standings(tx: AsyncSession, new: Edition, present: Edition) -> tuple[S
     for topic, revision, cap in await tx.execute(_SLOTS):
         if cap not in caps and (topic, revision) in groups:
             groups[topic, revision].lacks[f"the cap {cap}"] = None
-    return (*_of_journeys(groups), *await _of_outages(tx, new.book), *await _of_cases(tx, new.book))
+    return (
+        *_of_journeys(groups),
+        *await _of_outages(tx, new.book),
+        *await _of_cases(tx, new.book),
+        *await _of_campaigns(tx, new.book),
+    )
 
 
 def _of_journeys(groups: dict[tuple[str, str], _Group]) -> Iterator[Standing]:
@@ -126,6 +148,20 @@ async def _of_outages(tx: AsyncSession, book: Rulebook) -> list[Standing]:
             lacks=() if topic in book.topics else ("the topic",),
         )
         for topic, number in rows
+    ]
+
+
+async def _of_campaigns(tx: AsyncSession, book: Rulebook) -> list[Standing]:
+    """Return the campaigns that have been submitted and are not over: each speaks of its topics."""
+    return [
+        Standing(
+            topic=topic,
+            revision="",
+            open=0,
+            campaigns=number,
+            lacks=() if topic in book.topics else ("the topic",),
+        )
+        for topic, number in await tx.execute(_CAMPAIGNS)
     ]
 
 

@@ -275,8 +275,8 @@ async def test_the_preview_says_how_many_journeys_are_where(at: Installation) ->
     assert "phishing_awareness (1 open)" in refused.json()["detail"]
 
 
-@pytest.mark.parametrize("kind", ["cases", "outages"])
-async def test_cases_and_outages_that_go_on_keep_their_topics(at: Installation, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["cases", "outages", "campaigns"])
+async def test_what_goes_on_keeps_its_topics(at: Installation, kind: str) -> None:
     headers = {"Authorization": f"Bearer {at.keys['shared']}"}
     bodies: dict[str, dict[str, object]] = {
         "cases": {"customer": "ayse", "channel": "web", "subject": "The meter shows too much"},
@@ -290,9 +290,22 @@ async def test_cases_and_outages_that_go_on_keep_their_topics(at: Installation, 
                 "hotline": "186",
             },
         },
+        "campaigns": {
+            "name": "spring",
+            "topic": "card_delivery",
+            "variants": [{"name": "only", "share": 100, "topic": "tariff_change"}],
+            "when": {"at": "2100-03-01T10:00", "zone": "Europe/Istanbul"},
+        },
     }
     begun = await at.here.post(f"/v1/{kind}", json=bodies[kind], headers=headers)
-    old = {"cases": "case_resolved_with_result", "outages": "outage_notice"}[kind]
+    if kind == "campaigns":
+        path = f"/v1/campaigns/{begun.json()['id']}/submit"
+        assert (await at.here.post(path, headers=headers)).status_code == 200
+    old = {
+        "cases": "case_resolved_with_result",
+        "outages": "outage_notice",
+        "campaigns": "tariff_change",
+    }[kind]
     renamed = {name: text.replace(old, f"{old}s") for name, text in RULES.items()}
     texts = {path.replace(f"{old}/", f"{old}s/"): text for path, text in SHIPPED.texts.items()}
     proposed = await at.post("revisions", as_="author", rules=renamed, templates=texts)
