@@ -114,7 +114,7 @@ class BareCampaign:
         by_customer = {row["customer_id"]: n % batches for n, row in enumerate(outcomes)}
         portions: list[list[tuple[Any, Mapping[str, object]]]] = []
         for number in range(batches):
-            portion = []
+            portion: list[tuple[Any, Mapping[str, object]]] = []
             for target, rows in (
                 (_outcomes, outcomes),
                 (_decisions, decisions),

@@ -25,9 +25,11 @@ INSERT INTO customers (id, brand_id, ref, kind, locale, timezone, country, first
                        created_at, updated_at)
 SELECT :ids || lpad(n::text, 10, '0'), :brand, 'bench-' || n, 'individual', 'tr-TR',
        'Europe/Istanbul', 'TR', 'Deniz',
-       jsonb_build_object('customer.age', 15 + n % 70, 'customer.segment',
-                          (ARRAY['mass', 'affluent', 'private'])[1 + n % 3],
-                          'customer.app.installed', n % 11 = 0),
+       jsonb_build_object(
+           'customer.birth_date', to_char(date '1940-01-01' + n * 7 % 26000, 'YYYY-MM-DD'),
+           'customer.segment', (ARRAY['mass', 'affluent', 'private'])[1 + n % 3],
+           'customer.login.method', (ARRAY['sms_otp', 'password', 'branch'])[1 + n % 3],
+           'customer.app.installed', n % 11 = 0),
        :now, :now
 FROM generate_series(1, CAST(:size AS integer)) AS n
 """)
