@@ -37,7 +37,9 @@ _AHEAD_S = 0.4
 _LONGEST_AHEAD_S = 1.0
 _LARGEST_BATCH = 500
 _LARGEST_CLAIM = 32
-"""A larger one is hardly cheaper, and keeps the lanes above waiting while it is put together."""
+"""A larger one keeps the lanes above waiting while it is put together."""
+_LARGEST_CLAIM_ALONE = 128
+"""While nobody needs a lane above; more then share what a claim reads besides its messages."""
 _GATHER_S = 0.03
 _GATHER_MANY_S = 0.06
 _MANY_A_SECOND = 100.0
@@ -344,7 +346,8 @@ class _Shift:
         self._calls.moved.clear()
         await self._way.wait(self._lane)
         seen = self._desk.rings(self._lane)
-        room = min(self._calls.room, _LARGEST_CLAIM) if claims else 0
+        most = _LARGEST_CLAIM_ALONE if self._way.is_quiet_above(self._lane) else _LARGEST_CLAIM
+        room = min(self._calls.room, most) if claims else 0
         claimed = await self._desk.claim(self._lane, room) if room else ()
         self._calls.take(claimed)
         self._way.looked(self._lane, seen)

@@ -20,6 +20,8 @@ LOOK_AGAIN_S = 0.002
 
 _LONGEST_S = 0.25
 _SHARE = 0.5
+_QUIET_S = 5.0
+"""So long nobody has rung for the lanes above when a lane below may take larger bites."""
 _ABOVE: Mapping[Lane, Sequence[Lane]] = {
     Lane.CRITICAL: (),
     Lane.JOURNEYS: (Lane.CRITICAL,),
@@ -61,6 +63,7 @@ class RightOfWay:
         self._bell = bell
         self._at_work: Counter[Lane] = Counter()
         self._seen: dict[Lane, int] = {}
+        self._rang_at: dict[Lane, float] = {}
         self._patience = {lane: _Patience() for lane in Lane}
 
     @contextmanager
@@ -75,6 +78,8 @@ class RightOfWay:
 
     def looked(self, lane: Lane, seen: int) -> None:
         """Note that a lane has looked since it rang so often, and has begun what it found."""
+        if seen > self._seen.get(lane, seen):
+            self._rang_at[lane] = time.monotonic()
         self._seen[lane] = max(seen, self._seen.get(lane, 0))
 
     def is_free(self, lane: Lane) -> bool:
@@ -84,6 +89,17 @@ class RightOfWay:
             for above in _ABOVE[lane]
         )
         return not self._patience[lane].bears(is_hurried=is_hurried)
+
+    def is_quiet_above(self, lane: Lane) -> bool:
+        """Say whether there are lanes above, and nobody has rung here for them for a while."""
+        above = _ABOVE[lane]
+        since = time.monotonic() - _QUIET_S
+        rang = any(
+            self._rang_at.get(one, 0.0) > since
+            or (self._at_work[one] and self._bell.rings(one) > self._seen[one])
+            for one in above
+        )
+        return bool(above) and not rang
 
     async def wait(self, lane: Lane) -> None:
         """Wait until a lane may begin something."""

@@ -26,7 +26,7 @@ from tellal.domain.channels import MessageClass
 from tellal.domain.decisions import Decision, PlanStep, Reason, Value, Verdict
 from tellal.domain.errors import InvalidInputError
 
-__all__ = ["Decider", "LedgerView", "Question", "decide", "seen"]
+__all__ = ["Alike", "Decider", "LedgerView", "Question", "decide", "seen"]
 
 REFERENCE = "reference"
 DURABLE = "durable_rules"
@@ -103,6 +103,42 @@ def decide(book: Rulebook, question: Question, fired: EngineAnswer | None = None
     asking = _prepare(book, question)
     ours = _reference(asking)
     return _conclude(asking, ours, DURABLE if fired == ours else REFERENCE)
+
+
+class Alike:
+    """Decides many questions about a topic by the reference; those that are alike share an answer.
+
+    A decision shows what its rules read, with personal values masked. Two questions are alike if
+    the same rules held, all that is shown is the same, the tests of masked values came out the
+    same, and so is everything besides the documents. Their decisions are the same to the letter.
+
+    Raises:
+        InvalidInputError: The rulebook has no such topic.
+    """
+
+    def __init__(self, book: Rulebook, topic: str) -> None:
+        shard = book.shards.get(topic)
+        if shard is None:
+            raise InvalidInputError(f"the rulebook has no topic '{topic}'", field="topic")
+        self._book = book
+        self._hidden = explain.hidden(shard.order, shard.personal)
+        self._decided: dict[object, Decision] = {}
+
+    def decide(self, question: Question, around: str) -> Decision:
+        """Decide a question; `around` writes all of it besides the document.
+
+        Raises:
+            InvalidInputError: There is no such time zone.
+        """
+        asking = _prepare(self._book, question)
+        shard, document, ours = asking.shard, asking.document, _reference(asking)
+        shown = explain.read(shard.told, document, shard.personal)
+        tests = tuple(check(document, ours.facts) for check in self._hidden)
+        key = around, ours.facts, ours.fired, tuple(shown.values()), tests
+        found = self._decided.get(key)
+        if found is None:
+            found = self._decided[key] = _conclude(asking, ours, REFERENCE)
+        return found
 
 
 def seen(book: Rulebook, question: Question) -> tuple[Mapping[str, Value], EngineAnswer]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from rules.definitions import Rule
-from rules.ir import Either, Every, FactTest, Ir, Test
+from rules.ir import Either, Every, FactTest, Ir, Test, leaves
 from rules.reference import Asked, Check, Document, Facts, SomeRule_co, compiled
 from tellal.domain.decisions import Fired, Value
 
@@ -77,6 +77,17 @@ def trace(
             }
         )
     return tuple(told)
+
+
+def hidden(order: Sequence[Explained[Rule]], personal: frozenset[str]) -> tuple[Check, ...]:
+    """Return the tests of which an explanation shows what came of them, but not the value."""
+    tests = {
+        test: compiled(test)
+        for asked in order
+        for test in leaves(asked.when)
+        if isinstance(test, Test) and {test.path, test.other} & personal
+    }
+    return tuple(tests.values())
 
 
 def read(

@@ -4,6 +4,7 @@ What is kept is what the rules of the topic could read, and no address. It is pe
 same: whoever erases a person empties it with the rest of his decisions.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from tellal.domain.channels import Channel
 from tellal.domain.customers import Wishes
 from tellal.domain.decisions import Value
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 _HAPPENED = "event.type"
 """Kept whether or not a rule reads it: without it nobody knows what the other facts are of."""
 
@@ -53,6 +55,14 @@ def to_json(question: Question, read: Collection[str]) -> dict[str, object]:
         "pending": ledger.pending,
         "attempts_made": ledger.attempts_made,
     }
+
+
+def to_texts(question: Question, read: Collection[str]) -> tuple[str, str]:
+    """Write a question as a text of JSON, without its document and as a whole."""
+    written = to_json(question, read)
+    document = _ENCODE(written.pop("document"))
+    around = _ENCODE(written)
+    return around, f'{around[:-1]}, "document": {document}}}'
 
 
 def from_json(stored: Mapping[str, Any]) -> Question:

@@ -9,7 +9,8 @@ import time
 from datetime import datetime
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_LENGTH = 26
+_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
+_SHIFTS = range(120, -1, -10)
 _TRACKING = 13
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -36,8 +37,4 @@ def new_tracking_code() -> str:
 
 def encode(value: int) -> str:
     """Write a 128-bit number as 26 characters of Crockford's base 32, most significant first."""
-    characters = []
-    for _ in range(_LENGTH):
-        characters.append(_ALPHABET[value & 31])
-        value >>= 5
-    return "".join(reversed(characters))
+    return "".join([_PAIRS[value >> shift & 1023] for shift in _SHIFTS])

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cache
 
 from tellal.domain.channels import Channel
 from tellal.domain.fines import Fine, FineRow, fine_of
@@ -144,6 +145,9 @@ class TextLaw:
         """Say whether a text has a word of refusal, and beside it, if asked, that it is free."""
         words = folded(text)
         for mark in self.words.get(WordKind.REFUSAL, ()):
+            # To look for a text as it is takes a hundredth of what the pattern takes.
+            if mark not in words:
+                continue
             for found in _beginning(mark).finditer(words):
                 around = words[max(0, found.start() - _NEAR) : found.end() + _NEAR]
                 if not free or self.said(WordKind.FREE, around):
@@ -161,8 +165,9 @@ def folded(text: str) -> str:
 
 
 def _begins(word: str, text: str) -> bool:
-    return _beginning(word).search(text) is not None
+    return word in text and _beginning(word).search(text) is not None
 
 
+@cache
 def _beginning(word: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(word)}")

@@ -1,15 +1,18 @@
 """Many rows in one statement: arrays go over the wire once, PostgreSQL unfolds them."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
 from psycopg import AsyncConnection, sql
 from sqlalchemy import (
     ARRAY,
+    CTE,
     JSON,
     ColumnElement,
+    FromClause,
+    Integer,
     String,
     Table,
     any_,
@@ -20,6 +23,7 @@ from sqlalchemy import (
     insert,
     select,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -71,22 +75,55 @@ class Adding:
     """Inserts many rows into a table; the statement is built once.
 
     The rows go over the wire as one text of JSON: a driver writes a text as it is, and an array of
-    documents sign by sign.
+    documents sign by sign. In the `shared` columns rows hold documents as texts of JSON, or None;
+    those that are the same go over the wire, and are read there, once.
     """
 
-    def __init__(self, target: Table, *names: str) -> None:
-        columns = [column(name, target.c[name].type) for name in names]
+    def __init__(self, target: Table, *names: str, shared: Collection[str] = ()) -> None:
+        columns = [
+            column(name, Integer() if name in shared else target.c[name].type) for name in names
+        ]
         rows = func.json_to_recordset(sql_cast(bindparam("rows", type_=String()), JSON))
         new = rows.table_valued(*columns, name="new").render_derived(with_types=True)
         self._names = names
+        self._shared = [name for name in names if name in shared]
+        found: dict[str, ColumnElement[Any]] = {name: new.c[name] for name in names}
+        source: FromClause = new
+        if self._shared:
+            documents = _documents()
+            for name in self._shared:
+                mine = documents.alias(f"of_{name}")
+                source = source.outerjoin(mine, mine.c.place == new.c[name])
+                found[name] = mine.c.document
         self.statement: Insert = insert(target).from_select(
-            list(names), select(*(new.c[name] for name in names)), include_defaults=False
+            list(names),
+            select(*(found[name] for name in names)).select_from(source),
+            include_defaults=False,
         )
 
     def values(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, object]:
         """Turn rows (at least one) into what the statement takes."""
         named = [{name: row[name] for name in self._names} for row in rows]
-        return {"rows": json.dumps(named, default=_written, ensure_ascii=False)}
+        if not self._shared:
+            return {"rows": json.dumps(named, default=_written, ensure_ascii=False)}
+        places: dict[str, int] = {}
+        for row in named:
+            for name in self._shared:
+                if row[name] is not None:
+                    row[name] = places.setdefault(row[name], len(places) + 1)
+        return {
+            "rows": json.dumps(named, default=_written, ensure_ascii=False),
+            "documents": f"[{','.join(places)}]",
+        }
+
+
+def _documents() -> CTE:
+    """Stand for documents that come with the statement, with the place of each, from one."""
+    given = func.jsonb_array_elements(sql_cast(bindparam("documents", type_=String()), JSONB))
+    listed = given.table_valued(
+        column("document", JSONB), with_ordinality="place", name="listed"
+    ).render_derived()
+    return select(listed.c.document, listed.c.place).cte("documents")
 
 
 def _written(value: object) -> str:

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rules.decide import Decider, Question, decide
+from rules.decide import Alike, Decider, Question
 from rules.holder import RulebookHolder
 from rules.rulebook import Rulebook
 from rules.situations import Situation, zone_of
+from rules.stored_questions import to_texts
 from tellal.addresses import country_of
 from tellal.domain.channels import BY_NUMBER, Channel, MessageClass
 from tellal.domain.customers import Customer
@@ -53,12 +54,16 @@ Asked = tuple[Customer, Circumstances]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A decision with its rulebook and question, and the slots that it may take from others."""
+    """A decision with its rulebook and question, and the slots that it may take from others.
+
+    `asked` is the question as the ledger keeps it, where it was written down already.
+    """
 
     book: Rulebook
     question: Question
     decision: Decision
     below: tuple[Slot, ...] = ()
+    asked: str = ""
 
 
 class Asking:
@@ -117,7 +122,8 @@ class Asking:
         """Decide about many customers whose rows the caller has locked, each by himself.
 
         What they are asked about is read for all of them at once, and the reference answers: it is
-        what a decision means, and the engine would have to be asked from another process.
+        what a decision means, and the engine would have to be asked from another process. Who is
+        asked about in a way that makes no difference shares the answer of another.
 
         Raises:
             InvalidInputError: The rulebook has no such topic.
@@ -125,9 +131,14 @@ class Asking:
         book = book or self.books.current
         answers = []
         gathered = await self._gather(tx, book, people, topic_id, at, simulated=simulated)
+        told = book.shards[topic_id].told
+        alike = Alike(book, topic_id)
         for number, (question, below) in enumerate(gathered, start=1):
-            decision = decide(book, question)
-            answers.append(Answer(book=book, question=question, decision=decision, below=below))
+            around, asked = to_texts(question, told)
+            decision = alike.decide(question, around)
+            answers.append(
+                Answer(book=book, question=question, decision=decision, below=below, asked=asked)
+            )
             if number % _AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
         return answers

@@ -203,7 +203,7 @@ def _matter(one: Round, around: Circumstances) -> Matter:
         cause_kind=one.cause_kind,
         cause_key="",
         cause_id=one.cause_id,
-        variables={**one.variables, **around.variables},
+        variables={**one.variables, **around.variables} if around.variables else one.variables,
         around=around,
         workflow_id="",
         simulated=one.simulated,

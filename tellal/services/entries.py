@@ -98,6 +98,11 @@ def plan_of(entry: Entry, speed: float = 1.0) -> Plan:
 
 def outcome_row(entry: Entry, plan: Plan, cause_id: str) -> dict[str, object]:
     """Return the values of a new row of `outcomes`."""
+    return {**outcome_values(entry, plan, cause_id), "plan": plan.to_json()}
+
+
+def outcome_values(entry: Entry, plan: Plan, cause_id: str) -> dict[str, object]:
+    """Return what a new row of `outcomes` says besides its plan."""
     outcome_id = new_id()
     workflow_id = entry.matter.workflow_id
     if workflow_id is None:
@@ -112,7 +117,6 @@ def outcome_row(entry: Entry, plan: Plan, cause_id: str) -> dict[str, object]:
         "content_version": entry.topic.content_version,
         "state": state.value,
         "reason": entry.decision.reasons[0].code if entry.silent else "",
-        "plan": plan.to_json(),
         "tries": 0 if entry.silent else 1,
         "workflow_id": workflow_id or None,
         "check_at": None if workflow_id or entry.silent else entry.now + plan.expires,

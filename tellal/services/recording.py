@@ -5,6 +5,7 @@ test. It says what was known of a person, and lives as long as the decision does
 erased from it.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.domain.decisions import CapUse, Decision, Fired, PlanStep, Reason, Verdict
 from tellal.ids import new_id
 
+_OF_DECISIONS = tuple(one.name for one in fields(Decision))
 _AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})
 
 
@@ -31,6 +33,28 @@ def decision_row(
     simulated: bool,
 ) -> dict[str, object]:
     """Return the values of a new row of `decisions`, without its outcome."""
+    return {
+        **decision_values(
+            decision,
+            brand_id=brand_id,
+            customer_id=customer_id,
+            event_id=event_id,
+            simulated=simulated,
+        ),
+        "body": {**plain(decision), "simulated": simulated},
+        "asked": to_json(question, decision.read),
+    }
+
+
+def decision_values(
+    decision: Decision,
+    *,
+    brand_id: str,
+    customer_id: str,
+    event_id: str | None = None,
+    simulated: bool,
+) -> dict[str, object]:
+    """Return what a new row of `decisions` says besides its documents and its outcome."""
     reason = decision.reasons[0].code if decision.reasons else ""
     metrics.decided(decision.verdict.value, reason, decision.executor, simulated=simulated)
     return {
@@ -43,11 +67,18 @@ def decision_row(
         "reason": reason,
         "revision": decision.revision,
         "executor": decision.executor,
-        "body": {**plain(decision), "simulated": simulated},
         "simulated": simulated,
-        "asked": to_json(question, decision.read),
         "at": decision.at,
     }
+
+
+def body_text(decision: Decision, *, simulated: bool) -> str:
+    """Write a decision as a text of JSON, as its row holds it.
+
+    Most of it is JSON as it stands: what explains it is not copied first.
+    """
+    body = {name: getattr(decision, name) for name in _OF_DECISIONS}
+    return json.dumps({**body, "simulated": simulated}, default=plain, ensure_ascii=False)
 
 
 def decision_of(body: Mapping[str, Any]) -> Decision:

@@ -73,3 +73,20 @@ async def test_a_lane_above_that_never_looks_stops_nobody_for_ever(
         await asyncio.wait_for(way.wait(Lane.BULK), 10)
 
     assert gave_way
+
+
+async def test_a_lane_may_take_more_when_nobody_has_rung_above_for_a_while(
+    way: RightOfWay, bell: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.right_of_way._QUIET_S", 0.05)
+    with way.at_work(Lane.CRITICAL), way.at_work(Lane.BULK):
+        quiet = {lane: way.is_quiet_above(lane) for lane in Lane}
+        bell.rung[Lane.CRITICAL] += 1
+        rung = way.is_quiet_above(Lane.BULK)
+        way.looked(Lane.CRITICAL, 1)
+        just_before = way.is_quiet_above(Lane.BULK)
+        await asyncio.sleep(0.06)
+        later = way.is_quiet_above(Lane.BULK)
+
+    assert quiet == {Lane.CRITICAL: False, Lane.JOURNEYS: True, Lane.BULK: True}
+    assert (rung, just_before, later) == (False, False, True)

@@ -216,6 +216,10 @@ async def a_population(house: House, brand: Brand, seed: str, number: int = 60) 
                 Channel.EMAIL: f"p{n}@example.com",
                 Channel.PUSH: f"token-{n:06}",
             }
+            ages: Mapping[str, object] = {
+                "customer.age": chance.randint(10, 80),
+                "customer.birth_date": f"{chance.randint(1940, 2015)}-05-0{chance.randint(1, 9)}",
+            }
             customer = await a_customer(
                 tx,
                 brand,
@@ -224,6 +228,8 @@ async def a_population(house: House, brand: Brand, seed: str, number: int = 60) 
                 facts={
                     "customer.district": chance.choice(["tepebasi", "tepebasi", "odunpazari"]),
                     "customer.life_support": chance.random() < 0.2,
+                    "customer.segment": chance.choice(["mass", "private"]),
+                    **{path: said for path, said in ages.items() if chance.random() < 0.7},
                 },
                 consents={
                     one: chance.choice(["granted", "refused"])
@@ -278,6 +284,9 @@ version: 1
 fields:
   customer.district: {type: text}
   customer.life_support: {type: bool, pii: true}
+  customer.age: {type: int, pii: true}
+  customer.birth_date: {type: date, pii: true}
+  customer.segment: {type: text}
   customer.app.push_token: {type: bool}
   outage.kind: {type: text}
 """
@@ -295,6 +304,13 @@ facts:
   - {id: modern, when: {any: [{customer.app.push_token: true}, {count.told: {gte: 2}}]}}
 suppress:
   - {id: ill, when: {topic: news, customer.life_support: true}, reason: ill, text: Ill}
+  - id: young
+    when: {any: [{customer.birth_date: {years: {lt: 18}}},
+                 {customer.age: {lt: 18}, customer.birth_date: {exists: false}}]}
+    reason: young
+    text: Young
+  - {id: rich, when: {topic: offer, customer.segment: private, customer.age: {gte: 60}},
+     reason: rich, text: Rich}
   - {id: meant, when: {topic: news, outage.kind: planned}, reason: meant, text: Meant}
 channels:
   - {id: a, when: {fact.modern: true}, send: [push, sms, email], wait_for: any}

@@ -62,7 +62,8 @@ async def a_customer(
             updated_at=LONG_AGO,
         )
     )
-    for channel, address in (contacts or {Channel.SMS: "+905320000101"}).items():
+    addresses = {Channel.SMS: "+905320000101"} if contacts is None else contacts
+    for channel, address in addresses.items():
         await tx.execute(
             insert(table(ContactPointRow)).values(
                 id=new_id(),
