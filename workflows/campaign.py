@@ -27,7 +27,7 @@ class CampaignWorkflow:
     async def run(self, campaign: CampaignInput) -> CampaignState:
         """Look, have a run decided at its pace, wait for news or for the clock, and look again."""
         while True:
-            if workflow.info().is_continue_as_new_suggested():
+            if workflow.info().get_current_history_length() > policies.LONGEST_HISTORY:
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(campaign)
             heard = self._news

@@ -27,6 +27,9 @@ SELDOM = timedelta(hours=24)
 LONGEST_QUIET = timedelta(days=7)
 """So often a case reads the ledger that was told by it when to look next: news may be lost."""
 
+LONGEST_HISTORY = 3_000
+"""A campaign that looked so often begins its history anew: one has fewer than 4,000 events."""
+
 AUDIENCE_TIMEOUT = timedelta(hours=2)
 AUDIENCE_HEARTBEAT = timedelta(seconds=5)
 
