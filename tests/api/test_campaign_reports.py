@@ -92,7 +92,7 @@ async def set_state(served: Served, campaign: Written, state: str) -> None:
         await tx.execute(update(rows).where(rows.c.id == campaign.id).values(state=state))
 
 
-@pytest.mark.req("D66")
+@pytest.mark.req("D66", "allows")
 async def test_progress_and_report_say_the_same(bank: Tenant, campaign: Written) -> None:
     progress = (await bank.client.get(f"/v1/campaigns/{campaign.id}/progress")).json()
     report = (await bank.client.get(f"/v1/campaigns/{campaign.id}/report?run=1")).json()
@@ -116,6 +116,7 @@ async def test_what_is_not_there_is_said(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.req("D66", "blocks")
 async def test_another_scope_opens_nothing(tenants: Tenants) -> None:
     narrow = await tenants.make("narrow", [Scope.REPORTS_READ])
 

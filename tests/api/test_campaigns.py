@@ -13,6 +13,7 @@ PLAN: dict[str, Any] = {
 }
 
 
+@pytest.mark.req("D66", "allows")
 async def test_a_campaign_is_made_once_however_often_it_is_said(
     served: Served, bank: Tenant
 ) -> None:
@@ -95,6 +96,7 @@ async def test_a_preview_of_nobody_is_empty_and_adds_up(served: Served, bank: Te
     assert (said["audience"], said["told"], said["samples"]) == (0, 0, [])
 
 
+@pytest.mark.req("D66", "blocks")
 async def test_another_brand_sees_nothing_of_it(
     served: Served, bank: Tenant, distributor: Tenant
 ) -> None:

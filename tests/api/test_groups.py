@@ -27,7 +27,7 @@ async def members(tenant: Tenant, name: str = "gold") -> dict[str, object]:
     return {one["customer"]: one["variables"] for one in answer.json()["items"]}
 
 
-@pytest.mark.req("D65")
+@pytest.mark.req("D65", "allows")
 async def test_a_list_is_made_filled_read_page_by_page_and_taken_away(two: Tenant) -> None:
     await make(two)
     body = {"members": [{"customer": "ayse", "variables": {"x": 1}}, {"customer": "ali"}]}
@@ -139,6 +139,7 @@ async def test_who_may_not_make_customers_makes_none_by_a_file(tenants: Tenants)
     assert (made.json()["created"], len(await members(wide))) == (2, 2)
 
 
+@pytest.mark.req("D65", "blocks")
 async def test_another_brand_sees_no_group(two: Tenant, distributor: Tenant) -> None:
     await make(two)
 

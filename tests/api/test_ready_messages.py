@@ -60,7 +60,7 @@ def _as_it_was(served: Served) -> object:
     served.app.state.desk = before
 
 
-@pytest.mark.req("D75")
+@pytest.mark.req("D75", "allows")
 async def test_every_text_is_there_with_its_example_segments_and_cost(bank: Tenant) -> None:
     answer = await bank.client.get("/v1/templates")
 
@@ -86,7 +86,8 @@ async def test_what_a_text_costs_and_lacks_is_shown(bank: Tenant) -> None:
     assert (one["needs"], one["spares"]) == (["borc_tutari"], ["customer.first_name"])
 
 
-@pytest.mark.req("D71")
+@pytest.mark.req("D71", "blocks")
+@pytest.mark.req("D71", "allows")
 @pytest.mark.usefixtures("debts")
 async def test_a_member_reads_his_own_and_who_lacks_it_is_left_out(bank: Tenant) -> None:
     await put_customer(bank, first_name="Ayşe")
@@ -110,6 +111,7 @@ async def test_a_member_reads_his_own_and_who_lacks_it_is_left_out(bank: Tenant)
     assert (alone["missing"], alone["text"]) == (["borc_tutari"], "Sayın Ayşe, borcunuz 120 TL.")
 
 
+@pytest.mark.req("D75", "blocks")
 async def test_what_there_is_not_cannot_be_shown(bank: Tenant, distributor: Tenant) -> None:
     await put_customer(distributor)
     where = "/v1/templates/case_opened/preview"

@@ -126,7 +126,7 @@ async def test_a_list_holds_whom_one_puts_in_with_what_is_said_of_each(
     assert (number, end) == (2, None)
 
 
-@pytest.mark.req("D65")
+@pytest.mark.req("D65", "allows")
 async def test_there_are_as_many_groups_as_one_wants_each_by_its_name(
     sessions: Sessions, groups: Groups, brand: Brand
 ) -> None:
@@ -142,6 +142,7 @@ async def test_there_are_as_many_groups_as_one_wants_each_by_its_name(
     assert [one.name for one in found] == ["g7", "g3"]
 
 
+@pytest.mark.req("D65", "blocks")
 async def test_a_name_is_taken_once_and_free_again_when_the_group_is_gone(
     sessions: Sessions, groups: Groups, brand: Brand
 ) -> None:
