@@ -150,7 +150,7 @@ async def test_a_second_person_publishes_and_every_process_speaks_the_new_text(
         answer = await at.there.get("/v1/rulebook", headers=head)
         return bool(answer.json()["revision"] == revision)
 
-    await until(in_force_there, timeout_s=3)
+    await until(in_force_there)
 
     assert proposed.status_code == 201
     assert (proposed.json()["needs_approval"], proposed.json()["affected"]) == (True, 1)
@@ -252,7 +252,7 @@ async def test_an_operator_rolls_back_with_a_second_person(at: Installation) -> 
     async def speaks_as_before() -> bool:
         return bool((await at.get("")).json()["revision"] == old)
 
-    await until(speaks_as_before, timeout_s=3)
+    await until(speaks_as_before)
     assert "Eski söz." in await banner(at.here, at.keys["shared"])
 
 
