@@ -42,6 +42,12 @@ class CampaignChecks:
                     field="topic",
                     hint=did_you_mean(topic, book.topics) or "see tellal rules check",
                 )
+            if book.topics[topic].digest is not None:
+                raise InvalidInputError(
+                    f"{topic!r} tells what events gather in a digest; a campaign has none",
+                    field="topic",
+                    hint="give the campaign a topic of its own",
+                )
         if plan.when.zone != LOCAL:
             zone_of(plan.when.zone)
         if plan.audience.segment is not None:

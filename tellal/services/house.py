@@ -25,6 +25,7 @@ from tellal.services.campaigns import Campaigns
 from tellal.services.case_notices import CaseNotices
 from tellal.services.cases import Cases
 from tellal.services.deciding import Deciding
+from tellal.services.digests import Digests
 from tellal.services.events import Events
 from tellal.services.journeys import Journeys
 from tellal.services.outage_desk import OutageDesk
@@ -52,6 +53,7 @@ class House:
     progress: Progress
     deciding: Deciding
     events: Events
+    digests: Digests
     journeys: Journeys
     cases: Cases
     case_notices: CaseNotices
@@ -94,6 +96,7 @@ def furnish(
     precedence = Precedence(asking, progress, clock)
     deciding = Deciding(asking, precedence, Posts(renderer), clock, speed=speed)
     broadcasting = Broadcasting(sessions, deciding, OutageRounds())
+    digests = Digests(sessions, deciding)
     campaigns = Campaigns(CampaignChecks(books, renderer), clock)
     campaign_rounds = CampaignRounds(clock, Prices(books, routes))
     profiles = load_profiles()
@@ -106,7 +109,8 @@ def furnish(
         clock=clock,
         progress=progress,
         deciding=deciding,
-        events=Events(deciding, progress),
+        events=Events(deciding, digests, progress),
+        digests=digests,
         journeys=Journeys(sessions, deciding, progress, book_of),
         cases=Cases(profiles, clock),
         case_notices=CaseNotices(sessions, deciding, profiles, speed=speed),

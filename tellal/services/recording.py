@@ -23,14 +23,18 @@ _AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})
 
 def decision_row(
     decision: Decision,
-    question: Question,
+    question: Question | None,
     *,
     brand_id: str,
     customer_id: str,
     event_id: str | None = None,
+    digest_id: str | None = None,
     simulated: bool,
 ) -> dict[str, object]:
-    """Return the values of a new row of `decisions`, without its outcome."""
+    """Return the values of a new row of `decisions`, without its outcome.
+
+    The one of an event that waits in a digest, about which no rule was asked, has no question.
+    """
     reason = decision.reasons[0].code if decision.reasons else ""
     metrics.decided(decision.verdict.value, reason, decision.executor, simulated=simulated)
     return {
@@ -43,9 +47,13 @@ def decision_row(
         "reason": reason,
         "revision": decision.revision,
         "executor": decision.executor,
-        "body": {**plain(decision), "simulated": simulated},
+        "body": {
+            **plain(decision),
+            "simulated": simulated,
+            **({"digest_id": digest_id} if digest_id else {}),
+        },
         "simulated": simulated,
-        "asked": to_json(question, decision.read),
+        "asked": None if question is None else to_json(question, decision.read),
         "at": decision.at,
     }
 
