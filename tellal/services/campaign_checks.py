@@ -52,6 +52,9 @@ class CampaignChecks:
             zone_of(plan.when.zone)
         if plan.audience.segment is not None:
             parse_segment(book, plan.audience.segment)
+        for one in plan.steps:
+            if one.segment is not None:
+                parse_segment(book, one.segment)
         said = {one.topic: {**plan.variables, **one.variables} for one in plan.steps}
         said |= {one.topic: {**plan.variables, **one.variables} for one in plan.variants}
         said.setdefault(plan.topic, dict(plan.variables))

@@ -33,7 +33,7 @@ from tellal.persistence.tables.ledger import DecisionRow
 from tellal.services.asking import Circumstances, document, situation
 from tellal.services.deciding import Decided, Deciding
 from tellal.services.entries import Matter
-from tellal.services.recording import decision_row
+from tellal.services.recording import decision_of, decision_row
 from tellal.supervision import rest
 from tellal.telemetry import bind
 
@@ -82,11 +82,16 @@ class Digests:
     ) -> Decided:
         """Put an event into the digest of a topic that gathers, whose customer's row is locked.
 
+        One that is in a digest of the topic already stays where it is.
+
         Raises:
             InvalidInputError: The topic gathers nothing.
         """
         if topic.digest is None:
             raise InvalidInputError(f"the topic {topic.id!r} gathers no events", field="topic")
+        known = await _joined(tx, topic, happened.event_id)
+        if known is not None:
+            return known
         now = self._deciding.clock.now()
         digest = await self._open(tx, customer, topic, topic.digest, now, simulated=simulated)
         await tx.execute(
@@ -223,7 +228,7 @@ class Digests:
         simulated: bool,
     ) -> Row[Any]:
         """Find the customer's open digest, or open one; the lock of his row makes it one."""
-        query = select(_digests.c.id, _digests.c.events).where(
+        query = select(_digests).where(
             _digests.c.customer_id == customer.id,
             _digests.c.topic == topic.id,
             _digests.c.simulated.is_(simulated),
@@ -248,10 +253,23 @@ class Digests:
                 due_at=due,
                 check_at=due,
             )
-            .returning(_digests.c.id, _digests.c.events)
+            .returning(_digests)
         )
         made: Row[Any] = (await tx.execute(opened)).one()
         return made
+
+
+async def _joined(tx: AsyncSession, topic: Topic, event_id: str) -> Decided | None:
+    """Find the decision by which an event joined a digest of a topic."""
+    query = select(_decisions.c.id, _decisions.c.body).where(
+        _decisions.c.event_id == event_id,
+        _decisions.c.topic == topic.id,
+        _decisions.c.verdict == Verdict.DIGEST.value,
+    )
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return Decided(id=row.id, decision=decision_of(row.body), digest_id=row.body["digest_id"])
 
 
 async def _close(tx: AsyncSession, digest_id: str, now: datetime, **values: object) -> None:
