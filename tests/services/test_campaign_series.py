@@ -1,12 +1,15 @@
 """Series: later words with waits and conditions, which branch on facts and on what happened."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
+from tellal.domain.campaigns import Plan
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.errors import InvalidInputError
@@ -241,6 +244,16 @@ async def test_a_step_after_a_branch_goes_by_what_came_of_either_way(
     await decided(house, series)
 
     assert (await meant(house))[3] == {"ayse", "burak"}
+
+
+def test_the_series_on_the_page_is_a_plan() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "campaigns.md").read_text(encoding="utf-8")
+    block = page.partition("```json\n")[2].partition("```")[0]
+
+    plan = Plan.of(json.loads(block))
+
+    assert [one.only for one in plan.steps] == ["told", "not_told", "not_converted"]
+    assert plan.steps[0].excludes(plan.steps[1])
 
 
 @pytest.mark.parametrize(
