@@ -17,10 +17,13 @@ from tellal.persistence.columns import table
 from tellal.persistence.tables.campaigns import CampaignRoundRow
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
+from tellal.services.broadcasting import Broadcasting
+from tellal.services.campaign_rounds import CampaignRounds
 from tellal.services.campaigns import Staff
 from tellal.services.house import House
+from tellal.services.prices import Prices
 from tests.support.builders import a_brand, a_customer
-from tests.support.house import SetClock
+from tests.support.house import ROUTES, SetClock
 
 _customers = table(CustomerRow)
 _messages = table(MessageRow)
@@ -203,7 +206,7 @@ async def test_nobody_is_meant_by_two_steps_of_one_time_whatever_happens_between
 ) -> None:
     """The receipt comes after the one branch has been decided, and before the other is."""
     await people(house, brand, "ayse")
-    series = await begun(
+    await begun(
         house,
         brand,
         clock,
@@ -211,14 +214,16 @@ async def test_nobody_is_meant_by_two_steps_of_one_time_whatever_happens_between
         {"after": "1d", "topic": TOPIC, "only": "told"},
     )
     clock.at = TEN + DAY
-    step = await house.campaign_desk.look(series)
-    for _ in range(20):
-        await house.campaign_desk.decide_some(step.run_id)
-        if 1 in await meant(house):
-            break
-    await came(house, ayse="told")
+    deciding = Broadcasting(
+        house.sessions, house.deciding, CampaignRounds(clock, Prices(house.books, ROUTES))
+    )
+    async with house.sessions() as tx:
+        query = select(_rounds.c.id).where(_rounds.c.step > 0).order_by(_rounds.c.step)
+        one, other = (await tx.execute(query)).scalars()
 
-    await decided(house, series)
+    await deciding.decide_chunk(one, 100)
+    await came(house, ayse="told")
+    await deciding.decide_chunk(other, 100)
 
     assert await meant(house) == {0: {"ayse"}, 1: {"ayse"}}
 
