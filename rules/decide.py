@@ -55,6 +55,7 @@ WITHHELD_WORDS: Mapping[str, str] = {
     "sender_incomplete": "The brand's profile lacks what a commercial message must say of it",
     "variable_missing": "The text would say something of him that is not known",
     "hold_out": "He is told nothing, so that those who are told can be compared with somebody",
+    "converted": "What it asks for has happened before it was said",
 }
 
 
@@ -280,7 +281,7 @@ def _suppress(course: Course, shard: Shard, question: Question, fired: frozenset
     if ledger.pending:
         text = "A message about this is on its way to him"
         course.stops.append(Reason(code="already_pending", text=text))
-    if not topic.once and topic.on and ledger.attempts_made >= topic.attempts:
+    if not topic.once and topic.is_remembered and ledger.attempts_made >= topic.attempts:
         text = f"He was asked {ledger.attempts_made} times, and {topic.attempts} are allowed"
         course.stops.append(Reason(code="attempts_exhausted", text=text))
 

@@ -106,6 +106,19 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """Several events of one customer become one message.
+
+    It is told so long after the first of them (`span`), or when clocks where he is next show `at`:
+    one of the two. With `most` events it is told at once.
+    """
+
+    span: timedelta | None
+    at: time | None
+    most: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """Something to speak about: its class, how urgent it is, how often and until when.
 
@@ -115,6 +128,8 @@ class Topic:
     What the law asks of it: `basis` is what its author claims to write on instead of consent,
     `content` what it is about, `product` what of the customer's it belongs to, `purposes` those for
     which consent must have been given, and `promotes` what its texts were found to do.
+
+    With a `digest`, events that lead to it are gathered, and it is decided about all of them.
     """
 
     id: str
@@ -138,6 +153,12 @@ class Topic:
     product: str = ""
     purposes: tuple[str, ...] = ()
     promotes: bool = False
+    digest: Digest | None = None
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether it matters how often it was said before; each digest is of other events."""
+        return bool(self.on) and self.digest is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

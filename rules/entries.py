@@ -16,6 +16,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST = timedelta(days=3660)
 _ID = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -146,6 +147,14 @@ class Entry:
         if begin == end or begin.tzinfo or end.tzinfo:
             self.wrong(key, f"'{key}' is two different times of day without a zone")
         return begin, end
+
+    def clock(self, key: str) -> time | None:
+        """Read one time of day such as 18:00."""
+        value = self.raw.get(key)
+        if isinstance(value, str) and _CLOCK.fullmatch(value):
+            return time.fromisoformat(value)
+        self.wrong(key, f"'{key}' is a time of day, found {value!r}", 'write "18:00"')
+        return None
 
     def day(self, key: str) -> date | None:
         """Read a calendar day such as 2026-03-01."""

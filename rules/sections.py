@@ -13,6 +13,7 @@ from rules.definitions import (
     ChannelPlan,
     Count,
     Counted,
+    Digest,
     FactRule,
     Law,
     OnReach,
@@ -36,6 +37,7 @@ from tellal.domain.channels import Channel, Lane, MessageClass
 from tellal.domain.sms.folding import Folding
 
 _PATIENCE = timedelta(hours=1)
+_LONGEST_DIGEST = timedelta(days=31)
 _ABOUT = frozenset({"id", "means", "when", "owner", "ticket"})
 _DATES = frozenset({"from", "until", "mode"})
 """What every rule may carry that has an effect."""
@@ -56,7 +58,12 @@ _TOPIC = _ABOUT - {"when", "ticket"} | {
     "content",
     "product",
     "purposes",
+    "digest",
 }
+
+
+MOST_EVENTS = 100
+"""With so many events a digest is told, whatever its author says."""
 
 
 class Mode(StrEnum):
@@ -171,6 +178,32 @@ class SectionReader:
             content=entry.code("content", ""),
             product=entry.text("product"),
             purposes=tuple(sorted(purposes)),
+            digest=self._digest(entry, message_class) if "digest" in entry.raw else None,
+        )
+
+    def _digest(self, entry: Entry, message_class: MessageClass) -> Digest | None:
+        if message_class is MessageClass.MANDATORY:
+            hint = "leave it out, or change the class"
+            entry.wrong("digest", "a mandatory message does not wait for others", hint)
+        if "once" in entry.raw:
+            entry.wrong("digest", "'digest' does not go with 'once'", "leave one of them out")
+        if not entry.raw.get("on"):
+            entry.wrong("digest", "'digest' gathers events, and 'on' names none")
+        if not isinstance(entry.raw["digest"], Mapping):
+            entry.wrong("digest", "'digest' is a mapping", "as in digest: {for: 1h}")
+            return None
+        said = entry.within("digest")
+        said.only(("for", "at", "most"))
+        if ("for" in said.raw) == ("at" in said.raw):
+            hint = 'as in digest: {for: 1h} or digest: {at: "18:00"}'
+            entry.wrong("digest", "a digest is told after a time, or at a time of day", hint)
+        span = said.duration("for", timedelta(hours=1)) if "for" in said.raw else None
+        if span is not None and span > _LONGEST_DIGEST:
+            said.wrong("for", "nobody waits for a digest longer than 31 days", "write 31d or less")
+        return Digest(
+            span=span,
+            at=said.clock("at") if "at" in said.raw else None,
+            most=said.number("most", MOST_EVENTS, least=2, most=MOST_EVENTS),
         )
 
     def _events(self, entry: Entry) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from rules.definitions import Section
+from rules.digests import gathering
 from rules.rulebook import Rulebook
 from tellal.domain.decisions import Decision, Reason
 from tellal.domain.errors import InvalidInputError
@@ -33,6 +34,7 @@ def outline(book: Rulebook, topic: str) -> tuple[str, ...]:
     if shard is None:
         raise InvalidInputError(f"the rulebook has no topic '{topic}'", field="topic")
     lines = [f"{topic} ({shard.topic.message_class}): {shard.topic.means}"]
+    lines += filter(None, (gathering(shard.topic),))
     for section, policy in _POLICY.items():
         rules = [asked.rule for asked in shard.order if asked.rule.section is section]
         if rules:

@@ -20,6 +20,8 @@ from templates.environment import JinjaRenderer
 from templates.lawfulness import Law, Reading, as_it_leaves, offences, senders
 from templates.naming import TemplateName
 
+_DIGEST = "digest"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
@@ -41,13 +43,14 @@ class Ways:
     """Where texts go: every route of the table, the providers at hand, the class of each topic.
 
     If no provider is named, all are at hand; a topic without a class may be of any. `law` is what
-    binds who sends them.
+    binds who sends them. Topics of `digested` are told as digests, others of `classes` are not.
     """
 
     table: RouteTable
     providers: Collection[str]
     classes: Mapping[str, MessageClass]
     law: Law
+    digested: Collection[str] = ()
 
     @property
     def at_hand(self) -> RouteTable:
@@ -111,7 +114,8 @@ def _check(renderer: JinjaRenderer, name: TemplateName, ways: Ways) -> Checked:
         example=renderer.example(name.topic),
     )
     unlawful = tuple(_unlawful(reading, source, ways.law))
-    findings = (*_links(name, source, rendered, ways), *unlawful)
+    gathered = tuple(_gathered(renderer, name, source, ways))
+    findings = (*_links(name, source, rendered, ways), *unlawful, *gathered)
     if name.channel is not Channel.SMS:
         return Checked(path=name.path, findings=findings)
     try:
@@ -149,6 +153,24 @@ def _links(name: TemplateName, source: str, rendered: Rendered, ways: Ways) -> I
         if all(whys):
             message = f"its link does not reach {country or 'other countries'}: {whys[0]}"
             yield _finding(name.path, message, line=line, warns=True)
+
+
+def _gathered(
+    renderer: JinjaRenderer, name: TemplateName, source: str, ways: Ways
+) -> Iterator[Finding]:
+    """Yield a text of a digest that says nothing of what was gathered, or one that needs a digest.
+
+    Of a topic that the rules do not know it is not known what it is told of.
+    """
+    read = renderer.variables_of(topic=name.topic, channel=name.channel, language=name.language)
+    reads = any(path[0] == _DIGEST for path in read)
+    if name.topic in ways.digested and not reads:
+        message = f"'{name.topic}' is a digest, and this text says nothing of what it gathers"
+        yield _finding(name.path, message, hint="say digest.count, or go through digest.items")
+    if reads and name.topic in ways.classes and name.topic not in ways.digested:
+        message = f"'{name.topic}' is no digest, so there is nothing that this text could say of it"
+        hint = "say 'digest: {for: 1h}' at the topic, or leave digest.… out"
+        yield _finding(name.path, message, line=_line_of(source, f"{_DIGEST}."), hint=hint)
 
 
 def _unlawful(reading: Reading, source: str, law: Law) -> Iterator[Finding]:

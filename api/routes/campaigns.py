@@ -102,12 +102,20 @@ class VariantBody(_Body):
 
 
 class StepBody(_Body):
-    """A later word of the series, counted from the first."""
+    """A later word of the series, counted from the first.
+
+    Two may come at the same time if nobody can be meant by both: by an opposite `only`, or by a
+    segment and the same in `unless`.
+    """
 
     after: Span
     topic: Topic
     variables: Variables = {}
     only: Only = Only.ALL
+    segment: Annotated[
+        dict[str, object] | None,
+        Field(description="A condition, as in rule files, asked when the step comes"),
+    ] = None
 
 
 class PaceBody(_Body):

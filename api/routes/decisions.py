@@ -136,7 +136,7 @@ async def explain_decision(
         rests_on=found.label,
         decision_id=found.decision_id or None,
         decision=ExplainedView.model_validate(plain(asdict(found.decision))),
-        told=list(explain(found.decision)),
+        told=[*explain(found.decision), *filter(None, (found.gathers,))],
     )
 
 

@@ -151,8 +151,8 @@ def needs_of(book: Rulebook, topic: str) -> Needs:
         ),
         caps={(one.rule.id, shard.topic.priority): one.rule.reach for one in shard.caps},
         counts=book.counts_of(topic),
-        ledger=bool(shard.topic.on),
-        attempts=frozenset({shard.topic.attempts_within}) if shard.topic.on else frozenset(),
+        ledger=shard.topic.is_remembered,
+        attempts=frozenset({shard.topic.attempts_within} if shard.topic.is_remembered else ()),
     )
 
 

@@ -191,7 +191,7 @@ class Phases:
         shard, layers, topic = self._shard, self._layers, self._shard.topic
         attempts: Column = number(0)
         columns: dict[str, Column] = {name: false() for name in ("told", "is_pending", "exhausted")}
-        if topic.on:
+        if topic.is_remembered:
             tried = layers[attempts_column(topic.attempts_within)]
             attempts = func.coalesce(tried, number(0))
             columns["is_pending"] = layers[PENDING].is_(true())

@@ -10,7 +10,7 @@ from rules.rulebook import Rulebook
 from rules.schemas.conditions import CONDITION, DATE, SPAN, Schema, closed, condition, listed, ref
 from rules.schemas.incidents import FILES, incidents
 from rules.schemas.tests import tests
-from rules.sections import Mode
+from rules.sections import MOST_EVENTS, Mode
 from rules.source import FIELDS
 from rules.vocabulary import FieldType
 from tellal.domain.channels import Channel, Lane, MessageClass
@@ -22,6 +22,7 @@ _WORDS: Schema = {"type": "string", "minLength": 1}
 _FLAG: Schema = {"type": "boolean"}
 _ID: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,79}$"}
 _CODE: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,59}$"}
+_CLOCK: Schema = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
 _VERSION: Schema = {"const": 1}
 _HOURS: Schema = {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}
 _ANY: Schema = {}
@@ -49,6 +50,10 @@ _ABOUT: Mapping[str, Schema] = {
 }  # fmt: skip
 _EFFECT: Mapping[str, Schema] = {"from": DATE, "until": DATE, "mode": _one(Mode)}
 _REASON: Mapping[str, Schema] = {"reason": _CODE, "text": _WORDS}
+_DIGEST: Schema = {
+    **closed({"for": SPAN, "at": _CLOCK, "most": _number(2, MOST_EVENTS)}),
+    "oneOf": [{"required": ["for"]}, {"required": ["at"]}],
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,7 @@ SECTIONS: Mapping[str, SectionKeys] = {
             "content": _CODE,
             "product": _WORDS,
             "purposes": {**_several(_WORDS), "minItems": 1},
+            "digest": _DIGEST,
         },
         required=("id", "means", "class", "expires"),
     ),

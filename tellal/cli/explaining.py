@@ -39,7 +39,7 @@ def explain_decision(
     elif customer and topic and brand:
         found = _explained(brand, customer, topic, at)
         typer.echo(found.label)
-        lines = explain(found.decision)
+        lines = (*explain(found.decision), *filter(None, (found.gathers,)))
     else:
         message = "name a --customer, a --topic and a --brand, or a --decision"
         raise typer.BadParameter(message)

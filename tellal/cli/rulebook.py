@@ -124,7 +124,10 @@ def _texts(book: "Rulebook", table: "RouteTable", providers: "Collection[str]") 
         for topic, shard in book.shards.items()
     }
     law = Law(laws=shipped_text_laws().all, day=SystemClock().now().date())
-    checked = lint(Ways(table=table, providers=providers, classes=classes, law=law))
+    digested = {topic.id for topic in book.topics.values() if topic.digest}
+    checked = lint(
+        Ways(table=table, providers=providers, classes=classes, law=law, digested=digested)
+    )
     unlawful = [
         finding
         for one in checked

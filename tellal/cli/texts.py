@@ -249,5 +249,6 @@ def _ways(law: "Law") -> "Ways":
         table=load_routes(settings.routes),
         providers=settings.providers,
         classes={topic.id: topic.message_class for topic in topics.values()},
+        digested={topic.id for topic in topics.values() if topic.digest},
         law=law,
     )

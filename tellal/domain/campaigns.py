@@ -132,6 +132,14 @@ class Only(StrEnum):
     NOT_CONVERTED = "not_converted"
 
 
+_OPPOSITE = frozenset(
+    {
+        frozenset({Only.TOLD, Only.NOT_TOLD}),
+        frozenset({Only.CONVERTED, Only.NOT_CONVERTED}),
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
     """Who is meant: those of the groups (without any, everybody) who meet the segment.
@@ -176,12 +184,24 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A later word of a series: so long after the first, to some of those who were meant."""
+    """A later word of a series: so long after the first, to some of those who were meant.
+
+    Of them it is for those who come `only` so from the words before it, and meet the `segment` when
+    it comes. Two steps may come at the same time if nobody can be meant by both.
+    """
 
     after: timedelta
     topic: str
     variables: Mapping[str, object]
     only: Only
+    segment: Mapping[str, object] | None = None
+
+    def excludes(self, other: "Step") -> bool:
+        """Say whether nobody is meant by both: by what came of the words before, or by facts."""
+        if frozenset({self.only, other.only}) in _OPPOSITE:
+            return True
+        mine, others = self.segment, other.segment
+        return bool(mine and others) and (mine == {"unless": others} or others == {"unless": mine})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,6 +403,7 @@ def _steps(raw: Mapping[str, Any]) -> Sequence[Step]:
             topic=one["topic"],
             variables=one.get("variables") or {},
             only=Only(one.get("only") or Only.ALL),
+            segment=one.get("segment") or None,
         )
         for one in raw.get("steps") or ()
     ]
@@ -404,11 +425,19 @@ def _check_shares(plan: Plan) -> None:
 
 def _check_steps(plan: Plan) -> None:
     after = timedelta()
-    for one in plan.steps:
-        if one.after <= after:
+    for number, one in enumerate(plan.steps):
+        if one.after < after:
             raise InvalidInputError(
-                "each step comes later than the one before it; spans count from the first word",
+                "no step comes before the one that it follows; spans count from the first word",
                 field="steps.after",
+            )
+        beside = [other for other in plan.steps[:number] if other.after == one.after]
+        if not all(one.excludes(other) for other in beside):
+            raise InvalidInputError(
+                "somebody might be meant by two steps that come at the same time",
+                field="steps.after",
+                hint="let one come later, or give them an opposite 'only', as told and not_told, "
+                "or a segment and the same in 'unless'",
             )
         after = one.after
         if one.only in (Only.CONVERTED, Only.NOT_CONVERTED) and plan.goal is None:

@@ -12,11 +12,12 @@ Value = str | int | bool | tuple[str, ...]
 
 
 class Verdict(StrEnum):
-    """What was decided."""
+    """What was decided; an event that waits with others for one message is in a `digest`."""
 
     SEND = "send"
     DEFER = "defer"
     SUPPRESS = "suppress"
+    DIGEST = "digest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,13 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    Interval,
     String,
     any_,
     bindparam,
     exists,
     func,
+    literal,
     or_,
     select,
 )
@@ -179,6 +181,9 @@ def chosen(part: Part) -> list[ColumnElement[bool]]:
         only.append(_bucket(part.salt).between(part.buckets[0], part.buckets[1] - 1))
     if part.after is not None:
         only += _came_of(part.after)
+    if part.not_of:
+        mine = _outcomes.customer_id == _customers.id
+        only.append(~exists().where(mine, _outcomes.cause_id.in_(part.not_of)))
     return only
 
 
@@ -203,7 +208,7 @@ def _came_of(before: Before) -> Iterator[ColumnElement[bool]]:
             _events.customer_id == _customers.id,
             _events.type == before.event,
             _events.received_at >= since,
-            _events.received_at < since + timedelta(seconds=before.within_s),
+            _events.received_at < since + literal(timedelta(seconds=before.within_s), Interval()),
         )
         yield exists().where(*mine)
         yield event if before.converted else ~event

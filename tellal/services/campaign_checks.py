@@ -42,10 +42,19 @@ class CampaignChecks:
                     field="topic",
                     hint=did_you_mean(topic, book.topics) or "see tellal rules check",
                 )
+            if book.topics[topic].digest is not None:
+                raise InvalidInputError(
+                    f"{topic!r} tells what events gather in a digest; a campaign has none",
+                    field="topic",
+                    hint="give the campaign a topic of its own",
+                )
         if plan.when.zone != LOCAL:
             zone_of(plan.when.zone)
         if plan.audience.segment is not None:
             parse_segment(book, plan.audience.segment)
+        for one in plan.steps:
+            if one.segment is not None:
+                parse_segment(book, one.segment)
         said = {one.topic: {**plan.variables, **one.variables} for one in plan.steps}
         said |= {one.topic: {**plan.variables, **one.variables} for one in plan.variants}
         said.setdefault(plan.topic, dict(plan.variables))

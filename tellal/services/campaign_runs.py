@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -91,9 +91,9 @@ async def begin_run(tx: AsyncSession, campaign: Row[Any], brand: Brand, occasion
     )
     causes: list[dict[str, object]] = []
     told: list[dict[str, object]] = []
-    for said in _sayings(plan):
-        cause_id = new_id()
-        before = [one for one in told if one["variant"] != HOLD_OUT]
+    words = [_Word(said=said, cause_id=new_id()) for said in _sayings(plan)]
+    for word in words:
+        said, cause_id = word.said, word.cause_id
         causes.append(
             {
                 "id": cause_id,
@@ -119,7 +119,11 @@ async def begin_run(tx: AsyncSession, campaign: Row[Any], brand: Brand, occasion
                 "variables": {**plan.variables, **said.variables},
                 "parts": [
                     _part(plan, said, wave, one)
-                    | {"salt": campaign.id, "after": _after(plan, said, before)}
+                    | {
+                        "salt": campaign.id,
+                        "after": _after(plan, said, _before(word, words)),
+                        "not_of": _beside(word, words),
+                    }
                     for wave in waves
                     for one in meant
                 ],
@@ -158,6 +162,34 @@ class _Saying:
     buckets: tuple[int, int] | None
     step: Step | None = None
 
+    @property
+    def at(self) -> timedelta:
+        """How long after the first word it comes."""
+        return timedelta() if self.step is None else self.step.after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Word:
+    """What a round says, and by which cause."""
+
+    said: _Saying
+    cause_id: str
+
+
+def _before(word: _Word, words: Sequence[_Word]) -> list[_Word]:
+    """Return what is said earlier; who is held out is told nothing that something could come of."""
+    return [one for one in words if one.said.variant != HOLD_OUT and one.said.at < word.said.at]
+
+
+def _beside(word: _Word, words: Sequence[_Word]) -> list[str]:
+    """Return the causes of steps that come at the same time to others.
+
+    What came of the words before may change while they are decided; nobody is meant by two.
+    """
+    if word.said.step is None:
+        return []
+    return [one.cause_id for one in words if one is not word and one.said.at == word.said.at]
+
 
 def _sayings(plan: Plan) -> Iterator[_Saying]:
     slices = plan.slices()
@@ -188,11 +220,13 @@ def _own(one: Slice, slices: Sequence[Slice]) -> tuple[int, int] | None:
 
 
 def _part(plan: Plan, said: _Saying, wave: Wave, meant: Meant) -> dict[str, object]:
-    at = wave.at if said.step is None else wave.at + said.step.after
+    at = wave.at + said.at
+    within = [one for one in (meant.segment, said.step.segment if said.step else None) if one]
+    segment = _all_of(within)
     return {
         "at": at.isoformat(),
         "until": None if plan.expires_after is None else (at + plan.expires_after).isoformat(),
-        "segment": None if meant.segment is None else dict(meant.segment),
+        "segment": None if segment is None else dict(segment),
         "groups": list(meant.groups),
         "without": list(meant.without),
         "zones": list(wave.zones),
@@ -201,18 +235,17 @@ def _part(plan: Plan, said: _Saying, wave: Wave, meant: Meant) -> dict[str, obje
     }
 
 
-def _after(
-    plan: Plan, said: _Saying, before: Sequence[Mapping[str, object]]
-) -> dict[str, object] | None:
+def _after(plan: Plan, said: _Saying, before: Sequence[_Word]) -> dict[str, object] | None:
     """Say what must have come of earlier words: of the last one, or, of the goal, of any."""
     only = Only.ALL if said.step is None else said.step.only
     if only is Only.ALL:
         return None
     if only in (Only.TOLD, Only.NOT_TOLD):
-        last = [one["cause_id"] for one in before if one["step"] == said.number - 1]
+        latest = max(one.said.at for one in before)
+        last = [one.cause_id for one in before if one.said.at == latest]
         return {"causes": last, "told": only is Only.TOLD}
     found: dict[str, object] = {
-        "causes": [one["cause_id"] for one in before],
+        "causes": [one.cause_id for one in before],
         "converted": only is Only.CONVERTED,
     }
     if plan.goal is not None:

@@ -64,6 +64,7 @@ class Decided:
     decision: Decision
     outcome: Row[Any] | None = None
     posted: Posted | None = None
+    digest_id: str | None = None
 
     @property
     def outcome_id(self) -> str | None:
@@ -121,7 +122,7 @@ class Deciding:
             answer=answer,
             now=now,
         )
-        if entry.silent and matter.event_id is not None:
+        if entry.silent and entry.of_events:
             # An event that leads to nothing leaves a decision, and no outcome.
             return Decided(id=await _write_decision(entry, None), decision=decision)
         outcome = await self._outcome(entry, matter.cause_id or await _cause(entry))
@@ -198,6 +199,7 @@ async def _write_decision(entry: Entry, outcome_id: str | None) -> str:
         brand_id=entry.brand.id,
         customer_id=entry.customer.id,
         event_id=entry.matter.event_id,
+        digest_id=entry.matter.digest_id,
         simulated=entry.matter.simulated,
     )
     await entry.tx.execute(_WRITE_DECISION, {**row, "outcome_id": outcome_id})

@@ -148,6 +148,7 @@ def check(
         table=table,
         providers=providers,
         classes={topic.id: topic.message_class for topic in book.topics.values()},
+        digested={topic.id for topic in book.topics.values() if topic.digest},
         law=Law(laws=shipped_text_laws().all, day=day),
     )
     findings = [

@@ -29,6 +29,7 @@ class Matter:
     widens it to the version; `cause_id` is set when the cause exists already. `workflow_id` is the
     journey that already follows (a case); None makes a nudge of its own, and an empty one leaves
     the outcome to the ledger (a broadcast). A `simulated` one is rehearsed, with all that follows.
+    `event_id` or `digest_id` name what led to it, if one event or a digest of several did.
     """
 
     topic: str
@@ -36,6 +37,7 @@ class Matter:
     cause_key: str
     cause_id: str | None = None
     event_id: str | None = None
+    digest_id: str | None = None
     variables: Mapping[str, object] = field(default_factory=dict)
     around: Circumstances = NOTHING
     workflow_id: str | None = None
@@ -58,6 +60,11 @@ class Entry:
     def decision(self) -> Decision:
         """What the rules answered."""
         return self.answer.decision
+
+    @property
+    def of_events(self) -> bool:
+        """Whether one event led to it, or several that were gathered."""
+        return self.matter.event_id is not None or self.matter.digest_id is not None
 
     @property
     def silent(self) -> bool:

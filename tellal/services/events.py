@@ -19,6 +19,7 @@ from tellal.persistence.tables.customers import CustomerRow, EventRow
 from tellal.persistence.tables.ledger import OutcomeRow
 from tellal.services.asking import Circumstances, document, situation
 from tellal.services.deciding import Decided, Deciding
+from tellal.services.digests import Digests, Happened
 from tellal.services.entries import Matter
 from tellal.services.progress import Progress
 
@@ -29,7 +30,10 @@ _outcomes = table(OutcomeRow)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionView:
-    """One decision that an event led to, in the words of its caller."""
+    """One decision that an event led to, in the words of its caller.
+
+    Of an event that waits with others (`digest`) it is decided later, once about all of them.
+    """
 
     id: str
     topic: str
@@ -38,6 +42,7 @@ class DecisionView:
     text: str
     outcome_id: str | None
     message_id: str | None
+    digest_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +71,9 @@ class RecordedEvent:
 class Events:
     """Records events; a login that leads to no message starts nothing but a row."""
 
-    def __init__(self, deciding: Deciding, progress: Progress) -> None:
+    def __init__(self, deciding: Deciding, digests: Digests, progress: Progress) -> None:
         self._deciding = deciding
+        self._digests = digests
         self._progress = progress
 
     async def record(
@@ -103,22 +109,22 @@ class Events:
         )
         if not simulated:
             await self._wake_converted(tx, customer, event_part)
-        decided = [
-            await self._deciding.decide(
-                tx,
-                brand,
-                customer,
-                Matter(
-                    topic=topic.id,
-                    cause_kind="event",
-                    cause_key=f"event:{event_id}:{topic.id}",
-                    event_id=event_id,
-                    around=around,
-                    simulated=simulated,
-                ),
+        happened = Happened(event_id, type, payload, occurred_at or now)
+        decided = []
+        for topic in book.topics_on(type):
+            if topic.digest is not None:
+                one = await self._digests.join(tx, customer, topic, happened, simulated=simulated)
+                decided.append(one)
+                continue
+            matter = Matter(
+                topic=topic.id,
+                cause_kind="event",
+                cause_key=f"event:{event_id}:{topic.id}",
+                event_id=event_id,
+                around=around,
+                simulated=simulated,
             )
-            for topic in book.topics_on(type)
-        ]
+            decided.append(await self._deciding.decide(tx, brand, customer, matter))
         return RecordedEvent(
             id=event_id,
             decisions=tuple(_view(one) for one in decided),
@@ -196,6 +202,7 @@ def _view(decided: Decided) -> DecisionView:
         text=reason.text if reason else "",
         outcome_id=decided.outcome_id,
         message_id=decided.posted.message_id if decided.posted else None,
+        digest_id=decided.digest_id,
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rules.decide import decide
+from rules.digests import gathering
 from rules.holder import RulebookHolder
 from rules.questions import Question
 from rules.rulebook import Rulebook
@@ -43,13 +44,15 @@ class Of(StrEnum):
 class Explanation:
     """A decision that was not acted upon, and of which time its rules and its facts are.
 
-    `decision_id` is the stored decision whose facts were taken.
+    `decision_id` is the stored decision whose facts were taken. `gathers` says that events of the
+    topic become a digest, if they do.
     """
 
     decision: Decision
     rules: Of
     facts: Of
     decision_id: str = ""
+    gathers: str = ""
 
     @property
     def label(self) -> str:
@@ -110,6 +113,20 @@ class Explaining:
             NotFoundError: The brand has no such customer.
             InvalidInputError: The rulebook has no such topic.
         """
+        found = await self._explain(tx, brand_id, customer_ref, topic, now, at=at)
+        declared = self._asking.book.topics.get(topic)
+        return found if declared is None else replace(found, gathers=gathering(declared))
+
+    async def _explain(
+        self,
+        tx: AsyncSession,
+        brand_id: str,
+        customer_ref: str,
+        topic: str,
+        now: datetime,
+        *,
+        at: datetime | None,
+    ) -> Explanation:
         customer = await find_customer(tx, brand_id, customer_ref)
         if at is None or at >= now:
             question = await self._asking.question(

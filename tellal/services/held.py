@@ -24,6 +24,7 @@ from tellal.persistence.tables.customers import (
     EventRow,
 )
 from tellal.persistence.tables.delivery import BlockRow
+from tellal.persistence.tables.digests import DigestItemRow, DigestRow
 from tellal.persistence.tables.intake import ApplicationRow
 from tellal.persistence.tables.ledger import (
     AttemptRow,
@@ -65,6 +66,7 @@ _signals = table(OutageSignalRow)
 _inbound = table(InboundRow)
 _effects = table(InboundEffectRow)
 _confirmations = table(ConfirmationRow)
+_digests = table(DigestRow)
 
 ERASED = "erased:"
 """What a name or an address begins with that was erased; our own id of the row follows."""
@@ -402,6 +404,26 @@ HOLDINGS: tuple[Holding, ...] = (
         whose=_of(GroupMemberRow),
         emptied={"variables": NOTHING_LEFT},
         harmless=_names("group_id", "customer_id"),
+    ),
+    Holding(
+        name="digests",
+        row=DigestRow,
+        whose=_of(DigestRow),
+        emptied={
+            # Nothing is told of what has not been told yet.
+            "state": case(
+                (_digests.c.state.in_(["open", "full"]), "erased"), else_=_digests.c.state
+            ),
+            "check_at": null(),
+        },
+        harmless=_OUR_IDS | _names("topic", "decision_id", "reason"),
+    ),
+    Holding(
+        name="digest_items",
+        row=DigestItemRow,
+        whose=_of(DigestItemRow),
+        emptied={"variables": NOTHING_LEFT},
+        harmless=_OUR_IDS | _names("digest_id", "event_id", "type"),
     ),
     Holding(
         name="inbound",

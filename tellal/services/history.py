@@ -112,11 +112,11 @@ async def ledger_views(
 ) -> dict[str, LedgerView]:
     """Say of each customer whether he was told, is being told, and how often it was tried.
 
-    Only topics that events ask for are remembered in this way; a case or an outage speaks for
-    itself each time. `own` is the journey that asks again: it is not in its own way.
+    Only topics that events ask for are remembered in this way; a case, an outage or a digest speaks
+    for itself each time. `own` is the journey that asks again: it is not in its own way.
     """
     rows: dict[str, list[Row[Any]]] = {one: [] for one in customer_ids}
-    if topic.on:
+    if topic.is_remembered:
         query = _TOLD_OF if simulated else _TOLD_IN_EARNEST
         for row in await tx.execute(query, {"whose": list(customer_ids), "of_topic": topic.id}):
             rows[row.customer_id].append(row)
@@ -133,7 +133,7 @@ def _view(rows: Sequence[Row[Any]], topic: Topic, at: datetime, own: Journey | N
         and (since is None or row.created_at > since or (own and row.id == own.outcome_id))
     ]
     told = [row.content_version for row in others if row.state == OutcomeState.TOLD]
-    goes_on = topic.on and own is not None and own.tries
+    goes_on = topic.is_remembered and own is not None and own.tries
     return LedgerView(
         told_version=max(told, default=None),
         pending=any(row.state == OutcomeState.OPEN for row in others),

@@ -30,6 +30,7 @@ from tellal.services.case_notices import CaseNotices
 from tellal.services.case_watch import CaseDesk, CaseWatch
 from tellal.services.cases import Cases
 from tellal.services.deciding import Deciding
+from tellal.services.digests import Digests
 from tellal.services.events import Events
 from tellal.services.journeys import Journeys
 from tellal.services.outage_desk import OutageDesk
@@ -57,6 +58,7 @@ class House:
     progress: Progress
     deciding: Deciding
     events: Events
+    digests: Digests
     journeys: Journeys
     cases: Cases
     case_notices: CaseNotices
@@ -106,6 +108,7 @@ def furnish(
     precedence = Precedence(asking, progress, clock)
     deciding = Deciding(asking, precedence, Posts(renderer), clock, speed=speed)
     broadcasting = Broadcasting(sessions, deciding, OutageRounds())
+    digests = Digests(sessions, deciding)
     campaigns = Campaigns(CampaignChecks(books, renderer), clock)
     campaign_rounds = CampaignRounds(clock, Prices(books, routes))
     intake = load_profiles() if profiles is None else profiles
@@ -122,7 +125,8 @@ def furnish(
         clock=clock,
         progress=progress,
         deciding=deciding,
-        events=Events(deciding, progress),
+        events=Events(deciding, digests, progress),
+        digests=digests,
         journeys=Journeys(sessions, deciding, progress, book_of),
         cases=cases,
         case_notices=notices,

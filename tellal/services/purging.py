@@ -37,6 +37,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import ComplaintRow, ConsentRow, EventRow
+from tellal.persistence.tables.digests import DigestItemRow
 from tellal.persistence.tables.intake import ApplicationRow
 from tellal.persistence.tables.ledger import DecisionRow, MessageRow, OutcomeRow
 from tellal.persistence.tables.operations import (
@@ -57,6 +58,7 @@ _messages = table(MessageRow)
 _outcomes = table(OutcomeRow)
 _decisions = table(DecisionRow)
 _events = table(EventRow)
+_items = table(DigestItemRow)
 _complaints = table(ComplaintRow)
 _cases = table(CaseRow)
 _entries = table(CaseEntryRow)
@@ -171,6 +173,12 @@ SWEEPS: Mapping[Kind, Sequence[Sweep]] = {
             old=lambda cut_off: _events.c.received_at < cut_off,
             full=_events.c.payload != _EMPTY,
             emptied=_always(payload=_EMPTY),
+        ),
+        Sweep(
+            table=_items,
+            old=lambda cut_off: _items.c.joined_at < cut_off,
+            full=_items.c.variables != _EMPTY,
+            emptied=_always(variables=_EMPTY),
         ),
     ),
     Kind.COMPLAINT_WORDS: (

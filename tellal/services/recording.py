@@ -25,14 +25,18 @@ _AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})
 
 def decision_row(
     decision: Decision,
-    question: Question,
+    question: Question | None,
     *,
     brand_id: str,
     customer_id: str,
     event_id: str | None = None,
+    digest_id: str | None = None,
     simulated: bool,
 ) -> dict[str, object]:
-    """Return the values of a new row of `decisions`, without its outcome."""
+    """Return the values of a new row of `decisions`, without its outcome.
+
+    The one of an event that waits in a digest, about which no rule was asked, has no question.
+    """
     return {
         **decision_values(
             decision,
@@ -41,8 +45,12 @@ def decision_row(
             event_id=event_id,
             simulated=simulated,
         ),
-        "body": {**plain(decision), "simulated": simulated},
-        "asked": to_json(question, decision.read),
+        "body": {
+            **plain(decision),
+            "simulated": simulated,
+            **({"digest_id": digest_id} if digest_id else {}),
+        },
+        "asked": None if question is None else to_json(question, decision.read),
     }
 
 

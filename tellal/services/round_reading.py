@@ -63,7 +63,8 @@ class Part:
     A campaign's part is for members of its `groups` (ids; without any, for all) who are in none of
     `without`, live in its `zones` (without any, anywhere) and fall into its `buckets`, salted with
     `salt`. `after` says what must have come of the step before, `withheld` why nobody is told,
-    `until` when nobody of this part should hear of it any more.
+    `until` when nobody of this part should hear of it any more. Who was meant by one of the causes
+    `not_of` is not meant: they are of steps that come at the same time to others.
     """
 
     segment: Ir = ALWAYS
@@ -78,6 +79,7 @@ class Part:
     buckets: tuple[int, int] | None = None
     salt: str = ""
     after: Before | None = None
+    not_of: tuple[str, ...] = ()
     withheld: str = ""
     until: datetime | None = None
 
@@ -134,6 +136,7 @@ class Round:
             buckets=tuple(raw["buckets"]) if raw.get("buckets") else None,
             salt=raw.get("salt") or "",
             after=_before(raw["after"]) if raw.get("after") else None,
+            not_of=tuple(raw.get("not_of") or ()),
             withheld=raw.get("withheld") or "",
             until=datetime.fromisoformat(raw["until"]) if raw.get("until") else None,
         )

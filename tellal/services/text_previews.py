@@ -87,6 +87,7 @@ class TextPreviews:
             table=self._routes,
             providers=frozenset(route.provider for route in self._routes.routes),
             classes={one.id: one.message_class for one in book.topics.values()},
+            digested={one.id for one in book.topics.values() if one.digest},
             law=Law(laws=(law,), day=self._today(brand), sender=sender),
         )
         versions = {one.id: one.content_version for one in book.topics.values()}

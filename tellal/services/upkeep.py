@@ -40,6 +40,7 @@ def upkeep(
         "dispatcher": partial(Dispatcher(house.sessions, house.clock, deliver).run, stop),
         "receipts": partial(_inbox(house).run, bell, stop),
         "sweeper": partial(Sweeper(house.journeys).run, stop),
+        "digests": partial(house.digests.run, stop),
         "stopped": partial(house.stopping.run, stop),
         "holds": partial(Marking(house.sessions, shelf).run, stop),
         "bell": partial(until_stopped, bell.listen, stop),

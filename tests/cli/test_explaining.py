@@ -53,6 +53,8 @@ async def test_a_decision_is_explained_and_becomes_a_test(
     written = rules("record", decision, "--into", str(file))
     run_again = rules("test", str(tmp_path))
 
+    digest = rules("explain", "--customer", "ayse", "--topic", "account_movements", "--brand", NAME)
+    assert "account_movements is a digest (movements.yaml:" in digest.out
     assert (
         "because minor: Nothing commercial goes to minors (common.minor, common.yaml:" in stored.out
     )

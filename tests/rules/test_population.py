@@ -22,6 +22,7 @@ from rules.definitions import (
     ChannelPlan,
     Count,
     Counted,
+    Digest,
     FactRule,
     Law,
     OnReach,
@@ -292,6 +293,7 @@ def a_topic(chance: random.Random, stop_when: Ir | None) -> Topic:
         file="x.yaml",
         line=1,
         purposes=chance.choice([(), (), ("news",), ("news", "offers")]),
+        digest=chance.choice([None, None, Digest(span=timedelta(hours=1), at=None, most=9)]),
     )
 
 
@@ -452,7 +454,7 @@ def a_person(chance: random.Random, number: int, book: Rulebook, run: Run) -> Pe
             pending=chance.random() < 0.1,
             attempts_made=chance.choice([0, 0, 0, 0, 1, 2]),
         )
-        if book.topics["offer"].on
+        if book.topics["offer"].is_remembered
         else LedgerView(told_version=None, pending=False, attempts_made=0),
         tallies={"calls": Tally(2, run.at - timedelta(seconds=chance.randrange(10**6)))}
         if chance.random() < 0.5

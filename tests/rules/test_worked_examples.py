@@ -25,10 +25,10 @@ def unpack(page: Path, folder: Path) -> None:
     (folder / "rules_test.yaml").write_text(tests, encoding="utf-8")
 
 
-def test_there_are_ten_and_the_first_page_leads_to_each() -> None:
+def test_there_are_eleven_and_the_first_page_leads_to_each() -> None:
     index = (PAGES / "README.md").read_text(encoding="utf-8")
 
-    assert len(EXAMPLES) == 10
+    assert len(EXAMPLES) == 11
     assert all(f"(examples/{page.name})" in index for page in EXAMPLES)
 
 

@@ -61,7 +61,7 @@ async def close_to(kind: Kind, sessions: Sessions) -> tuple[int, int]:
     [
         (Kind.MESSAGE_TEXTS, 2),
         (Kind.DECISION_INPUTS, 1),
-        (Kind.EVENT_DATA, 1),
+        (Kind.EVENT_DATA, 2),
         (Kind.COMPLAINT_WORDS, 1),
         (Kind.CASE_TEXTS, 2),
         (Kind.INBOUND_WORDS, 1),

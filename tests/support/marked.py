@@ -18,6 +18,7 @@ from tellal.persistence.tables.brands import IdempotencyRow
 from tellal.persistence.tables.campaigns import GroupMemberRow, GroupRow
 from tellal.persistence.tables.customers import ComplaintRow, CustomerRow, EventRow
 from tellal.persistence.tables.delivery import BlockRow
+from tellal.persistence.tables.digests import DigestItemRow, DigestRow
 from tellal.persistence.tables.intake import ApplicationRow
 from tellal.persistence.tables.ledger import (
     AttemptRow,
@@ -159,6 +160,7 @@ async def _of_ledger(
             received_at=now,
         )
     )
+    await _gathered(tx, brand, customer_id, event_id, now)
     await tx.execute(
         insert(table(DecisionRow)).values(
             id=new_id(),
@@ -178,6 +180,36 @@ async def _of_ledger(
     await tx.execute(
         insert(table(CapUseRow)).values(
             id=new_id(), customer_id=customer_id, cap="day", message_id=message, used_at=now
+        )
+    )
+
+
+async def _gathered(
+    tx: AsyncSession, brand: Brand, customer_id: str, event_id: str, now: datetime
+) -> None:
+    digest_id, hers = new_id(), {"brand_id": brand.id, "customer_id": customer_id}
+    await tx.execute(
+        insert(table(DigestRow)).values(
+            id=digest_id,
+            **hers,
+            topic="account_movements",
+            state="open",
+            events=1,
+            opened_at=now,
+            due_at=now + timedelta(hours=1),
+            check_at=now + timedelta(hours=1),
+        )
+    )
+    await tx.execute(
+        insert(table(DigestItemRow)).values(
+            id=new_id(),
+            **hers,
+            digest_id=digest_id,
+            event_id=event_id,
+            type="account_movement",
+            variables={"amount": MARK},
+            at=now,
+            joined_at=now,
         )
     )
 

@@ -206,3 +206,29 @@ def test_a_text_that_is_missing_is_told_by_channel_and_language(tmp_path: Path) 
         ("note", "there is no text for sms in en"),
     ]
     assert "there are no texts for a topic 'other'" in found[2].message
+
+
+@pytest.mark.parametrize(
+    ("text", "digested", "words"),
+    [
+        ("{{ digest.count }} hareket", {"note"}, ""),
+        ("{% for one in digest.items %}{{ one.at }} {% endfor %}", {"note"}, ""),
+        ("Bir hareket oldu", {"note"}, "note/sms.tr.j2:1:1: 'note' is a digest"),
+        ("Hareket:\n{{ digest.count }}", set(), "note/sms.tr.j2:2:1: 'note' is no digest"),
+        ("Bir hareket oldu", set(), ""),
+    ],
+)
+def test_a_text_of_a_digest_tells_what_was_gathered_and_no_other_does(
+    tmp_path: Path, text: str, digested: set[str], words: str
+) -> None:
+    example = '{"digest": {"count": 2, "items": [{"at": "10:00"}]}}'
+    (tmp_path / "note").mkdir()
+    (tmp_path / "note" / "sms.tr.j2").write_text(text, encoding="utf-8")
+    (tmp_path / "note" / "example.json").write_text(example, encoding="utf-8")
+
+    [checked] = check(
+        Ways(table=TABLE, providers=(), classes=SERVICE, law=EVERY_LAW, digested=digested),
+        tmp_path,
+    )
+
+    assert [one.startswith(words) for one in told(checked)] == ([True] if words else [])

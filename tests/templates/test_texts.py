@@ -379,6 +379,7 @@ def brand_of(topic: str) -> dict[str, object]:
 
 
 SEGMENTS_AT_MOST = {
+    "account_movements": 3,
     "card_delivery": 3,
     "case_informed": 1,
     "case_instant": 1,
