@@ -6,6 +6,7 @@ from tellal.cli import (
     brands,
     campaigns,
     comparing,
+    credit,
     erasing,
     explaining,
     exports,
@@ -58,6 +59,7 @@ app.add_typer(groups.groups, name="groups")
 app.add_typer(holds.hold, name="hold")
 app.add_typer(outages.outage, name="outage")
 app.add_typer(campaigns.campaigns, name="campaigns")
+app.add_typer(credit.credit, name="credit")
 app.add_typer(imports.imports, name="import")
 app.add_typer(exports.exports, name="export")
 app.add_typer(erasing.erase, name="erase")
