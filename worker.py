@@ -28,6 +28,7 @@ from rules.profiles import load_profiles
 from rules.routing import load_routes
 from tellal.clock import SystemClock
 from tellal.domain.incidents import Incidents
+from tellal.domain.routes import RouteTable
 from tellal.domain.simulation import SIMULATED
 from tellal.exposition import listen, shown
 from tellal.metrics import EVENTS, LEDGER
@@ -39,6 +40,7 @@ from tellal.services.applications import Applications
 from tellal.services.calling import Calling
 from tellal.services.campaign_mailing import CampaignMailing
 from tellal.services.campaign_mails import CampaignMails
+from tellal.services.credit_alerts import CreditAlerts
 from tellal.services.customers import Customers
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
@@ -137,6 +139,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         gone = _forgotten_there(senders, house, stop) | _told_by_mail(
             settings, senders, house, stop
         )
+        gone |= _told_of_credit(settings, senders, routes, house, stop)
         seen = _seen_from_outside(settings, stop)
         spared = {"memory": partial(spare_what_is_loaded, stop)}
         await supervise({**parts, **kept, **asked, **back, **gone, **seen, **spared}, stop)
@@ -235,6 +238,24 @@ def _told_by_mail(
     )
     mailing = CampaignMailing(house.sessions, house.clock, mails)
     return {"campaign_mails": partial(mailing.run, stop)}
+
+
+def _told_of_credit(
+    settings: Settings,
+    senders: Mapping[str, Sender],
+    routes: RouteTable,
+    house: House,
+    stop: asyncio.Event,
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return what tells a brand's own people when its credit runs low."""
+    alerts = CreditAlerts(
+        house.sessions,
+        house.clock,
+        senders=lambda: senders,
+        routes=routes,
+        only=AllowList.of(settings.allow_list) if settings.only_allow_list else None,
+    )
+    return {"credit_alerts": partial(alerts.run, stop)}
 
 
 def _told_to_the_public(

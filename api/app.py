@@ -26,6 +26,7 @@ from api.routes import (
     cases,
     complaints,
     consents,
+    credit,
     customers,
     decisions,
     delivery_routes,
@@ -71,6 +72,7 @@ from tellal.services.blocks import Blocks
 from tellal.services.bundles import read_signing_key
 from tellal.services.complaints import Complaints
 from tellal.services.consents import Consents
+from tellal.services.credit import Credit
 from tellal.services.customers import Customers
 from tellal.services.differences import Differences, PopulationImpact
 from tellal.services.editions import read_edition
@@ -208,6 +210,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         rulebook,
         revisions,
         delivery_routes,
+        credit,
         keys,
         texts,
         complaints,
@@ -301,6 +304,7 @@ async def _open(
         holds=Holds(books, shelf, clock),
         blocks=Blocks(clock),
         complaints=Complaints(books, house.progress, clock),
+        credit=Credit(clock),
         persons=Persons(Consents(clock), house.progress, clock),
         notices=notices,
         explicit_consents=ExplicitConsents(clock),

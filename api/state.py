@@ -22,6 +22,7 @@ from tellal.services.applications import Applications
 from tellal.services.blocks import Blocks
 from tellal.services.complaints import Complaints
 from tellal.services.consents import Consents
+from tellal.services.credit import Credit
 from tellal.services.customers import Customers
 from tellal.services.differences import Differences
 from tellal.services.explicit_consents import ExplicitConsents
@@ -130,6 +131,7 @@ class Desk:
     holds: Holds
     blocks: Blocks
     complaints: Complaints
+    credit: Credit
     persons: Persons
     notices: ShownNotices
     explicit_consents: ExplicitConsents

@@ -7,6 +7,7 @@ from tellal.cli import (
     campaign_office,
     campaigns,
     comparing,
+    credit,
     erasing,
     explaining,
     exports,
@@ -61,6 +62,7 @@ app.add_typer(outages.outage, name="outage")
 for name, command in campaign_office.COMMANDS.items():
     campaigns.campaigns.command(name)(command)
 app.add_typer(campaigns.campaigns, name="campaigns")
+app.add_typer(credit.credit, name="credit")
 app.add_typer(imports.imports, name="import")
 app.add_typer(exports.exports, name="export")
 app.add_typer(erasing.erase, name="erase")

@@ -9,6 +9,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from tellal.domain.chains import Record
 
@@ -57,4 +58,6 @@ def _written(said: Mapping[str, object]) -> bytes:
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     return value

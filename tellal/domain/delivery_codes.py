@@ -135,6 +135,7 @@ OURS: Mapping[str, str] = {
     "sender_incomplete": "the brand's profile lacks what the law wants to be said",
     "template": "a variable of the text is missing",
     "too_long": "the text is too long",
+    "no_credit": "it waits until somebody pays in",
     "complained": "the person complained meanwhile",
     "no_consent": "the person took the consent back meanwhile",
     "stopped": "what it speaks of was stopped",

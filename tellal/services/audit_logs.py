@@ -1,4 +1,4 @@
-"""The logs that auditors rely on: who did what, what was stopped, shown, erased and purged.
+"""The logs that auditors rely on: who did and paid what, what was stopped, shown, erased, purged.
 
 The log of the rulebook has a chain of its own, and so have consents.
 """
@@ -11,9 +11,11 @@ from sqlalchemy import ColumnElement, Row, Select, Table, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
+from tellal.domain.credit import BY_HAND
 from tellal.persistence.bulk import among
 from tellal.persistence.columns import table
 from tellal.persistence.tables.campaigns import CampaignEntryRow, CampaignRow
+from tellal.persistence.tables.credit import CreditEntryRow
 from tellal.persistence.tables.delivery import HoldRow
 from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
 from tellal.persistence.tables.outages import OutageEntryRow, OutageRow
@@ -136,6 +138,12 @@ LOGS: Mapping[str, AuditLog] = {
             name="purge",
             row=PurgeRow,
             kept=("id", "run", "kind", "cut_off", "removed", "at"),
+        ),
+        AuditLog(
+            name="credit",
+            row=CreditEntryRow,
+            kept=("id", "account_id", "kind", "amount", "note", "by", "at"),
+            done=table(CreditEntryRow).c.kind.in_(BY_HAND),
         ),
     )
 }  # fmt: skip

@@ -79,7 +79,8 @@ class Hour:
 class Sent:
     """Messages of some rounds, by what a report groups them by.
 
-    `cost` is what was taken by a provider, `to_return` the part of it that did not arrive.
+    `cost` is what was taken by a provider, `to_return` the part of it that did not arrive; in a
+    report of a brand with an account of credit, what was refunded of it.
     `unpriced` were taken by a provider of which nobody has written down what it asks.
     """
 

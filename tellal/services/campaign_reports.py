@@ -5,7 +5,7 @@ snapshot. How far a campaign is while it runs, `campaign_progress` says without 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from tellal.services.campaign_messages import Sent, count_messages
 from tellal.services.campaign_people import People, count_open, count_people, count_rows
 from tellal.services.campaign_progress import DECIDING, ENDED, Totals, counted_totals
 from tellal.services.campaign_segments import count_segment
+from tellal.services.credit_refunds import refunded, to_return
 
 _campaigns = table(CampaignRow)
 _runs = table(CampaignRunRow)
@@ -117,6 +118,8 @@ async def campaign_report(
     causes = [one.cause_id for one in rounds]
     people = await count_people(tx, causes)
     sent = await count_messages(tx, causes, brand.timezone)
+    back = await refunded(tx, brand.id, causes)
+    sent = replace(sent, to_return=to_return(sent.to_return, back))
     decided = _is_decided(campaign.plan, runs, rounds)
     goal = goal_of(campaign.plan)
     ended = [one.ended_at for one in runs]

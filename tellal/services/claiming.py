@@ -38,6 +38,7 @@ from tellal.services.affected import affected_among
 from tellal.services.allow_list import AllowList
 from tellal.services.claim_statements import COMMIT, DUE, PROMOTE
 from tellal.services.consent_standing import agreements
+from tellal.services.credit_reserving import pay
 from tellal.services.examining import Batch, Held, Wish, examine, purposes_of
 from tellal.services.first_sends import FirstSends
 from tellal.services.holds import in_force
@@ -172,6 +173,10 @@ class Claiming:
             told = await self._first_sends.told(tx, [w for w, _ in chosen], batch, choice.now)
             chosen = [(wish, route) for wish, (_, route) in zip(told, chosen, strict=True)]
             intents = [self._intent(wish, route, batch) for wish, route in chosen]
+            whose = {wish.row.id: wish.row.brand_id for wish, _ in chosen}
+            unpaid = await pay(tx, intents, whose, choice.now)
+            chosen = [(wish, route) for wish, route in chosen if wish.row.id not in unpaid]
+            intents = [one for one in intents if one.id not in unpaid]
             await self._commit(tx, intents, choice.now)
             await used_late(tx, [wish.row for wish, _ in chosen], choice.now)
         for intent, (wish, _) in zip(intents, chosen, strict=True):

@@ -74,6 +74,8 @@ class Scope(StrEnum):
     WEBHOOKS_WRITE = "webhooks:write"
     RULEBOOK_WRITE = "rulebook:write"
     RULEBOOK_APPROVE = "rulebook:approve"
+    CREDIT_READ = "credit:read"
+    CREDIT_WRITE = "credit:write"
     BRAND_READ = "brand:read"
     BRAND_WRITE = "brand:write"
     KEYS_ADMIN = "keys:admin"
@@ -128,6 +130,7 @@ SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
         Scope.HOLDS_WRITE,
         Scope.BLOCKS_WRITE,
         Scope.BRAND_WRITE,
+        Scope.CREDIT_WRITE,
         Scope.RULEBOOK_APPROVE,
         Scope.CAMPAIGNS_APPROVE,
     },

@@ -1,9 +1,10 @@
 """The one place where a message changes its state after it was queued.
 
 Everything that hangs on a state goes into the same transaction: cap slots of what will not leave
-are released, bad addresses and refusals are recorded, plain outcomes are closed, and the journey
-hears of it. Locks are taken in one order everywhere: cause, customer, outcome, message; and always
-FOR NO KEY UPDATE, which rows that only refer to a locked one (receipts, attempts) do not wait for.
+are released, credit is settled or given back, bad addresses and refusals are recorded, plain
+outcomes are closed, and the journey hears of it. Locks are taken in one order everywhere: cause,
+customer, outcome, message; and always FOR NO KEY UPDATE, which rows that only refer to a locked one
+(receipts, attempts) do not wait for.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from tellal.persistence.bulk import arrays
 from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
 from tellal.persistence.tables.ledger import CapUseRow, CauseRow, MessageRow, OutcomeRow
+from tellal.services.credit_closing import close_moved
 from tellal.services.gate import pass_gate
 from tellal.services.journey_news import heard_of, wake
 from tellal.services.move_statements import (
@@ -64,6 +66,7 @@ class Progress:
         if not done:
             return
         await self._write_states(tx, done, now)
+        await close_moved(tx, done, now)
         await self._look_when_silent(tx, done, outcomes)
         await self._leave_routes(tx, done)
         await self._release_caps(tx, done, now)

@@ -9,6 +9,7 @@ from tellal.persistence.bell import Bell
 from tellal.services.audit_sealing import AuditSealer
 from tellal.services.confirmations import Confirmations
 from tellal.services.consent_sealing import Sealer
+from tellal.services.credit_freeing import CreditFreeing
 from tellal.services.dispatching import Deliver, Dispatcher
 from tellal.services.gauges import Gauges
 from tellal.services.hold_marking import Marking
@@ -53,6 +54,7 @@ def upkeep(
         "consents": partial(Sealer(house.sessions, house.clock).run, stop),
         "audit": partial(AuditSealer(house.sessions, house.clock).run, stop),
         "confirmations": partial(Confirmations(house.sessions, house.deciding).run, stop),
+        "credit": partial(CreditFreeing(house.sessions, house.clock).run, stop),
         "gauges": partial(Gauges(house.sessions, house.clock).run, stop),
     }
 

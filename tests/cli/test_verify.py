@@ -30,6 +30,7 @@ from tellal.services.person_erasure import Persons
 from tellal.services.purging import Purging
 from templates.environment import JinjaRenderer
 from tests.support.builders import a_brand, a_customer
+from tests.support.credit import an_account
 from tests.support.house import SetClock
 from tests.support.marked import REF, a_marked_person
 from tests.support.outages import confirmed
@@ -52,6 +53,7 @@ CHANGES = {
     "explicit_consent": "state = 'refused'",
     "erasure": "at = at - interval '1 day'",
     "purge": "removed = removed + 1",
+    "credit": "amount = amount + 1",
 }
 FILL = {
     "case": 'body = \'{"note": "said otherwise"}\'',
@@ -79,6 +81,7 @@ async def brand(sessions: Sessions, house: House, clock: SetClock) -> Brand:
         scope = HoldScope(topic="iscep_promo")
         hold = await holds.place(tx, brand.id, scope, reason="A slip in the text", by="ada")
         await holds.release(tx, brand.id, hold.id, by="ada")
+        await an_account(tx, brand, clock, "100.00")
     await confirmed(house, brand)
     async with sessions() as tx, tx.begin():
         when = {"at": "2030-01-01T10:00", "zone": "Europe/Istanbul"}

@@ -8,11 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from rules.holder import RulebookHolder
+from tellal.domain.credit import EntryKind, Want
 from tellal.domain.customers import Brand
 from tellal.domain.errors import NotFoundError
 from tellal.persistence.session import Sessions
 from tellal.services.campaign_progress import Totals, read_progress
 from tellal.services.campaign_reports import SNAPSHOT, CampaignReport, campaign_report
+from tellal.services.credit_closing import close
+from tellal.services.credit_reserving import Asked, reserve
 from tests.support.builders import a_brand
 from tests.support.campaigns import (
     BEGAN,
@@ -27,6 +30,8 @@ from tests.support.campaigns import (
     many_people,
     refused,
 )
+from tests.support.credit import an_account
+from tests.support.ledger import SetClock
 
 pytestmark = pytest.mark.req("D62")
 
@@ -131,6 +136,33 @@ async def test_what_it_cost_and_what_comes_back(sessions: Sessions, campaign: Wr
     assert sent.to_return == {"TRY": Decimal("0.20")}
     assert sent.unpriced == 1
     assert sent.segments == 1 + 1 + 2 + 2 + 1
+
+
+@pytest.mark.req("D61")
+async def test_with_an_account_what_was_refunded_comes_back_and_no_more(
+    sessions: Sessions, campaign: Written
+) -> None:
+    clock = SetClock()
+    lost = [one for some in campaign.messages.values() for one in some]
+    async with sessions() as tx, tx.begin():
+        await an_account(tx, campaign.brand, clock, "10")
+        asked = [
+            Asked(
+                want=Want(message_id=one, cost=Decimal("0.10")),
+                attempt=1,
+                brand_id=campaign.brand.id,
+                currency="TRY",
+            )
+            for one in lost[:2]
+        ]
+        await reserve(tx, asked, clock.now())
+        ends = [(lost[0], EntryKind.REFUND), (lost[1], EntryKind.SETTLE)]
+        await close(tx, ends, clock.now())
+
+    sent = (await report(sessions, campaign)).messages
+
+    assert sent.cost == {"TRY": Decimal("0.30")}
+    assert sent.to_return == {"TRY": Decimal("0.10")}
 
 
 async def test_hours_are_those_of_utc_and_of_the_brand(
