@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check bench chaos clean
+.PHONY: help install demo dev test check bench chaos interop clean
 
 VENV := .venv
 READY := $(VENV)/.installed
@@ -49,6 +49,9 @@ bench: $(READY) ## Measure beside bare baselines (BENCHES="decide flood")
 
 chaos: $(READY) ## Kill processes while providers misbehave, and compare the books
 	@tellal chaos $(CHAOS)
+
+interop: $(READY) ## Speak to software that others wrote (from Debian and npm, needs root)
+	@python -m tests.interop
 
 clean: ## Remove .venv and what the tools left; the data in .tellal stay
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \

@@ -83,5 +83,5 @@ async def alerts(sessions: Sessions) -> list[tuple[str, Decimal, str]]:
     """Return way, threshold and state of every alert."""
     query = select(_alerts.c.way, _alerts.c.threshold, _alerts.c.state)
     async with sessions() as tx:
-        rows = await tx.execute(query.order_by(_alerts.c.id))
+        rows = await tx.execute(query.order_by(_alerts.c.way, _alerts.c.threshold))
         return [(row.way, row.threshold, row.state) for row in rows]

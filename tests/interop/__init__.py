@@ -1,0 +1,1 @@
+"""Software that others wrote, spoken to by our providers: run by `make interop` only."""
