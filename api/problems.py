@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError, TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from api.field_hints import hint_of
 from api.request_ids import HEADER, RequestIds, current_request_id
 from tellal.domain.errors import (
     ConflictError,
@@ -195,16 +196,18 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
     return problem(500, _BROKEN)
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise TypeError("only validation errors come here") from error
     parts = [
-        FieldProblem(field=_dotted(item["loc"]), message=str(item["msg"]))
+        FieldProblem(
+            field=_dotted(item["loc"]), message=str(item["msg"]), hint=hint_of(request, item)
+        )
         for item in error.errors()
     ]
     first = parts[0] if parts else FieldProblem(field="", message="the request is not valid")
     detail = f"{first.field}: {first.message}" if first.field else first.message
-    return problem(422, detail, code="invalid", errors=parts)
+    return problem(422, detail, code="invalid", hint=first.hint, errors=parts)
 
 
 def _dotted(place: Sequence[object]) -> str:

@@ -44,6 +44,42 @@ async def test_every_part_that_is_wrong_is_named(bank: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "field", "hint"),
+    [
+        pytest.param(
+            {"customer": "ayse", "type": "login", "date": {}},
+            "date",
+            "did you mean 'data'?; there are customer, data, occurred_at, type",
+            id="misspelt",
+        ),
+        pytest.param(
+            {"customer": "ayse", "type": "login", "zzz": {}},
+            "zzz",
+            "there are customer, data, occurred_at, type",
+            id="nothing like it",
+        ),
+    ],
+)
+async def test_a_field_that_there_is_not_is_answered_with_those_that_there_are(
+    bank: Tenant, body: dict[str, object], field: str, hint: str
+) -> None:
+    found = problem_of(await bank.client.post("/v1/events", json=body))
+
+    [error] = [one for one in found.errors if one.field == field]
+    assert error.hint == found.hint == hint
+
+
+async def test_the_fields_of_an_entry_of_a_list_are_known_too(bank: Tenant) -> None:
+    body = {"contacts": [{"channel": "email", "adress": "ayse@example.com"}]}
+
+    answer = await bank.client.put("/v1/customers/ayse", json=body)
+
+    hints = {error.field: error.hint for error in problem_of(answer).errors}
+    assert hints["contacts.0.adress"].startswith("did you mean 'address'?; there are address, ")
+    assert hints["contacts.0.address"] == ""
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status"),
     [
         pytest.param("GET", "/v1/nothing", 404, id="no such address"),
