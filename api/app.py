@@ -254,6 +254,7 @@ async def _open(
     at_hand = routes.with_providers(settings.providers)
     senders = SendersOnDemand(settings)
     held.push_async_callback(senders.close)
+    profiles = load_profiles(settings.intake)
     house = furnish(
         sessions=sessions,
         books=books,
@@ -262,7 +263,7 @@ async def _open(
         clock=clock,
         routes=at_hand,
         incidents=load_incidents(settings.incidents),
-        profiles=load_profiles(settings.intake),
+        profiles=profiles,
         speed=settings.rehearsal_speed,
         book_of=shelf.book_of,
     )
@@ -299,7 +300,7 @@ async def _open(
         apply_pages=ApplyPages(),
         tracking_pages=TrackingPages(
             settings.public_url,
-            {one.id: one.name for one in load_profiles().values()},
+            {one.id: one.name for one in profiles.values()},
         ),
         holds=Holds(books, shelf, clock),
         blocks=Blocks(clock),
@@ -326,6 +327,7 @@ async def _open(
             routes=routes,
             providers=settings.providers,
             above=settings.approval_above,
+            profiles=profiles,
             impact=PopulationImpact(Differences(at_hand), clock),
         ),
         shelf=shelf,

@@ -272,6 +272,7 @@ def _do(
 def _look(work: "Callable[[AsyncSession, Publishing], Awaitable[T]]") -> T:
     from functools import partial
 
+    from rules.profiles import load_profiles
     from rules.routing import load_routes
     from tellal.cli.transaction import in_transaction
     from tellal.clock import SystemClock
@@ -289,6 +290,7 @@ def _look(work: "Callable[[AsyncSession, Publishing], Awaitable[T]]") -> T:
         routes=routes,
         providers=settings.providers,
         above=settings.approval_above,
+        profiles=load_profiles(settings.intake),
         impact=PopulationImpact(Differences(at_hand), clock),
     )
     return in_transaction(settings.database_url.get_secret_value(), lambda tx: work(tx, desk))

@@ -1,6 +1,6 @@
 """Which journeys run, and what of a new rulebook they could not do without."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import cast, distinct, func, select
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rules.definitions import Topic
 from rules.ir import facts_of, fields_of
 from rules.measures import sources_of
-from rules.profiles import load_profiles
+from rules.profiles import IntakeProfile
 from rules.rulebook import Rulebook
 from tellal.domain import cases, outages
 from tellal.domain.campaigns import OVER, CampaignState
@@ -99,7 +99,9 @@ class _Group:
     lacks: dict[str, None] = field(default_factory=dict)
 
 
-async def standings(tx: AsyncSession, new: Edition, present: Edition) -> tuple[Standing, ...]:
+async def standings(
+    tx: AsyncSession, new: Edition, present: Edition, profiles: Mapping[str, IntakeProfile]
+) -> tuple[Standing, ...]:
     """Count open journeys by topic and revision, and say what each would lack under a new edition.
 
     `present` is what is in force. Journeys go on with the texts of the revision that they began
@@ -126,7 +128,7 @@ async def standings(tx: AsyncSession, new: Edition, present: Edition) -> tuple[S
     return (
         *_of_journeys(groups),
         *await _of_outages(tx, new.book),
-        *await _of_cases(tx, new.book),
+        *await _of_cases(tx, new.book, profiles),
         *await _of_campaigns(tx, new.book),
     )
 
@@ -165,10 +167,11 @@ async def _of_campaigns(tx: AsyncSession, book: Rulebook) -> list[Standing]:
     ]
 
 
-async def _of_cases(tx: AsyncSession, book: Rulebook) -> list[Standing]:
+async def _of_cases(
+    tx: AsyncSession, book: Rulebook, profiles: Mapping[str, IntakeProfile]
+) -> list[Standing]:
     """Return the cases that have not been resolved: each of them may have to give notice yet."""
     numbers: dict[str, int] = {}
-    profiles = load_profiles()
     for channel, number in await tx.execute(_CASES):
         notices = profiles[channel].notices.values() if channel in profiles else ()
         for topic in sorted({topic for topics in notices for topic in topics}):

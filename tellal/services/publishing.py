@@ -6,12 +6,13 @@ on: people were added, journeys began, and this program may be another version.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rules.profiles import IntakeProfile
 from tellal.clock import Clock
 from tellal.domain.errors import ConflictError, DeniedError, Finding, NotFoundError
 from tellal.domain.publishing import Action, Actor, Kind, Proposal, ProposalState, Standing
@@ -59,7 +60,7 @@ class Publishing:
     """Proposes, approves, publishes and rolls back; in the caller's transaction.
 
     `folder` reads what is in force while nothing has been published; `above` is how many customers
-    a change may concern before a second person must agree.
+    a change may concern before a second person must agree; `profiles` say what open cases tell.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Publishing:
         routes: RouteTable,
         providers: Collection[str],
         above: int,
+        profiles: Mapping[str, IntakeProfile],
         impact: Impact | None = None,
     ) -> None:
         self._clock = clock
@@ -77,6 +79,7 @@ class Publishing:
         self._routes = routes
         self._providers = providers
         self._above = above
+        self._profiles = profiles
         self._impact = impact or Everybody()
 
     async def propose(
@@ -224,7 +227,7 @@ class Publishing:
             base=await revisions.active_revision(tx),
             affected=await self._impact.count(tx, present, edition),
             threshold=self._above,
-            journeys=await standings(tx, edition, present),
+            journeys=await standings(tx, edition, present, self._profiles),
         )
 
     async def _proposal(

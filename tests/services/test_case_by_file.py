@@ -11,7 +11,9 @@ from rules.rulebook import load_rulebook
 from tellal.domain.cases import CaseState
 from tellal.domain.errors import InvalidInputError, RefusedTransitionError
 from tellal.persistence.session import Sessions
+from tellal.services.editions import Edition, read_edition
 from tellal.services.house import furnish
+from tellal.services.pinned import standings
 from templates.environment import JinjaRenderer
 from tests.support.cases import an_office
 from tests.support.house import ROUTES, SetClock
@@ -56,3 +58,33 @@ async def test_a_file_makes_a_channel(sessions: Sessions, clock: SetClock, tmp_p
     assert case.source_system == "KIOSK"
     assert await office.told(case, CaseState.RESOLVED) == [("case_resolved_with_result", "sms")]
     assert (await office.open("web")).channel == "web"
+
+
+async def test_a_topic_of_its_open_cases_is_not_taken_away(
+    sessions: Sessions, clock: SetClock, tmp_path: Path
+) -> None:
+    (tmp_path / "kiosk.yaml").write_text(KIOSK, encoding="utf-8")
+    profiles = load_profiles(tmp_path)
+    house = furnish(
+        sessions=sessions,
+        books=RulebookHolder(None),
+        decider=Decider(None),
+        renderer=JinjaRenderer(),
+        clock=clock,
+        routes=ROUTES,
+        profiles=profiles,
+    )
+    office = await an_office(house, clock)
+    await office.open("kiosk", queue_ticket="K7")
+    shipped = read_edition(None)
+    without = {
+        path: said.replace("case_resolved_with_result", "case_over")
+        for path, said in shipped.files.items()
+    }
+
+    async with sessions() as tx:
+        found = await standings(tx, Edition(without), shipped, profiles)
+
+    (standing,) = (one for one in found if one.topic == "case_resolved_with_result")
+    assert standing.cases == 1
+    assert standing.lacks == ("the topic",)

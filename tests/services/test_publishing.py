@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rules.decide import Decider
 from rules.holder import RulebookHolder
+from rules.profiles import load_profiles
 from rules.routing import load_routes
 from tellal.domain.channels import Channel, Lane
 from tellal.domain.customers import Brand
@@ -65,7 +66,14 @@ def publishing(clock: SetClock) -> Publishing:
 
 
 def a_publishing(clock: SetClock, *, above: int = 0, folder: Edition = SHIPPED) -> Publishing:
-    return Publishing(clock, folder=lambda: folder, routes=load_routes(), providers=(), above=above)
+    return Publishing(
+        clock,
+        folder=lambda: folder,
+        routes=load_routes(),
+        providers=(),
+        above=above,
+        profiles=load_profiles(),
+    )
 
 
 @pytest.fixture
