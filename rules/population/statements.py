@@ -193,11 +193,22 @@ class _People:
     def put_together(self, names: Sequence[str]) -> "_People":
         """Put together who lives in one place and is alike in some columns, with their number.
 
-        What follows from these columns is then computed once for all of them.
+        What follows from these columns is then computed once for all of them. A part is put
+        together where it is read, so that few rows pass from one process to another.
         """
         columns = self.layers.varying([PLACE, *names])
-        counted = self.sum([*columns, func.count().label(ALIKE)])
-        alike = counted.group_by(*range_of(columns)).subquery()
+        parts = [
+            self._select([*columns, func.count().label(ALIKE)], [ground]).group_by(
+                *range_of(columns)
+            )
+            for ground in self.parts or [self.everybody]
+        ]
+        rows = parts[0].subquery() if len(parts) == 1 else union_all(*parts).subquery()
+        alike = rows
+        if len(parts) > 1:
+            apart = [one for one in rows.c if one.name != ALIKE]
+            number_of = func.sum(rows.c[ALIKE]).cast(BigInteger).label(ALIKE)
+            alike = select(*apart, number_of).group_by(*apart).subquery()
         where = [one for one in self.places.c if one.name != PLACE]
         there = alike.join(self.places, self.places.c[PLACE] == alike.c[PLACE])
         ground = select(*alike.c, *where).select_from(there).subquery()

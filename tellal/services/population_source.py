@@ -25,6 +25,7 @@ from sqlalchemy import (
     case,
     cast,
     column,
+    exists,
     false,
     func,
     literal,
@@ -423,56 +424,80 @@ class _Gathering:
         if not self.needs.caps:
             return None
         since = {seen: self.at - reach for seen, reach in self.needs.caps.items()}
-        farthest, unsent = _instant(min(since.values())), _messages.state.in_(sorted(UNSENT))
-        # Slots of what has not left are looked for apart: a condition on either would have all
-        # slots that there have ever been joined to their messages.
-        slots = union_all(
-            self._slots(_caps.used_at > farthest), self._slots(_caps.used_at <= farthest, unsent)
-        ).subquery("slots")
+        slots = union_all(self._left(min(since.values())), self._waiting()).subquery("slots")
         columns = [
             func.array_agg(aggregate_order_by(slots.c.goes_at, slots.c.goes_at))
             .filter(
                 slots.c.cap == cap,
                 slots.c.goes_at > _instant(begin),
-                # Priorities are stored with their sign turned.
-                or_(not_(slots.c.unsent), slots.c.priority <= -priority),
+                # Priorities are stored with their sign turned; what has left gives way to nobody.
+                or_(slots.c.priority.is_(None), slots.c.priority <= -priority),
             )
             .label(self.needs.cap_column(cap, priority))
             for (cap, priority), begin in since.items()
         ]
         return select(slots.c.customer_id, *columns).group_by(slots.c.customer_id)
 
-    def _slots(self, *which: Column) -> Select[Any]:
-        unsent = _messages.state.in_(sorted(UNSENT))
-        goes_at = case(
-            (unsent, func.greatest(_caps.used_at, _instant(self.at))), else_=_caps.used_at
+    def _left(self, farthest: datetime) -> Select[Any]:
+        """Find the slots of what has left, by the few messages that are to be left out.
+
+        To join every slot to its message would read all that was ever sent.
+        """
+        left_out = [_unsent()]
+        if not self.simulated:
+            left_out.append(_messages.simulated)
+        apart = [
+            select(_messages.id).where(condition, *self._only(_messages.customer_id))
+            for condition in left_out
+        ]
+        if self.own:
+            apart.append(select(_messages.id).join(*self._own_tries()))
+        messages = union_all(*apart).subquery("apart")
+        return select(
+            _caps.customer_id,
+            _caps.cap,
+            _caps.used_at.label("goes_at"),
+            cast(null(), _messages.priority.type).label("priority"),
+        ).where(
+            *self._are_slots(),
+            _caps.used_at > _instant(farthest),
+            ~exists().where(messages.c.id == _caps.message_id),
         )
-        names = sorted({cap for cap, _ in self.needs.caps})
+
+    def _waiting(self) -> Select[Any]:
+        """Find the slots of what has not left, however long ago they were taken."""
         query = (
             select(
                 _caps.customer_id,
                 _caps.cap,
-                goes_at.label("goes_at"),
-                unsent.label("unsent"),
+                func.greatest(_caps.used_at, _instant(self.at)).label("goes_at"),
                 _messages.priority,
             )
             .join(_messages.id.table, _messages.id == _caps.message_id)
-            .where(
-                _caps.cap == any_(literal(names, ARRAY(String))),
-                _caps.released_at.is_(None),
-                *which,
-                # A slot is of the customer of its message; to know it spares most of the joining.
-                *self._only(_caps.customer_id),
-                *self._only(_messages.customer_id),
-            )
+            # A slot is of the customer of its message; to know it spares most of the joining.
+            .where(*self._are_slots(), _unsent(), *self._only(_messages.customer_id))
         )
         if not self.simulated:
             query = query.where(_messages.simulated.is_(False))
         if self.own:
-            mine = self._journeys()
-            query = query.outerjoin(mine, mine.c.outcome_id == _messages.outcome_id)
-            query = query.where(or_(mine.c.outcome_id.is_(None), mine.c.tries != _messages.try_no))
+            mine, is_own = self._own_tries()
+            query = query.outerjoin(mine, is_own).where(mine.c.outcome_id.is_(None))
         return query
+
+    def _are_slots(self) -> list[Column]:
+        names = sorted({cap for cap, _ in self.needs.caps})
+        return [
+            _caps.cap == any_(literal(names, ARRAY(String))),
+            _caps.released_at.is_(None),
+            *self._only(_caps.customer_id),
+        ]
+
+    def _own_tries(self) -> tuple[FromClause, Column]:
+        """Return the journeys that ask again, and which messages are of the try that goes on."""
+        mine = self._journeys()
+        return mine, and_(
+            mine.c.outcome_id == _messages.outcome_id, mine.c.tries == _messages.try_no
+        )
 
     def _of_outcomes(self) -> Select[Any] | None:
         """Gather what the topic's outcomes say: told, on the way, how often tried."""
@@ -575,6 +600,10 @@ class _Gathering:
             return and_(since, _events.type.in_(sorted(count.types)))
         meant = and_(since, _messages.topic.in_(sorted(count.topics)))
         return meant if count.channel is None else and_(meant, _messages.channel == count.channel)
+
+
+def _unsent() -> Column:
+    return _messages.state.in_(sorted(UNSENT))
 
 
 def _speaks_of(purpose: str) -> Column:

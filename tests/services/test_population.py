@@ -40,7 +40,7 @@ from tellal.services.asking import Asking, Circumstances
 from tellal.services.history import Journey
 from tellal.services.population import Deciding, Matter, Population
 from tests.rules.writing import write
-from tests.support.builders import LONG_AGO, a_brand
+from tests.support.builders import LONG_AGO, a_brand, a_customer
 
 AT = datetime(2026, 3, 2, 18, 30, tzinfo=UTC)
 AT_LAST = AT + timedelta(days=30)
@@ -440,3 +440,107 @@ def _kind(before: Summary, after: Summary) -> str:
     if before.steps and before.steps[0].not_before != after.steps[0].not_before:
         return "time"
     return "same"
+
+
+ONE_A_MONTH = """
+topics: [{id: offer, means: An offer, class: service, expires: 2d, priority: 50}]
+channels: [{id: a, when: {topic: offer}, send: [email]}]
+caps:
+  - {id: monthly, count: {topics: [offer]}, limit: 1, per: 30d, on_reach: suppress,
+     reason: fatigue, text: Fatigue}
+"""
+
+
+@pytest.mark.req("A02")
+@pytest.mark.parametrize("simulated", [False, True])
+@pytest.mark.parametrize(
+    ("state", "rehearsed", "own", "days", "priority", "counts"),
+    [
+        ("delivered", False, False, 1, -10, {False: True, True: True}),
+        ("delivered", False, False, 31, -10, {False: False, True: False}),
+        ("delivered", True, False, 1, -50, {False: False, True: True}),
+        ("delivered", False, True, 1, -50, {False: False, True: False}),
+        ("queued", False, False, 1, -50, {False: True, True: True}),
+        ("queued", False, False, 31, -50, {False: True, True: True}),
+        ("queued", False, False, 1, -10, {False: False, True: False}),
+        ("queued", True, False, 1, -50, {False: False, True: True}),
+        ("queued", False, True, 1, -50, {False: False, True: False}),
+        ("queued", False, True, 31, -50, {False: False, True: False}),
+    ],
+)
+async def test_a_slot_counts_for_many_as_it_does_for_one(
+    sessions: Sessions,
+    tmp_path: Path,
+    state: str,
+    rehearsed: bool,
+    own: bool,
+    days: int,
+    priority: int,
+    counts: Mapping[bool, bool],
+    simulated: bool,
+) -> None:
+    """Priorities are stored with their sign turned: -50 is as urgent as what is asked about."""
+    (tmp_path / "fields.yaml").write_text(FIELDS, encoding="utf-8")
+    books = RulebookHolder(write(tmp_path, ONE_A_MONTH))
+    async with sessions() as tx, tx.begin():
+        writer = Writer(tx, await a_brand(tx), random.Random(0))
+        customer = await a_customer(tx, writer.brand, contacts={Channel.EMAIL: "a@example.com"})
+        cause = await writer.write(
+            CauseRow, kind="x", key="x", topic="offer", state="running", created_at=LONG_AGO
+        )
+        journeys = [
+            await writer.write(
+                OutcomeRow,
+                cause_id=cause,
+                customer_id=one,
+                topic="other",
+                content_version=1,
+                state="expired",
+                reason="",
+                plan={},
+                tries=2,
+                created_at=LONG_AGO,
+            )
+            for one in (customer, await a_customer(tx, writer.brand, "can", contacts={}))
+        ]
+        message = await writer.write(
+            MessageRow,
+            cause_id=cause,
+            outcome_id=journeys[0],
+            customer_id=customer,
+            topic="offer",
+            message_class="service",
+            channel="email",
+            lane="bulk",
+            priority=priority,
+            try_no=2 if own else 1,
+            step=0,
+            language="tr",
+            variables={},
+            state=state,
+            state_at=AT,
+            not_before=AT,
+            expires_at=AT,
+            simulated=rehearsed,
+            created_at=AT,
+        )
+        used_at = AT - timedelta(days=days)
+        await writer.write(
+            CapUseRow, customer_id=customer, cap="shop.monthly", message_id=message, used_at=used_at
+        )
+        mine = {customer: Journey(outcome_id=journeys[0], tries=2)}
+        matter = Matter(
+            topic="offer",
+            at=AT,
+            whom=Population(
+                brand_id=writer.brand.id, ids=[customer], own=mine, simulated=simulated
+            ),
+        )
+        found = [one async for one in Deciding(ROUTES).stream(tx, books.current, matter)]
+        person = (await read_customers(tx, [customer]))[customer]
+        alone = await Asking(books, Decider(None), ROUTES).ask(
+            tx, person, "offer", AT, own=mine[customer], simulated=simulated
+        )
+        suppressed = Verdict.SUPPRESS if counts[simulated] else Verdict.SEND
+        assert [one.verdict for one in found] == [suppressed]
+        assert alone.decision.verdict is suppressed

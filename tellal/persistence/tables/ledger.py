@@ -127,6 +127,7 @@ class MessageRow(SQLModel, table=True):
             postgresql_where=text("state = 'queued' AND held_by IS NULL"),
         ),
         Index("messages_unsent", "customer_id", postgresql_where=text(UNSENT)),
+        Index("messages_rehearsed", "customer_id", postgresql_where=text("simulated")),
         Index("messages_deferred", "not_before", postgresql_where=text("state = 'deferred'")),
         Index("messages_held", "held_by", postgresql_where=text("held_by IS NOT NULL")),
         Index(
