@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -451,35 +451,47 @@ caps:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """A slot that is taken; it counts for the questions named in `counts`.
+
+    Priorities are stored with their sign turned: -50 is as urgent as what is asked about.
+    """
+
+    state: str = "delivered"
+    rehearsed: bool = False
+    own: bool = False
+    days: int = 1
+    priority: int = -50
+    counts: frozenset[str] = frozenset()
+
+
+EARNEST, REHEARSED = frozenset({"in earnest"}), frozenset({"rehearsed"})
+BOTH = EARNEST | REHEARSED
+
+
 @pytest.mark.req("A02")
-@pytest.mark.parametrize("simulated", [False, True])
+@pytest.mark.parametrize("question", sorted(BOTH))
 @pytest.mark.parametrize(
-    ("state", "rehearsed", "own", "days", "priority", "counts"),
+    "slot",
     [
-        ("delivered", False, False, 1, -10, {False: True, True: True}),
-        ("delivered", False, False, 31, -10, {False: False, True: False}),
-        ("delivered", True, False, 1, -50, {False: False, True: True}),
-        ("delivered", False, True, 1, -50, {False: False, True: False}),
-        ("queued", False, False, 1, -50, {False: True, True: True}),
-        ("queued", False, False, 31, -50, {False: True, True: True}),
-        ("queued", False, False, 1, -10, {False: False, True: False}),
-        ("queued", True, False, 1, -50, {False: False, True: True}),
-        ("queued", False, True, 1, -50, {False: False, True: False}),
-        ("queued", False, True, 31, -50, {False: False, True: False}),
+        Slot(priority=-10, counts=BOTH),
+        Slot(days=31),
+        Slot(rehearsed=True, counts=REHEARSED),
+        Slot(own=True),
+        Slot(state="queued", counts=BOTH),
+        Slot(state="queued", days=31, counts=BOTH),
+        Slot(state="queued", priority=-10),
+        Slot(state="queued", rehearsed=True, counts=REHEARSED),
+        Slot(state="queued", own=True),
+        Slot(state="queued", own=True, days=31),
     ],
+    ids=str,
 )
 async def test_a_slot_counts_for_many_as_it_does_for_one(
-    sessions: Sessions,
-    tmp_path: Path,
-    state: str,
-    rehearsed: bool,
-    own: bool,
-    days: int,
-    priority: int,
-    counts: Mapping[bool, bool],
-    simulated: bool,
+    sessions: Sessions, tmp_path: Path, slot: Slot, question: str
 ) -> None:
-    """Priorities are stored with their sign turned: -50 is as urgent as what is asked about."""
+    simulated = question in REHEARSED
     (tmp_path / "fields.yaml").write_text(FIELDS, encoding="utf-8")
     books = RulebookHolder(write(tmp_path, ONE_A_MONTH))
     async with sessions() as tx, tx.begin():
@@ -488,47 +500,44 @@ async def test_a_slot_counts_for_many_as_it_does_for_one(
         cause = await writer.write(
             CauseRow, kind="x", key="x", topic="offer", state="running", created_at=LONG_AGO
         )
-        journeys = [
-            await writer.write(
-                OutcomeRow,
-                cause_id=cause,
-                customer_id=one,
-                topic="other",
-                content_version=1,
-                state="expired",
-                reason="",
-                plan={},
-                tries=2,
-                created_at=LONG_AGO,
-            )
-            for one in (customer, await a_customer(tx, writer.brand, "can", contacts={}))
-        ]
+        outcome = await writer.write(
+            OutcomeRow,
+            cause_id=cause,
+            customer_id=customer,
+            topic="other",
+            content_version=1,
+            state="expired",
+            reason="",
+            plan={},
+            tries=2,
+            created_at=LONG_AGO,
+        )
         message = await writer.write(
             MessageRow,
             cause_id=cause,
-            outcome_id=journeys[0],
+            outcome_id=outcome,
             customer_id=customer,
             topic="offer",
             message_class="service",
             channel="email",
             lane="bulk",
-            priority=priority,
-            try_no=2 if own else 1,
+            priority=slot.priority,
+            try_no=2 if slot.own else 1,
             step=0,
             language="tr",
             variables={},
-            state=state,
+            state=slot.state,
             state_at=AT,
             not_before=AT,
             expires_at=AT,
-            simulated=rehearsed,
+            simulated=slot.rehearsed,
             created_at=AT,
         )
-        used_at = AT - timedelta(days=days)
+        used_at = AT - timedelta(days=slot.days)
         await writer.write(
             CapUseRow, customer_id=customer, cap="shop.monthly", message_id=message, used_at=used_at
         )
-        mine = {customer: Journey(outcome_id=journeys[0], tries=2)}
+        mine = {customer: Journey(outcome_id=outcome, tries=2)}
         matter = Matter(
             topic="offer",
             at=AT,
@@ -541,6 +550,6 @@ async def test_a_slot_counts_for_many_as_it_does_for_one(
         alone = await Asking(books, Decider(None), ROUTES).ask(
             tx, person, "offer", AT, own=mine[customer], simulated=simulated
         )
-        suppressed = Verdict.SUPPRESS if counts[simulated] else Verdict.SEND
-        assert [one.verdict for one in found] == [suppressed]
-        assert alone.decision.verdict is suppressed
+        expected = Verdict.SUPPRESS if question in slot.counts else Verdict.SEND
+        assert [one.verdict for one in found] == [expected]
+        assert alone.decision.verdict is expected
