@@ -109,6 +109,18 @@ ROUTE_OPEN = Gauge(
     ["route"],
     registry=EVENTS,
 )
+ROUTE_SHARE = Gauge(
+    "tellal_route_share",
+    "Which part of its weight a route has by what its answers and receipts taught, 0.02 to 1",
+    ["route"],
+    registry=EVENTS,
+)
+ROUTE_MODE = Gauge(
+    "tellal_route_mode",
+    "1 for the mode in which a route is: auto, drained or pinned by somebody",
+    ["route", "mode"],
+    registry=EVENTS,
+)
 ROUTE_PAUSED_UNTIL = Gauge(
     "tellal_route_paused_until_seconds",
     "Until when a route rests, in seconds since 1970; 0 when it does not.",
@@ -311,3 +323,10 @@ def route_is_open(route: str, *, is_open: bool, paused_until: float = 0.0) -> No
     """Say how a route's breaker stands, and until when it rests (seconds since 1970)."""
     ROUTE_OPEN.labels(route).set(is_open)
     ROUTE_PAUSED_UNTIL.labels(route).set(paused_until)
+
+
+def share_of_route(route: str, factor: float, mode: str) -> None:
+    """Say which part of its weight a route has, and who decided so (`auto`, or by hand)."""
+    ROUTE_SHARE.labels(route).set(factor)
+    for one in ("auto", "drained", "pinned"):
+        ROUTE_MODE.labels(route, one).set(one == mode)

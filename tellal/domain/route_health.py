@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tellal.domain.messages import Answer, HandOver, Remedy
+from tellal.domain.messages import NOT_CALLED, Answer, HandOver, Remedy
 
 _OPENS_AT = 20
 _FAILURE, _SUCCESS = 2, -1
@@ -18,6 +18,8 @@ _PROBE = timedelta(seconds=20)
 """How long a probe is waited for; longer than an adapter waits for its provider."""
 _OF_THE_PERSON = frozenset({Remedy.BAD_ADDRESS, Remedy.OPTED_OUT})
 """Remedies of answers that only a provider in good order can give."""
+OF_THE_ROUTE = frozenset({Remedy.RETRY, Remedy.NEXT_ROUTE, Remedy.HALT})
+"""Remedies of receipts of lost messages that are the route's doing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,13 @@ def results_of(answers: Sequence[HandOver]) -> Results:
         halted=halted[-1] if halted and not successes else "",
         code=failed[-1].code if failed else "",
     )
+
+
+def fault_of(answer: HandOver) -> bool | None:
+    """Say whether an answer is the route's own fault, None if it tells nothing of the route."""
+    if _speaks_against(answer):
+        return answer.code != NOT_CALLED
+    return False if _speaks_for(answer) else None
 
 
 def _speaks_for(answer: HandOver) -> bool:

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.route_health import Health
+from tellal.domain.route_learning import Mode, Share
 from tellal.domain.sms.alphabets import EVERYWHERE, Alphabet
 
 _NUMBER = re.compile(r"\+?\d+|MG[0-9a-f]{32}")
@@ -23,6 +24,11 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 """A scheme, a `www.`, one of the common ends of a domain, or any end with a path behind it."""
+_ALL_WELL: Mapping[str, Share] = {}
+_PARTS = 1_000
+"""Into so many parts a weight is cut, so that a small share of a small one is still something."""
+_DRAINED_FOR = timedelta(seconds=5)
+"""When a message that only a drained route may carry is looked at again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,15 +175,20 @@ class RouteTable:
         return frozenset(route.channel for route in self.routes)
 
 
-def by_weight(routes: Sequence[Route], key: str) -> Route:
-    """Choose one of the routes by weight; the same key always chooses the same."""
-    total = sum(route.weight for route in routes)
+def by_weight(routes: Sequence[Route], key: str, shares: Mapping[str, Share] = _ALL_WELL) -> Route:
+    """Choose one of the routes by weight and share; while these stand, a key chooses the same."""
+    parts = [route.weight * _PARTS * _share(shares, route.name).factor for route in routes]
+    total = sum(map(int, parts))
     point = zlib.crc32(key.encode()) % max(total, 1)
-    for route in routes:
-        point -= route.weight
+    for route, part in zip(routes, parts, strict=True):
+        point -= int(part)
         if point < 0:
             return route
     return routes[-1]
+
+
+def _share(shares: Mapping[str, Share], route: str) -> Share:
+    return shares.get(route) or Share(route=route)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +198,7 @@ class Choice:
     table: RouteTable
     health: Mapping[str, Health]
     now: datetime
+    shares: Mapping[str, Share] = field(default_factory=dict)
 
     def among(self, load: Load) -> tuple[Route, ...]:
         """Return the routes that may carry a load, healthy or not."""
@@ -196,17 +208,21 @@ class Choice:
         """Choose a route that takes something now, else say when one will.
 
         What came back from `last` rather goes another way. A route on probation gets its share
-        too, else nobody would learn that it has healed; the caller lets one message try.
+        too, else nobody would learn that it has healed; the caller lets one message try. A pinned
+        one takes all that it may carry.
         """
         open_now = [route for route in routes if self.rests_until(route.name) is None]
         if not open_now:
             ends = [self.rests_until(route.name) or self.now for route in routes]
             return min(ends)
         others = [route for route in open_now if route.name != last] or open_now
-        return by_weight(others, key)
+        pinned = [r for r in others if _share(self.shares, r.name).mode is Mode.PINNED]
+        return by_weight(pinned or others, key, self.shares)
 
     def rests_until(self, route: str) -> datetime | None:
-        """Say until when a route rests, None when it works."""
+        """Say until when a route rests, None when it works; a drained one is asked again later."""
+        if _share(self.shares, route).mode is Mode.DRAINED:
+            return self.now + _DRAINED_FOR
         return self._health(route).rests_until(self.now)
 
     def is_on_probation(self, route: str) -> bool:

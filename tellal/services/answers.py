@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Integer, String, bindparam, update
+from sqlalchemy import Boolean, Integer, String, bindparam, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.clock import Clock
@@ -16,6 +16,7 @@ from tellal.domain.messages import (
     OutgoingMessage,
     Remedy,
 )
+from tellal.domain.route_health import fault_of
 from tellal.persistence.bulk import arrays, given
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.session import Sessions
@@ -33,7 +34,12 @@ _OF_THE_ROUTE = frozenset({Remedy.NEXT_ROUTE, Remedy.HALT})
 """Remedies of what another route may not suffer from."""
 
 _GIVEN = given(
-    message=String(), attempt=Integer(), answer=String(), code=String(), reference=String()
+    message=String(),
+    attempt=Integer(),
+    answer=String(),
+    code=String(),
+    reference=String(),
+    fault=Boolean(),
 )
 _COMPLETE = (
     update(_attempts)
@@ -42,6 +48,7 @@ _COMPLETE = (
         answer=_GIVEN.c.answer,
         code=_GIVEN.c.code,
         reference=_GIVEN.c.reference,
+        fault=_GIVEN.c.fault,
         answered_at=bindparam("now", type_=Instant()),
     )
 )
@@ -170,6 +177,7 @@ async def _complete(tx: AsyncSession, answered: Sequence[Answered], now: datetim
             "answer": one.answer.answer.value,
             "code": one.answer.code,
             "reference": one.answer.reference,
+            "fault": fault_of(one.answer),
         }
         for one in answered
     ]

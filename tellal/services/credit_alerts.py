@@ -37,7 +37,7 @@ from tellal.services.allow_list import AllowList
 from tellal.services.claiming import sender_of
 from tellal.services.credit_closing import close
 from tellal.services.credit_reserving import gathered, reserve_for_alert
-from tellal.services.routes import health_of_routes
+from tellal.services.routes import how_routes_stand
 from tellal.supervision import rest
 from templates.credit_words import credit_alert
 from templates.status.words import own_language
@@ -219,8 +219,8 @@ class CreditAlerts:
         carrying = [one for one in self._routes.carrying(load) if one.provider in self._senders()]
         if not carrying:
             return None
-        health = await health_of_routes(tx)
-        choice = Choice(table=self._routes, health=health, now=self._clock.now())
+        health, shares = await how_routes_stand(tx)
+        choice = Choice(table=self._routes, health=health, now=self._clock.now(), shares=shares)
         picked = choice.pick(carrying, key=f"{message.id}:{message.attempt}")
         return picked if isinstance(picked, Route) else _first_awake(carrying, choice)
 

@@ -506,6 +506,7 @@ NOT_HELD: Mapping[str, str] = {
     "api_keys": "keys of the brand's systems and staff",
     "idempotency_keys": "repeats of answers about what is exported; an erasure removes his",
     "route_states": "how providers are doing",
+    "route_movements": "how shares of providers moved, and which of the staff moved them",
     "holds": "what staff has stopped, of topics and channels",
     "receipt_inbox": "receipts on their way to `receipts`, by our own id of the message",
     "leases": "which process does what",

@@ -14,7 +14,7 @@ from tellal.domain.routes import Choice, Load, Price, Route, RouteTable, has_lin
 from tellal.domain.sms.segments import segmented
 from tellal.ports import Renderer
 from tellal.services.posting import brand_variables
-from tellal.services.routes import health_of_routes
+from tellal.services.routes import how_routes_stand
 
 OWN_RATE = 1_000.0
 """Messages per second that a worker hands over, whatever its routes could take: what one on two
@@ -54,7 +54,8 @@ class Ways:
         Raises:
             InvalidInputError: A text needs a variable that is missing, or there is no such text.
         """
-        health = Choice(table=self._routes, health=await health_of_routes(tx), now=at)
+        healths, shares = await how_routes_stand(tx)
+        health = Choice(table=self._routes, health=healths, now=at, shares=shares)
         ways: dict[Channel, Way] = {}
         notes: list[str] = []
         for channel in notice.channels:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, String, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, Row, String, bindparam, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,16 +12,18 @@ from tellal.clock import Clock
 from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError, NotFoundError
 from tellal.domain.messages import LOST, MessageState, Receipt
+from tellal.domain.route_health import OF_THE_ROUTE
 from tellal.ids import new_id
 from tellal.persistence.bulk import arrays, given
 from tellal.persistence.columns import Instant, table
-from tellal.persistence.tables.ledger import MessageRow, ReceiptRow
+from tellal.persistence.tables.ledger import AttemptRow, MessageRow, ReceiptRow
 from tellal.services.moves import Move
 from tellal.services.posting import SURFACE
 from tellal.services.progress import Progress
 
 _messages = table(MessageRow)
 _receipts = table(ReceiptRow)
+_attempts = table(AttemptRow)
 
 SURFACE_STATES = ("shown", "acknowledged")
 
@@ -56,6 +58,18 @@ _KEEP = (
     .returning(_receipts.c.id)
 )
 
+_BLAMED = given(provider=String(), reference=String())
+_FAULT = (
+    update(_attempts)
+    .where(
+        _messages.c.provider == _BLAMED.c.provider,
+        _messages.c.reference == _BLAMED.c.reference,
+        _attempts.c.message_id == _messages.c.id,
+        _attempts.c.reference == _BLAMED.c.reference,
+    )
+    .values(fault=true())
+)
+
 
 class Receipts:
     """Keeps every receipt once, and moves the message that it speaks of."""
@@ -69,6 +83,7 @@ class Receipts:
         found = await _find(tx, receipts)
         known = [(receipt, found[_key(receipt)]) for receipt in receipts if _key(receipt) in found]
         await self._keep(tx, known)
+        await _blame(tx, [receipt for receipt, _ in known])
         await self._progress.move(tx, [_move(*one) for one in known if _counts(*one)])
         return [receipt for receipt in receipts if _key(receipt) not in found]
 
@@ -134,6 +149,17 @@ class Receipts:
             if message.handed_at is not None:
                 delay = (receipt.received_at - message.handed_at).total_seconds()
             metrics.receipt_taken(receipt.provider, receipt.state.value, delay)
+
+
+async def _blame(tx: AsyncSession, receipts: Sequence[Receipt]) -> None:
+    """Note on attempts that were lost by the doing of their routes, not of the persons."""
+    blamed = [
+        {"provider": one.provider, "reference": one.reference}
+        for one in receipts
+        if one.state in LOST and one.remedy in OF_THE_ROUTE and one.reference
+    ]
+    if blamed:
+        await tx.execute(_FAULT, arrays(blamed))
 
 
 def _key(receipt: Receipt) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from tellal.clock import Clock
 from tellal.domain.handover import Answered
 from tellal.domain.messages import NOT_CALLED
 from tellal.domain.route_health import Health, results_of
+from tellal.domain.route_learning import Mode, Share
 from tellal.domain.routes import Choice, Route, RouteTable
 from tellal.domain.simulation import SIMULATED
 from tellal.persistence.columns import Instant, table
@@ -41,6 +42,7 @@ class Routes:
         self._sessions = sessions
         self._clock = clock
         self._health: dict[str, Health] = {}
+        self._shares: dict[str, Share] = {}
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         self._tokens: dict[str, tuple[int, float]] = {}
@@ -53,11 +55,13 @@ class Routes:
             self._reading.add_done_callback(_heard)
         if age >= _BELIEVED_S and self._reading is not None:
             await asyncio.shield(self._reading)
-        return Choice(table=self.routes, health=self._health, now=self._clock.now())
+        return Choice(
+            table=self.routes, health=self._health, now=self._clock.now(), shares=self._shares
+        )
 
     async def _read(self) -> None:
         async with self._sessions() as tx, tx.begin():
-            self._health = await health_of_routes(tx)
+            self._health, self._shares = await how_routes_stand(tx)
         self._read_at = time.monotonic()
         self._show()
 
@@ -141,9 +145,7 @@ class Routes:
         return _health(row)
 
     async def _begin(self, tx: AsyncSession, route: str) -> None:
-        """Give a route its row."""
-        row = {"tokens": 0.0, "refilled_at": self._clock.now(), **asdict(Health(route=route))}
-        await tx.execute(pg_insert(_states).values(**row).on_conflict_do_nothing())
+        await begin_route(tx, route, self._clock.now())
 
     def _show(self) -> None:
         """Let the metrics say how routes stand."""
@@ -156,11 +158,31 @@ class Routes:
                 is_open=health.is_open(now),
                 paused_until=rests.timestamp() if rests else 0.0,
             )
+            share = self._shares.get(route.name, Share(route=route.name))
+            metrics.share_of_route(route.name, share.factor, share.mode.value)
 
 
-async def health_of_routes(tx: AsyncSession) -> dict[str, Health]:
-    """Read how the routes are doing of which anything is known."""
-    return {row.route: _health(row) for row in await tx.execute(select(_states))}
+async def how_routes_stand(tx: AsyncSession) -> tuple[dict[str, Health], dict[str, Share]]:
+    """Read how the routes are doing of which anything is known, and what shares they have."""
+    rows = (await tx.execute(select(_states))).all()
+    return {row.route: _health(row) for row in rows}, {row.route: share_of(row) for row in rows}
+
+
+async def begin_route(tx: AsyncSession, route: str, now: datetime) -> None:
+    """Give a route its row, unless it has one."""
+    row = {"tokens": 0.0, "refilled_at": now, **asdict(Health(route=route))}
+    await tx.execute(pg_insert(_states).values(**row).on_conflict_do_nothing())
+
+
+def share_of(row: Row[Any]) -> Share:
+    """Return the share that a route's row holds."""
+    return Share(
+        route=row.route,
+        factor=row.factor,
+        mode=Mode(row.mode),
+        usual_s=row.usual_s,
+        moved_at=row.moved_at,
+    )
 
 
 async def tokens_of_routes(tx: AsyncSession, table: RouteTable, now: datetime) -> dict[str, int]:

@@ -12,7 +12,8 @@ class RouteStateRow(SQLModel, table=True):
     """How a route is doing, for all workers. What it may carry is data, not a row.
 
     `tokens` were left at `refilled_at`; nothing leaves before `paused_until` (a provider asked for
-    a pause), and while the breaker is open (`open_until`) nothing but a probe.
+    a pause), and while the breaker is open (`open_until`) nothing but a probe. `factor` and
+    `mode` make its share of the traffic; `usual_s` is how long its receipts usually take.
     """
 
     __tablename__ = "route_states"
@@ -25,6 +26,35 @@ class RouteStateRow(SQLModel, table=True):
     open_until: datetime | None = Field(default=None, sa_type=Instant)
     opened_times: int
     reason: str
+    factor: float = Field(default=1.0, sa_column_kwargs={"server_default": text("1")})
+    mode: str = Field(default="auto", sa_column_kwargs={"server_default": text("'auto'")})
+    usual_s: float | None = None
+    moved_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class RouteMovementRow(SQLModel, table=True):
+    """A change of a route's share, with what it rests on; only ever added.
+
+    `reason` is a code, `note` and `by` are of somebody who decided, empty where it was learned.
+    """
+
+    __tablename__ = "route_movements"
+    __table_args__ = (Index("route_movements_of_route", "route", "id"),)
+
+    id: str = Field(primary_key=True)
+    route: str
+    at: datetime = Field(sa_type=Instant)
+    reason: str
+    mode: str
+    before: float
+    after: float
+    judged: int
+    faults: int
+    awaited: int
+    late: int
+    usual_s: float | None = None
+    note: str
+    by: str
 
 
 class HoldRow(SQLModel, table=True):

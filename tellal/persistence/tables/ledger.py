@@ -191,11 +191,15 @@ class MessageRow(SQLModel, table=True):
 class AttemptRow(SQLModel, table=True):
     """One call to a provider: committed before it is made, completed when it is answered.
 
+    `fault` says whether what came of it was the route's own doing, NULL if that is not known.
     `recall_at` is when the provider was asked to give the message back, committed before it was.
     """
 
     __tablename__ = "attempts"
-    __table_args__ = (UniqueConstraint("message_id", "n"),)
+    __table_args__ = (
+        UniqueConstraint("message_id", "n"),
+        Index("attempts_of_route", "route", "intended_at"),
+    )
 
     id: str = Field(primary_key=True)
     message_id: str = Field(foreign_key="messages.id")
@@ -206,6 +210,7 @@ class AttemptRow(SQLModel, table=True):
     answer: str = ""
     code: str = ""
     reference: str = ""
+    fault: bool | None = None
     answered_at: datetime | None = Field(default=None, sa_type=Instant)
     recall_at: datetime | None = Field(default=None, sa_type=Instant)
 
