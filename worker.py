@@ -52,6 +52,7 @@ from tellal.services.recalls import Recalls
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.registry_sync import RegistrySync
 from tellal.services.report_polling import ReportPolling
+from tellal.services.route_learning import RouteLearning
 from tellal.services.shelf import Shelf
 from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_folder import StatusFolder
@@ -140,6 +141,8 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
             settings, senders, house, stop
         )
         gone |= _told_of_credit(settings, senders, routes, house, stop)
+        learning = RouteLearning(to_ledger, house.clock, routes)
+        gone |= {"route_learning": partial(learning.run, stop)}
         seen = _seen_from_outside(settings, stop)
         spared = {"memory": partial(spare_what_is_loaded, stop)}
         await supervise({**parts, **kept, **asked, **back, **gone, **seen, **spared}, stop)

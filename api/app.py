@@ -90,6 +90,7 @@ from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.replies import Replies
 from tellal.services.rereading import reread
+from tellal.services.route_steering import RouteSteering
 from tellal.services.shelf import Shelf
 from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
@@ -303,6 +304,7 @@ async def _open(
             {one.id: one.name for one in profiles.values()},
         ),
         holds=Holds(books, shelf, clock),
+        steering=RouteSteering(routes, clock),
         blocks=Blocks(clock),
         complaints=Complaints(books, house.progress, clock),
         credit=Credit(clock),

@@ -38,6 +38,7 @@ from tellal.services.rate_limits import RateLimits
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
 from tellal.services.replies import Replies
+from tellal.services.route_steering import RouteSteering
 from tellal.services.shelf import Shelf
 from tellal.services.shown_notices import ShownNotices
 from tellal.services.status_board import StatusBoard
@@ -129,6 +130,7 @@ class Desk:
     web_forms: WebForms
     apply_pages: ApplyPages
     holds: Holds
+    steering: RouteSteering
     blocks: Blocks
     complaints: Complaints
     credit: Credit

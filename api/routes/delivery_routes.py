@@ -1,22 +1,27 @@
-"""The routes over which messages leave, and how each is doing now."""
+"""The routes over which messages leave: how each is doing, and who decides on its share."""
 
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import documented
-from api.requests import Reading, may_read
+from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
 from tellal.domain.channels import Channel, MessageClass
+from tellal.domain.route_learning import Mode
 from tellal.domain.routes import Carriage
 from tellal.domain.sms.alphabets import Alphabet
 from tellal.services.keys import Scope
+from tellal.services.route_steering import Movement
 from tellal.services.route_views import RouteView, Standing, view_routes
 
 router = APIRouter(prefix="/routes", tags=["operations"])
 
 Reader = Annotated[Reading, may_read(Scope.MESSAGES_READ)]
+Writer = Annotated[Writing, may_write(Scope.HOLDS_WRITE)]
+Name = Annotated[str, Path(max_length=100, description="The route's name in the table")]
 
 
 class CarriageView(BaseModel):
@@ -54,12 +59,36 @@ class DeliveryRouteView(BaseModel):
     failures: int = Field(description="How full its breaker is; it opens at 20")
     opened_times: int = Field(description="How often it opened without a success between")
     tokens: int | None = Field(description="How many messages its rate would let go now")
+    mode: Mode = Field(description="Who decides on its share: what is learned, or somebody did")
+    share: float = Field(description="Which part of its weight is left to it by what is learned")
+    share_moved_at: datetime | None
+    usual_receipt_s: float | None = Field(description="How long its final receipts usually take")
 
 
 class DeliveryRouteList(BaseModel):
     """Every route of the table."""
 
     items: list[DeliveryRouteView]
+
+
+class Steering(BaseModel):
+    """Why somebody decides on a route's share."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"reason": "Works at the operator", "by": "Night shift"}]},
+    )
+
+    reason: str = Field(min_length=1, max_length=500)
+    by: str = Field(default="", max_length=100, description="Who asks for it, besides the key")
+
+
+class SteeredRoute(BaseModel):
+    """A route after somebody decided on its share."""
+
+    id: str
+    mode: Mode
+    share: float
 
 
 @router.get("", responses=documented())
@@ -69,6 +98,46 @@ async def list_routes(read: Reader) -> DeliveryRouteList:
     async with read.session() as tx:
         views = await view_routes(tx, desk.routes, desk.providers, desk.clock.now())
     return DeliveryRouteList(items=[_shown(view) for view in views])
+
+
+@router.get("/{name}/movements", responses=documented(404))
+async def list_movements(
+    name: Name, read: Reader, after: After = "", limit: Limit = 50
+) -> Page[Movement]:
+    """List how a route's share moved, the latest first, with the figures that it rests on."""
+    async with read.session() as tx:
+        found = await read.desk.steering.movements(tx, name, before=after, limit=limit + 1)
+    return page_of(found, limit)
+
+
+@router.post("/{name}/drain", responses=documented(404, 409, 422), response_model=SteeredRoute)
+async def drain_route(name: Name, body: Steering, write: Writer) -> Response:
+    """Let nothing new go by a route, of any brand; what it alone may carry waits."""
+    return await _steer(name, Mode.DRAINED, body, write)
+
+
+@router.post("/{name}/pin", responses=documented(404, 409, 422), response_model=SteeredRoute)
+async def pin_route(name: Name, body: Steering, write: Writer) -> Response:
+    """Let all go by a route that it may carry, of any brand, as long as it works."""
+    return await _steer(name, Mode.PINNED, body, write)
+
+
+@router.post("/{name}/release", responses=documented(404, 409, 422), response_model=SteeredRoute)
+async def release_route(name: Name, body: Steering, write: Writer) -> Response:
+    """Leave a route's share to what is learned again."""
+    return await _steer(name, Mode.AUTO, body, write)
+
+
+async def _steer(name: str, mode: Mode, body: Steering, write: Writing) -> Response:
+    write.check_rehearsal("route", simulated=False)
+
+    async def effect(tx: AsyncSession) -> SteeredRoute:
+        share = await write.desk.steering.steer(
+            tx, name, mode, reason=body.reason, by=write.signed(body.by)
+        )
+        return SteeredRoute(id=name, mode=share.mode, share=share.factor)
+
+    return await write.once(200, effect)
 
 
 def _shown(view: RouteView) -> DeliveryRouteView:
@@ -90,6 +159,10 @@ def _shown(view: RouteView) -> DeliveryRouteView:
         failures=view.failures,
         opened_times=view.opened_times,
         tokens=view.tokens,
+        mode=view.share.mode,
+        share=view.share.factor,
+        share_moved_at=view.share.moved_at,
+        usual_receipt_s=view.share.usual_s,
     )
 
 

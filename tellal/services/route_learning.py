@@ -112,6 +112,8 @@ class RouteLearning:
     async def _look_at(self, tx: AsyncSession, route: str) -> tuple[Share, Why] | None:
         now = self._clock.now()
         share = await locked_share(tx, route, now)
+        if share.mode is Mode.DRAINED:
+            return None  # nothing goes by it, so nothing can be learned
         seen = await self._seen(tx, share, now)
         moved = learned(share, seen, now, self._lessons)
         if moved is not None:

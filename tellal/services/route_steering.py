@@ -92,7 +92,7 @@ class RouteSteering:
     def _known(self, route: str) -> None:
         names = [one.name for one in self._routes.routes]
         if route not in names:
-            raise NotFoundError(f"no route {route!r}", hint=f"one of: {', '.join(sorted(names))}")
+            raise NotFoundError(f"no route {route!r}; there are: {', '.join(sorted(names))}")
 
 
 def _movement(row: Row[Any]) -> Movement:

@@ -8,8 +8,9 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.route_health import Health
+from tellal.domain.route_learning import Share
 from tellal.domain.routes import Route, RouteTable
-from tellal.services.routes import health_of_routes, tokens_of_routes
+from tellal.services.routes import how_routes_stand, tokens_of_routes
 
 
 class Standing(StrEnum):
@@ -40,19 +41,21 @@ class RouteView:
     failures: int
     opened_times: int
     tokens: int | None
+    share: Share
 
 
 async def view_routes(
     tx: AsyncSession, table: RouteTable, providers: Collection[str], now: datetime
 ) -> tuple[RouteView, ...]:
     """Show the routes in the order of the table."""
-    healths = await health_of_routes(tx)
+    healths, shares = await how_routes_stand(tx)
     tokens = await tokens_of_routes(tx, table, now)
     return tuple(
         _view(
             route,
             healths.get(route.name, Health(route=route.name)),
             tokens.get(route.name),
+            shares.get(route.name, Share(route=route.name)),
             is_set_up=route.provider in providers,
             now=now,
         )
@@ -61,7 +64,13 @@ async def view_routes(
 
 
 def _view(
-    route: Route, health: Health, tokens: int | None, *, is_set_up: bool, now: datetime
+    route: Route,
+    health: Health,
+    tokens: int | None,
+    share: Share,
+    *,
+    is_set_up: bool,
+    now: datetime,
 ) -> RouteView:
     standing = _standing(health, now) if is_set_up else Standing.NOT_SET_UP
     rests = standing in {Standing.PAUSED, Standing.OPEN, Standing.ON_PROBATION}
@@ -73,6 +82,7 @@ def _view(
         failures=health.failures,
         opened_times=health.opened_times,
         tokens=tokens,
+        share=share,
     )
 
 

@@ -96,7 +96,8 @@ def test_what_proves_nothing_moves_nothing(seen: Seen) -> None:
 
 
 def test_a_route_that_goes_well_gets_its_share_back_by_doubling() -> None:
-    share, now, steps = replace(FULL, factor=FLOOR, moved_at=NOW), NOW, []
+    share, now = replace(FULL, factor=FLOOR, moved_at=NOW), NOW
+    steps: list[float] = []
     while share.factor < 1 and len(steps) < 20:
         now += LESSONS.settle
         share = after(share, Seen(judged=20), now)
