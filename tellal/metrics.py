@@ -111,13 +111,13 @@ ROUTE_OPEN = Gauge(
 )
 ROUTE_SHARE = Gauge(
     "tellal_route_share",
-    "Which part of its weight a route has by what its answers and receipts taught, 0.02 to 1",
+    "Which part of its weight a route has by what its answers and receipts taught, 0.02 to 1.",
     ["route"],
     registry=EVENTS,
 )
 ROUTE_MODE = Gauge(
     "tellal_route_mode",
-    "1 for the mode in which a route is: auto, drained or pinned by somebody",
+    "1 for the mode in which a route is: auto, drained or pinned by somebody.",
     ["route", "mode"],
     registry=EVENTS,
 )

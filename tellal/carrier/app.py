@@ -43,6 +43,8 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
     """
     journal = Journal(settings.book_file)
     book, faults = Book(settings.book_cap, journal), Faults(settings.seed)
+    for fault in settings.faults:
+        faults.add(fault)
     messages, jobs = TextMessages(settings.book_cap), Jobs(settings.book_cap)
     callbacks = Callbacks(settings)
     walk, delivery = Walk(settings, callbacks, book), Delivery(settings, callbacks, book)

@@ -84,7 +84,9 @@ class FcmCounter:
         except ValueError as error:
             return _bad_payload(str(error))
         entry = self._entry(request, message)
-        fault = self.faults.of_request(channel=Channel.PUSH, to=entry.to, text=entry.text)
+        fault = self.faults.of_request(
+            channel=Channel.PUSH, to=entry.to, text=entry.text, provider="fcm"
+        )
         if fault is None:
             return self._taken(entry)
         return await self._misbehave(request, entry, fault)

@@ -212,7 +212,10 @@ class IysCounter:
         if self.store.too_fast(self.settings.iys_requests_a_second):
             raise IysRefusalError(429, error("H124"))
         return self.faults.of_request(
-            channel=None, to="", text=f"{request.method} {request.url.path}"
+            channel=None,
+            to="",
+            text=f"{request.method} {request.url.path}",
+            provider="iys",
         )
 
     async def _read(self, request: Request, iys_code: int) -> None:

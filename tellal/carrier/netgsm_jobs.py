@@ -58,6 +58,7 @@ class NetgsmText:
     fate: int = DELIVERED
     delivered: datetime | None = None
     faults: frozenset[FaultKind] = field(default_factory=frozenset)
+    late_s: float = 0.0
 
     @property
     def kind(self) -> str:
@@ -175,7 +176,7 @@ class Delivery:
     async def _bring(self, text: NetgsmText) -> None:
         if text.start is not None:
             await asyncio.sleep((text.start - datetime.now(UTC)).total_seconds())
-        await asyncio.sleep(self._takes_s)
+        await asyncio.sleep(self._takes_s + text.late_s)
         if text.cancelled:
             return
         early = text.as_report()

@@ -48,6 +48,8 @@ _HTTP = {
 }
 _REFUSED = 406
 
+_PROVIDER = "netgsm"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetgsmCounter:
@@ -81,7 +83,9 @@ class NetgsmCounter:
             self._refused(request, document, refusal, now)
             raise
         found = [
-            self.faults.of_request(channel=Channel.SMS, to=text.to, text=text.words)
+            self.faults.of_request(
+                channel=Channel.SMS, to=text.to, text=text.words, provider=_PROVIDER
+            )
             for text in job.texts
         ]
         for fault in found:
@@ -127,6 +131,9 @@ class NetgsmCounter:
         for text, fault in zip(job.texts, faults, strict=True):
             entry = _entry(request, job, text, now, answer=ACCEPTED, told=told)
             entry.reference, entry.status = name, STATUSES[PENDING]
+            back = self.faults.of_callbacks(
+                channel=Channel.SMS, to=text.to, text=text.words, provider=_PROVIDER
+            )
             taken = NetgsmText(
                 job=name,
                 number=text.number,
@@ -135,7 +142,8 @@ class NetgsmCounter:
                 entry=entry,
                 start=job.start,
                 fate=_fate(text, fault),
-                faults=self.faults.of_callbacks(channel=Channel.SMS, to=text.to, text=text.words),
+                faults=back.kinds,
+                late_s=back.late_s,
             )
             self.book.add(entry, taken)
             self.jobs.add(taken)
@@ -171,7 +179,9 @@ class NetgsmCounter:
         if not waiting:
             raise NetgsmRefusalError("60")
         entry = waiting[0].entry
-        fault = self.faults.of_request(channel=Channel.SMS, to=entry.to, text=entry.text)
+        fault = self.faults.of_request(
+            channel=Channel.SMS, to=entry.to, text=entry.text, provider=_PROVIDER
+        )
         if fault is None or fault.fault in AFTER_ACCEPT:
             for text in waiting:
                 self.delivery.cancel(text)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tellal.carrier.faults import Fault
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierSettings:
@@ -51,3 +53,5 @@ class CarrierSettings:
     book_file: Path | None = None
     """Where the book is kept, so that a process that is killed forgets nothing; None: nowhere."""
     seed: int = 1
+    faults: tuple[Fault, ...] = ()
+    """What goes wrong from the beginning, such as the spells of a day."""

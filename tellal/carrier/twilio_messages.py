@@ -51,6 +51,7 @@ class TextMessage:
     fate: str = "delivered"
     fate_code: int | None = None
     faults: frozenset[FaultKind] = field(default_factory=frozenset)
+    late_s: float = 0.0
     deleted: bool = False
 
     @property
@@ -249,7 +250,7 @@ class Walk:
         return (
             ("sending", settings.sending_after_s),
             ("sent", settings.sent_after_s),
-            *((status, settings.delivered_after_s) for status in arriving),
+            *((status, settings.delivered_after_s + message.late_s) for status in arriving),
         )
 
     @staticmethod

@@ -28,6 +28,7 @@ _RECEIPT_CODES = (range(30000, 31000), range(63000, 64000))
 _NO_SUCH_SENDER = 63007
 """The one code of WhatsApp's range that answers the request."""
 _OUTSIDE_WINDOW = 63016
+_PROVIDER = "twilio"
 _MESSAGES = "/2010-04-01/Accounts/{account_sid}/Messages.json"
 _MESSAGE = "/2010-04-01/Accounts/{account_sid}/Messages/{sid}.json"
 _KEPT_HEADERS = ("user-agent", "x-twilio-client", "traceparent")
@@ -74,7 +75,10 @@ class TwilioCounter:
             self._refused(request, form.get("To", ""), refusal)
             raise
         fault = self.faults.of_request(
-            channel=wanted.channel, to=number_of(wanted.to), text=wanted.body
+            channel=wanted.channel,
+            to=number_of(wanted.to),
+            text=wanted.body,
+            provider=_PROVIDER,
         )
         if fault is None:
             return self._created(self._accept(request, wanted, now, told=201))
@@ -110,9 +114,10 @@ class TwilioCounter:
     ) -> TextMessage:
         entry = self._entry(request, wanted, now, ACCEPTED, told)
         message = _message(wanted, entry, self._fate_code(wanted, now, fault))
-        message.faults = self.faults.of_callbacks(
-            channel=entry.channel, to=entry.to, text=wanted.body
+        back = self.faults.of_callbacks(
+            channel=entry.channel, to=entry.to, text=wanted.body, provider=_PROVIDER
         )
+        message.faults, message.late_s = back.kinds, back.late_s
         self.book.add(message.entry, message)
         self.messages.add(message)
         self.walk.begin(message)

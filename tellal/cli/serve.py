@@ -3,6 +3,7 @@
 import gc
 import time
 from contextlib import suppress
+from datetime import datetime, time as hour
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from urllib.parse import quote
 import typer
 
 if TYPE_CHECKING:
+    from tellal.carrier.faults import Fault
     from tellal.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -65,9 +67,19 @@ def worker() -> None:
 
 
 def carrier(
+    *,
     host: Host = LOOPBACK,
     port: Port = 8010,
     book: Annotated[Path | None, typer.Option(help="A file that keeps its book.")] = None,
+    day: Annotated[
+        Path | None, typer.Option(help="A file with what goes wrong in the hours of a day.")
+    ] = None,
+    day_begins: Annotated[
+        datetime, typer.Option(formats=["%H:%M"], help="From which hour on it is played.")
+    ] = datetime(2000, 1, 1),  # noqa: DTZ001 - an hour of any day
+    speed: Annotated[
+        float, typer.Option(min=1, help="How many times as fast as time the day goes.")
+    ] = 1.0,
 ) -> None:
     """Simulate Twilio, NetGSM, Firebase and İYS, for rehearsals.
 
@@ -90,6 +102,7 @@ def carrier(
         fcm_project=settings.fcm.project or plain.fcm_project,
         fcm_bearer=settings.fcm.bearer_token.get_secret_value() or plain.fcm_bearer,
         book_file=book,
+        faults=_spells(day, day_begins.time(), speed),
     )
     serve(host, port, known)
 
@@ -132,6 +145,18 @@ def _begin() -> "Settings":
     settings = Settings()
     configure(settings.log_level, form=settings.log_format)
     return settings
+
+
+def _spells(day: Path | None, begins: hour, speed: float) -> "tuple[Fault, ...]":
+    from tellal.carrier.day import DayError, load_day
+
+    if day is None:
+        return ()
+    try:
+        return tuple(load_day(day).faults(begins=begins, speed=speed))
+    except DayError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
 
 
 def _push_url(settings: "Settings") -> str:

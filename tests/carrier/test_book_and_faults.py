@@ -104,7 +104,7 @@ def test_faults_of_the_way_back_go_beside_the_others() -> None:
 
     back = faults.of_callbacks(channel=Channel.SMS, to="+1", text="")
 
-    assert back == {FaultKind.DUPLICATE_CALLBACKS, FaultKind.REORDER_CALLBACKS}
+    assert back.kinds == {FaultKind.DUPLICATE_CALLBACKS, FaultKind.REORDER_CALLBACKS}
     assert not hits(faults)
 
 

@@ -9,12 +9,6 @@ branch_labels = None
 depends_on = None
 
 _INSTANT = sa.DateTime(timezone=True)
-_OF_STATES = (
-    sa.Column("factor", sa.Float(), server_default=sa.text("1"), nullable=False),
-    sa.Column("mode", sa.String(), server_default=sa.text("'auto'"), nullable=False),
-    sa.Column("usual_s", sa.Float()),
-    sa.Column("moved_at", _INSTANT),
-)
 _COUNTS = ("judged", "faults", "awaited", "late")
 
 
@@ -22,8 +16,13 @@ def upgrade() -> None:
     """Add them."""
     op.add_column("attempts", sa.Column("fault", sa.Boolean()))
     op.create_index("attempts_of_route", "attempts", ["route", "intended_at"])
-    for column in _OF_STATES:
-        op.add_column("route_states", column.copy())
+    for column in (
+        sa.Column("factor", sa.Float(), server_default=sa.text("1"), nullable=False),
+        sa.Column("mode", sa.String(), server_default=sa.text("'auto'"), nullable=False),
+        sa.Column("usual_s", sa.Float()),
+        sa.Column("moved_at", _INSTANT),
+    ):
+        op.add_column("route_states", column)
     op.create_table(
         "route_movements",
         sa.Column("id", sa.String(), primary_key=True),
@@ -48,7 +47,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove them."""
     op.drop_table("route_movements")
-    for column in _OF_STATES:
-        op.drop_column("route_states", column.name)
+    for name in ("factor", "mode", "usual_s", "moved_at"):
+        op.drop_column("route_states", name)
     op.drop_index("attempts_of_route", table_name="attempts")
     op.drop_column("attempts", "fault")
