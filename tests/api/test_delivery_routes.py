@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from httpx import Response
 from sqlalchemy import delete, insert
 
 from tellal.persistence.columns import table
@@ -112,3 +113,49 @@ async def test_a_key_needs_the_scope(tenants: Tenants) -> None:
 
     assert answer.status_code == 403
     assert "messages:read" in answer.json()["detail"]
+
+
+async def steer(tenant: Tenant, route: str, what: str, key: str = "", **body: str) -> Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    return await tenant.client.post(
+        f"/v1/routes/{route}/{what}", json={"reason": "Works", **body}, headers=headers
+    )
+
+
+async def test_a_route_is_drained_pinned_and_released_and_its_history_says_by_whom(
+    bank: Tenant,
+) -> None:
+    drained = await steer(bank, "netgsm", "drain", "k1", by="Night shift")
+    again = await steer(bank, "netgsm", "drain", "k1", by="Night shift")
+    shown_drained = (await shown(bank))["netgsm"]
+    pinned = await steer(bank, "netgsm", "pin", reason="Price")
+    released = await steer(bank, "netgsm", "release")
+    history = (await bank.client.get("/v1/routes/netgsm/movements")).json()
+    first = (await bank.client.get("/v1/routes/netgsm/movements", params={"limit": 1})).json()
+    rest = await bank.client.get("/v1/routes/netgsm/movements", params={"after": first["next"]})
+
+    assert drained.json() == {"id": "netgsm", "mode": "drained", "share": 1.0} == again.json()
+    assert (shown_drained["mode"], shown_drained["share"]) == ("drained", 1.0)
+    assert (pinned.json()["mode"], released.json()["mode"]) == ("pinned", "auto")
+    said = [(one["reason"], one["before"], one["after"], one["note"]) for one in history["items"]]
+    assert said == [
+        ("released", 1.0, 1.0, "Works"),
+        ("pinned", 0.0, 1.0, "Price"),
+        ("drained", 1.0, 0.0, "Works"),
+    ]
+    assert "Night shift" in history["items"][2]["by"]
+    assert [one["reason"] for one in rest.json()["items"]] == ["pinned", "drained"]
+
+
+async def test_what_cannot_be_steered_is_said(bank: Tenant, tenants: Tenants) -> None:
+    nowhere = await steer(bank, "nowhere", "drain")
+    no_change = await steer(bank, "netgsm", "release")
+    no_reason = await steer(bank, "netgsm", "drain", reason="")
+    reader = await tenants.make("reader", scopes=[Scope.MESSAGES_READ])
+    forbidden = await steer(reader, "netgsm", "drain")
+
+    assert nowhere.status_code == 404
+    assert "mail, netgsm, push" in nowhere.json()["detail"]
+    assert (no_change.status_code, no_change.json()["code"]) == (409, "no_change")
+    assert no_reason.status_code == 422
+    assert forbidden.status_code == 403

@@ -176,3 +176,24 @@ def test_the_gallery_shows_every_text_on_one_page_that_needs_no_network(tmp_path
     assert whole.count("<article>") == len(JinjaRenderer().list_templates())
     assert "<script" not in whole
     assert "src=" not in whole
+
+
+async def test_a_route_is_steered_and_its_history_read(routes: str, database_url: str) -> None:
+    settings = {"TELLAL_ROUTES": routes, "TELLAL_DATABASE_URL": database_url}
+
+    nothing = run("routes", "history", "ours", **settings)
+    drained = run("routes", "drain", "ours", "--reason", "Works", "--by", "Ops", **settings)
+    shown = run("routes", **settings)
+    released = run("routes", "release", "ours", "--reason", "Over", "--by", "Ops", **settings)
+    history = run("routes", "history", "ours", **settings)
+    wrong = run("routes", "pin", "theirs", "--reason", "x", **settings)
+
+    assert nothing.out.strip() == "The share of ours has never moved."
+    assert "Next: tellal routes release ours" in drained.out
+    assert "drained" in shown.out.splitlines()[0]
+    assert released.out.startswith("ours has 100% of its weight")
+    over, works = history.out.splitlines()
+    assert "0% to 100%  released  by command line (Ops): Over" in over
+    assert "100% to 0%  drained  by command line (Ops): Works" in works
+    assert wrong.code == 1
+    assert "no route 'theirs'; there are: letters, ours" in wrong.err

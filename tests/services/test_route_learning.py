@@ -23,8 +23,9 @@ from tellal.services.progress import Progress
 from tellal.services.receipts import Receipts
 from tellal.services.route_learning import RouteLearning
 from tellal.services.route_steering import RouteSteering
+from tests.support.builders import a_brand
 from tests.support.desk import TWO_WAYS, a_desk
-from tests.support.ledger import NOON, SetClock, messages_of_a_brand
+from tests.support.ledger import NOON, SetClock, a_message
 
 _states = table(RouteStateRow)
 _attempts = table(AttemptRow)
@@ -53,11 +54,18 @@ def accepted(one: OutgoingMessage) -> HandOver:
     return HandOver(answer=Answer.ACCEPTED, provider=one.provider, reference=f"ref-{one.id}")
 
 
+async def texts(sessions: Sessions, number: int) -> None:
+    async with sessions() as tx, tx.begin():
+        brand = await a_brand(tx, new_id())
+        for _ in range(number):
+            await a_message(tx, brand)
+
+
 async def handed_over(
     sessions: Sessions, desk: HandOvers, number: int, answer: HandOver | None = None
 ) -> list[OutgoingMessage]:
     """Hand texts over; those by the route abroad are answered so, the others are taken."""
-    await messages_of_a_brand(sessions, number)
+    await texts(sessions, number)
     claimed = await desk.claim(Lane.JOURNEYS, number)
     await desk.record(
         [
@@ -84,8 +92,8 @@ async def steered(sessions: Sessions, clock: SetClock, mode: Mode, route: str = 
 
 async def ways(sessions: Sessions, clock: SetClock, number: int = 60) -> Counter[str]:
     """Count the routes of new messages, seen by a worker that has just begun."""
-    await messages_of_a_brand(sessions, number)
-    claimed = await a_desk(sessions, clock, routes=TWO_WAYS).claim(Lane.JOURNEYS, number)
+    await texts(sessions, number)
+    claimed = await a_desk(sessions, clock, routes=TWO_WAYS).claim(Lane.JOURNEYS, 500)
     return Counter(one.route for one in claimed)
 
 
@@ -218,7 +226,7 @@ async def test_a_drained_route_gets_nothing_and_what_it_alone_carries_waits(
     assert await ways(sessions, clock) == {"turkish": 60}
 
     await steered(sessions, clock, Mode.DRAINED, "turkish")
-    await messages_of_a_brand(sessions, 3)
+    await texts(sessions, 3)
     fresh = a_desk(sessions, clock, routes=TWO_WAYS)
     assert await fresh.claim(Lane.JOURNEYS, 10) == ()
 
