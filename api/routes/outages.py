@@ -333,23 +333,25 @@ _ENDS: Mapping[OutageCommand, str] = {
 }
 
 
+async def end_outage(
+    write: Writing, outage_id: str, command: OutageCommand, text: PublicText
+) -> Response:
+    """End an outage by one of the commands that end any."""
+    outages = write.desk.house.outages
+    return await _command(
+        write,
+        outage_id,
+        lambda tx: outages.end(
+            tx, brand=write.brand, outage_id=outage_id, command=command, by=write.by, text=text
+        ),
+    )
+
+
 def _route_of(command: OutageCommand, what_it_does: str) -> None:
     """Add the route of a command that ends an outage."""
 
     async def end(outage_id: OutageId, write: Writer, body: Said | None = None) -> Response:
-        outages, text = write.desk.house.outages, (body or Said()).text
-        return await _command(
-            write,
-            outage_id,
-            lambda tx: outages.end(
-                tx,
-                brand=write.brand,
-                outage_id=outage_id,
-                command=command,
-                by=write.by,
-                text=text,
-            ),
-        )
+        return await end_outage(write, outage_id, command, (body or Said()).text)
 
     router.add_api_route(
         f"/{{outage_id}}/{command}",

@@ -507,6 +507,7 @@ NOT_HELD: Mapping[str, str] = {
     "idempotency_keys": "repeats of answers about what is exported; an erasure removes his",
     "route_states": "how providers are doing",
     "route_movements": "how shares of providers moved, and which of the staff moved them",
+    "console_sessions": "which keys are signed in to the console",
     "holds": "what staff has stopped, of topics and channels",
     "receipt_inbox": "receipts on their way to `receipts`, by our own id of the message",
     "leases": "which process does what",

@@ -317,8 +317,18 @@ async def identify(tx: AsyncSession, token: str, *, now: datetime) -> Caller | N
     found = (await tx.execute(_IDENTIFY, {"key": key_id})).one_or_none()
     if found is None or not hmac.compare_digest(found.digest, _digest(secret)):
         return None
-    key = _view(found)
-    return Caller(key=key, brand=_brand_of(found)) if key.works(now) else None
+    return _caller(found, now)
+
+
+async def caller_of(tx: AsyncSession, key_id: str, *, now: datetime) -> Caller | None:
+    """Return the caller that a key stands for; None when it opens nothing any more."""
+    found = (await tx.execute(_IDENTIFY, {"key": key_id})).one_or_none()
+    return None if found is None else _caller(found, now)
+
+
+def _caller(row: Row[Any], now: datetime) -> Caller | None:
+    key = _view(row)
+    return Caller(key=key, brand=_brand_of(row)) if key.works(now) else None
 
 
 async def show_use(tx: AsyncSession, key_id: str, *, at: datetime) -> None:
