@@ -32,7 +32,8 @@ _ALLOWED = (
     "survey_after",
     "checklist",
 )
-_REMINDED = (CaseState.OPENED, CaseState.ROUTED, CaseState.ANSWERED, CaseState.CALLED)
+REMINDED = (CaseState.OPENED, CaseState.ROUTED, CaseState.ANSWERED, CaseState.CALLED)
+"""The states of which a profile may say how long they last before somebody is reminded."""
 
 
 class CallBeforeClose(StrEnum):
@@ -245,9 +246,11 @@ def _deadline(entry: Entry) -> Deadline | None:
 def _reminders(entry: Entry) -> Mapping[CaseState, timedelta]:
     spans = entry.durations("remind_after", CaseState)
     for state in spans:
-        if state not in _REMINDED:
-            known = ", ".join(_REMINDED)
-            entry.wrong("remind_after", f"nobody is reminded when a case is {state}", known)
+        if state not in REMINDED:
+            known = ", ".join(REMINDED)
+            entry.within("remind_after").wrong(
+                state, f"nobody is reminded when a case is {state}", known
+            )
     return spans
 
 

@@ -1,6 +1,7 @@
 """Commands for product teams: what their rule files say, and what is wrong with them."""
 
 from collections.abc import Collection, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,14 @@ if TYPE_CHECKING:
     from rules.rulebook import Rulebook
     from tellal.domain.errors import Finding
     from tellal.domain.routes import RouteTable
+
+
+class SchemaOf(StrEnum):
+    """The files of which a schema can be made."""
+
+    RULES = "rules"
+    PROFILE = "profile"
+
 
 rules = typer.Typer(help="Rule files.", no_args_is_help=True)
 
@@ -60,29 +69,35 @@ def schema(
         Path | None, typer.Argument(help="A folder of rule files; else the one in use.")
     ] = None,
     *,
+    of: Annotated[
+        SchemaOf, typer.Option(help="Of rule files, or of a profile of an intake channel.")
+    ] = SchemaOf.RULES,
     out: Annotated[
         Path | None, typer.Option(help="A file to write it to; else it is shown.")
     ] = None,
 ) -> None:
     """Make a JSON Schema of the rule files, with which editors complete and check what is typed.
 
-    It knows the folder's own topics, events, facts and fields: make it anew when they change.
+    It knows the folder's own topics, events, facts and fields: make it anew when they change. With
+    `--of profile` it is that of intake profiles, whose notices name topics of these rule files.
     """
     import json
 
     from rules.rulebook import load_rulebook
+    from rules.schemas.profiles import profile_schema
     from rules.schemas.sections import schema_of
     from tellal.settings import Settings
 
-    made = json.dumps(
-        schema_of(load_rulebook(folder or Settings().rulebook)), ensure_ascii=False, indent=2
-    )
+    book = load_rulebook(folder or Settings().rulebook)
+    schema = profile_schema(book.topics) if of is SchemaOf.PROFILE else schema_of(book)
+    made = json.dumps(schema, ensure_ascii=False, indent=2)
     if out is None:
         typer.echo(made)
         return
     out.write_text(f"{made}\n", encoding="utf-8")
+    file = "profile" if of is SchemaOf.PROFILE else "rule file"
     typer.echo(
-        f"Written to {out}. Begin each rule file with: # yaml-language-server: $schema={out.name}"
+        f"Written to {out}. Begin each {file} with: # yaml-language-server: $schema={out.name}"
     )
 
 

@@ -146,13 +146,15 @@ class Standing:
 
     `told` says that a call told the result to somebody who was verified; `contact_owed`, that the
     first contact by call is still to come (E40); `unverified`, that only somebody was reached who
-    was not found to be the applicant.
+    was not found to be the applicant; `unaddressed`, that nothing which is sent at the end would
+    reach him (E43).
     """
 
     informing: Informing = Informing.NOTHING
     told: bool = True
     unverified: bool = False
     contact_owed: bool = False
+    unaddressed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +207,11 @@ _WRITE_FIRST = _Need(
     code="reply_missing",
     words="the applicant must have a written reply before the case is resolved; reply first",
 )
+_WRITE_A_LETTER = _Need(
+    code="reply_missing",
+    words="no number and no e-mail address of the applicant is known, so he would not hear of the "
+    "end; reply by letter first, or put an address on the customer",
+)
 _CALL_NOT_WRITE = _Need(
     code="call_missing",
     words="over this channel the applicant is called; a reply in writing replaces the call only "
@@ -231,11 +238,19 @@ def next_state(
         _refuse_step(current, command)
     if command is _C.CALL and not standing.told:
         return current
-    if command is _C.REPLY and standing.informing is Informing.CALL:
-        _refuse(command, _CALL_NOT_WRITE)
+    if command is _C.REPLY:
+        _check_writing(standing)
     if command is _C.RESOLVE:
         _check_informed(current, standing)
     return new
+
+
+def _check_writing(standing: Standing) -> None:
+    """Refuse to write to somebody who is to be called."""
+    if standing.contact_owed:
+        _refuse(_C.REPLY, _FIRST_CONTACT)
+    if standing.informing is Informing.CALL:
+        _refuse(_C.REPLY, _CALL_NOT_WRITE)
 
 
 def _check_informed(current: CaseState, standing: Standing) -> None:
@@ -246,6 +261,8 @@ def _check_informed(current: CaseState, standing: Standing) -> None:
         _refuse(_C.RESOLVE, _UNVERIFIED if standing.unverified else _CALL_FIRST)
     if standing.informing is Informing.WRITING and current is not _S.REPLIED:
         _refuse(_C.RESOLVE, _WRITE_FIRST)
+    if standing.unaddressed and current not in {_S.CALLED, _S.REPLIED}:
+        _refuse(_C.RESOLVE, _WRITE_A_LETTER)
 
 
 def _refuse_step(current: CaseState, command: CaseCommand) -> NoReturn:

@@ -194,7 +194,8 @@ class CaseCalls:
             raise ConflictError(
                 "no number of the applicant is known",
                 code="phone_unknown",
-                hint="ask for it over the channel on which he wrote, and put it on the customer",
+                hint="ask for it over the channel on which he wrote, and put it on the customer; "
+                "if he has none, tell the outcome wrong_number, and reply in writing",
             )
         await self._set(
             tx,

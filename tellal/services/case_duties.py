@@ -39,13 +39,17 @@ def informing(
         need = Informing.CALL if way is ReplyWay.PHONE else Informing.WRITING
     else:
         need = _of_calling(profile.call_before_close, routed=case.routed)
-    return Informing.WRITING if need is Informing.CALL and case.unreachable_at else need
+    owed = need is Informing.CALL or _begins_by_call(profile, case)
+    return Informing.WRITING if owed and case.unreachable_at else need
 
 
 def owes_contact(profile: IntakeProfile, case: Row[Any]) -> bool:
     """Say whether the first contact by call is still to come."""
-    first = profile.first_contact is FirstContact.CALL
-    return first and case.contacted_at is None and case.unreachable_at is None
+    return _begins_by_call(profile, case) and case.unreachable_at is None
+
+
+def _begins_by_call(profile: IntakeProfile, case: Row[Any]) -> bool:
+    return profile.first_contact is FirstContact.CALL and case.contacted_at is None
 
 
 def standing(
@@ -54,6 +58,7 @@ def standing(
     *,
     told: bool = True,
     closure: Closure = Closure.RESOLVED,
+    unaddressed: bool = False,
 ) -> Standing:
     """Return what a command must know of a case."""
     return Standing(
@@ -61,6 +66,7 @@ def standing(
         told=told,
         unverified=case.verified_as == VerifiedAs.UNVERIFIED,
         contact_owed=owes_contact(profile, case),
+        unaddressed=unaddressed,
     )
 
 

@@ -153,6 +153,16 @@ class CaseNotices:
             if outcome.topic in besides or outcome.state == OutcomeState.OPEN.value
         ]
 
+    def channels_of(self, case: Row[Any], moment: Moment) -> frozenset[Channel]:
+        """Return the channels by which a moment's notices may leave; none if nobody is told."""
+        shards = self._deciding.asking.book.shards
+        return frozenset(
+            channel
+            for topic in self._topics(case, moment)
+            for plan in shards[topic].channels
+            for channel, _ in plan.rule.steps
+        )
+
     async def describe(self, case_id: str) -> CaseBrief:
         """Say what a workflow must know of a case that began before the ledger kept its time."""
         async with self._singles() as tx:
@@ -234,12 +244,13 @@ def _whose(case: Row[Any], workflow: str) -> dict[str, object]:
 
 def _moments(case: Row[Any], state: CaseState) -> tuple[Moment, ...]:
     """Return which moments a state is; who was informed at once is told once, at the end (E28)."""
+    at_once = case.closure == Closure.INFORMATION_GIVEN and case.resolved_at == case.opened_at
+    if at_once:
+        return (Moment.INFORMATION,) if state in ENDED else ()
     if state is CaseState.OPENED:
         return (Moment.REOPENED,) if case.round else (Moment.INSTANT, Moment.OPENED)
     if state not in ENDED:
         return ()
-    if case.closure == Closure.INFORMATION_GIVEN and case.resolved_at == case.opened_at:
-        return (Moment.INFORMATION,)
     closure = Closure(case.closure) if case.closure else Closure.RESOLVED
     return (_OF_CLOSURE.get(closure, Moment.RESOLVED),)
 

@@ -47,6 +47,7 @@ from tellal.services.case_duties import (
 )
 from tellal.services.case_news import case_changed
 from tellal.services.case_notices import CASE, CaseNotices, survey_of
+from tellal.services.case_reach import check_way, is_on
 from tellal.services.case_views import CaseView, about, show, to_view
 from tellal.services.case_writing import (
     CHANGE,
@@ -206,7 +207,8 @@ class Cases:
         Raises:
             NotFoundError: The brand has no such case.
             RefusedTransitionError: The case is in a state in which this cannot be done.
-            ConflictError: Data of a special category may not be processed without a consent.
+            ConflictError: Data of a special category may not be processed without a consent, or the
+                applicant asked to be answered by another way.
             InvalidInputError: The command lacks what it must say.
         """
         if command is CaseCommand.REPLY:
@@ -215,12 +217,17 @@ class Cases:
         case = await self._locked(tx, brand_id, number)
         profile, now = self._profile_of(case), self._clock.now()
         change = change_of(command, case, profile, body, now)
-        state = next_state(
-            CaseState(case.state),
-            command,
-            standing(profile, case, told=change.told, closure=body.closure),
+        stands = standing(
+            profile,
+            case,
+            told=change.told,
+            closure=body.closure,
+            unaddressed=await self._is_unaddressed(tx, case, command),
         )
+        state = next_state(CaseState(case.state), command, stands)
         await self._check_consent(tx, case, command)
+        if command is CaseCommand.REPLY:
+            await check_way(tx, case, body.way)
         return await self._write(
             tx, case, profile=profile, command=command, state=state, change=change, by=by
         )
@@ -399,6 +406,13 @@ class Cases:
             return None
         body = {"case_id": case.id, "state": state.value, "look_at": _written(look_at)}
         return OutboxKind.CASE_CHANGED, body
+
+    async def _is_unaddressed(self, tx: AsyncSession, case: Row[Any], command: CaseCommand) -> bool:
+        """Say whether what is sent at the end would reach nobody, though something is (E43)."""
+        if command is not CaseCommand.RESOLVE:
+            return False
+        channels = self._notices.channels_of(case, Moment.RESOLVED)
+        return bool(channels) and not await is_on(tx, case.customer_id, channels)
 
     async def _reply(self, tx: AsyncSession, case_id: str, entry_id: str, text: str) -> None:
         """Send a reply as an e-mail; a letter is printed instead (see case_letters)."""

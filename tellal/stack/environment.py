@@ -42,5 +42,8 @@ def _written(variable: str, value: object) -> Iterator[tuple[str, str]]:
             yield variable, value.get_secret_value()
         case tuple():
             yield variable, json.dumps(value)
+        case Path():
+            # The child stands in another folder than the one from which the path was named.
+            yield variable, str(value.absolute())
         case _:
             yield variable, str(value)

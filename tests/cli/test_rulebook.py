@@ -155,3 +155,21 @@ def test_an_editor_gets_a_schema(tmp_path: Path) -> None:
     assert said.code == 0
     assert "yaml-language-server: $schema=rules.schema.json" in said.out
     assert "iscep_promo" in schema["$defs"]["topic"]["enum"]
+
+
+def test_an_editor_gets_a_schema_of_profiles_with_the_topics_of_the_folder(book: Path) -> None:
+    file = book / "cases.yaml"
+    text = file.read_text(encoding="utf-8").replace("case_withdrawn", "case_taken_back")
+    file.write_text(text, encoding="utf-8")
+    out = book.parent / "profile.schema.json"
+
+    said = run("rules", "schema", str(book), "--of", "profile", "--out", str(out))
+    refused = run("rules", "schema", "--of", "profiles")
+
+    topics = json.loads(out.read_text(encoding="utf-8"))["$defs"]["topic"]["enum"]
+    assert (
+        "Begin each profile with: # yaml-language-server: $schema=profile.schema.json" in said.out
+    )
+    assert {"case_opened", "case_taken_back"} < set(topics)
+    assert "case_withdrawn" not in topics
+    assert (refused.code, "profile'" in refused.err) == (2, True)

@@ -4,19 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from rules.decide import Decider
-from rules.holder import RulebookHolder
 from rules.profiles import SHIPPED, load_profiles
-from rules.rulebook import load_rulebook
 from tellal.domain.cases import CaseState
 from tellal.domain.errors import InvalidInputError, RefusedTransitionError
 from tellal.persistence.session import Sessions
 from tellal.services.editions import Edition, read_edition
-from tellal.services.house import furnish
 from tellal.services.pinned import standings
-from templates.environment import JinjaRenderer
 from tests.support.cases import an_office
-from tests.support.house import ROUTES, SetClock
+from tests.support.house import SetClock, a_house
 
 KIOSK = """\
 id: kiosk
@@ -30,20 +25,12 @@ notices:
 """
 
 
+@pytest.mark.req("E23", "blocks")
 async def test_a_file_makes_a_channel(sessions: Sessions, clock: SetClock, tmp_path: Path) -> None:
     for shipped in SHIPPED.glob("*.yaml"):
         (tmp_path / shipped.name).write_bytes(shipped.read_bytes())
     (tmp_path / "kiosk.yaml").write_text(KIOSK, encoding="utf-8")
-    house = furnish(
-        sessions=sessions,
-        books=RulebookHolder(None),
-        decider=Decider(None),
-        renderer=JinjaRenderer(),
-        clock=clock,
-        routes=ROUTES,
-        profiles=load_profiles(tmp_path, topics=load_rulebook().topics),
-    )
-    office = await an_office(house, clock)
+    office = await an_office(a_house(sessions, clock, intake=tmp_path), clock)
 
     with pytest.raises(InvalidInputError) as refused:
         await office.open("kiosk")
@@ -64,17 +51,7 @@ async def test_a_topic_of_its_open_cases_is_not_taken_away(
     sessions: Sessions, clock: SetClock, tmp_path: Path
 ) -> None:
     (tmp_path / "kiosk.yaml").write_text(KIOSK, encoding="utf-8")
-    profiles = load_profiles(tmp_path)
-    house = furnish(
-        sessions=sessions,
-        books=RulebookHolder(None),
-        decider=Decider(None),
-        renderer=JinjaRenderer(),
-        clock=clock,
-        routes=ROUTES,
-        profiles=profiles,
-    )
-    office = await an_office(house, clock)
+    office = await an_office(a_house(sessions, clock, intake=tmp_path), clock)
     await office.open("kiosk", queue_ticket="K7")
     shipped = read_edition(None)
     without = {
@@ -83,7 +60,7 @@ async def test_a_topic_of_its_open_cases_is_not_taken_away(
     }
 
     async with sessions() as tx:
-        found = await standings(tx, Edition(without), shipped, profiles)
+        found = await standings(tx, Edition(without), shipped, load_profiles(tmp_path))
 
     (standing,) = (one for one in found if one.topic == "case_resolved_with_result")
     assert standing.cases == 1

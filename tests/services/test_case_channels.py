@@ -1,12 +1,10 @@
 """Intake channels: what each asks for and tells, and what must come before the end."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from rules.profiles import load_profiles
 from tellal.domain.cases import CaseCommand, CaseState, Closure, ReplyWay, VerifiedAs
 from tellal.domain.channels import Channel
 from tellal.domain.errors import ConflictError, InvalidInputError, RefusedTransitionError
@@ -27,21 +25,6 @@ async def office(house: House, clock: SetClock) -> Office:
     return await an_office(house, clock)
 
 
-@pytest.mark.req("E31")
-async def test_whatsapp_is_refused_politely_until_its_file_says_otherwise(office: Office) -> None:
-    with pytest.raises(ConflictError, match="WhatsApp is not open yet") as refused:
-        await office.open("whatsapp")
-    assert refused.value.code == "channel_disabled"
-    assert "web" in refused.value.hint
-
-    profiles = load_profiles()
-    office.house.cases._profiles = {
-        **profiles,
-        "whatsapp": replace(profiles["whatsapp"], enabled=True),
-    }
-    assert (await office.open("whatsapp")).state == OPENED
-
-
 @pytest.mark.req("E05")
 @pytest.mark.parametrize(
     ("channel", "system"), [("solution_point", "CRM"), ("web", "CRM"), ("info_email", "EYS")]
@@ -52,12 +35,13 @@ async def test_a_case_names_the_system_that_it_came_from(
     assert (await office.open(channel)).source_system == system
 
 
-@pytest.mark.req("E32")
+@pytest.mark.req("E32", "allows")
 async def test_the_info_mailbox_is_of_the_document_system(office: Office) -> None:
     assert (await office.open("info_email")).source_system == "EYS"
 
 
-@pytest.mark.req("E13")
+@pytest.mark.req("E13", "blocks")
+@pytest.mark.req("E13", "allows")
 async def test_a_written_application_needs_its_form(office: Office) -> None:
     with pytest.raises(InvalidInputError) as refused:
         await office.open("written")
@@ -66,8 +50,8 @@ async def test_a_written_application_needs_its_form(office: Office) -> None:
     assert (await office.open("written", **FORM)).form_reference == "F-118"
 
 
-@pytest.mark.req("E14")
-@pytest.mark.req("E33")
+@pytest.mark.req("E14", "allows")
+@pytest.mark.req("E33", "allows")
 @pytest.mark.parametrize(("channel", "said"), [("written", FORM), ("info_email", {})])
 async def test_the_opening_text_carries_the_code(
     office: Office, channel: str, said: dict[str, str]
@@ -108,8 +92,9 @@ async def test_a_special_category_that_the_law_does_not_know_is_refused(office: 
     assert "health" in refused.value.hint
 
 
-@pytest.mark.req("E16")
-@pytest.mark.req("E35")
+@pytest.mark.req("E16", "blocks")
+@pytest.mark.req("E16", "allows")
+@pytest.mark.req("E35", "blocks")
 @pytest.mark.parametrize("way", [ReplyWay.LETTER, ReplyWay.EMAIL])
 async def test_a_reply_goes_by_the_way_that_was_asked_for(office: Office, way: ReplyWay) -> None:
     case = await office.answered("written", reply_by=way, **FORM)
@@ -125,7 +110,8 @@ async def test_a_reply_goes_by_the_way_that_was_asked_for(office: Office, way: R
     assert topics == ([("case_reply", "email")] if way is ReplyWay.EMAIL else [])
 
 
-@pytest.mark.req("E16")
+@pytest.mark.req("E16", "blocks")
+@pytest.mark.req("E16", "allows")
 async def test_who_asked_for_a_call_is_called(office: Office) -> None:
     case = await office.answered("info_email", reply_by=ReplyWay.PHONE)
 
@@ -138,7 +124,7 @@ async def test_who_asked_for_a_call_is_called(office: Office) -> None:
     assert (await office.resolve(case)).state == RESOLVED
 
 
-@pytest.mark.req("E35")
+@pytest.mark.req("E35", "allows")
 async def test_what_was_asked_for_may_simply_be_done(office: Office) -> None:
     case = await office.answered("info_email")
 
@@ -154,7 +140,7 @@ async def test_a_way_is_chosen_only_where_the_channel_leaves_it_open(office: Off
     assert refused.value.field == "reply_by"
 
 
-@pytest.mark.req("E08")
+@pytest.mark.req("E08", "allows")
 async def test_who_talks_online_is_told_in_the_same_moment(office: Office) -> None:
     case = await office.open("online")
 
@@ -162,8 +148,8 @@ async def test_who_talks_online_is_told_in_the_same_moment(office: Office) -> No
     assert await office.told(case, OPENED, RESOLVED) == [("case_instant", "email")]
 
 
-@pytest.mark.req("E22")
-@pytest.mark.req("E23")
+@pytest.mark.req("E22", "allows")
+@pytest.mark.req("E23", "allows")
 async def test_face_to_face_information_closes_without_a_message(office: Office) -> None:
     case = await office.open("face_to_face", information="Told how to pay", queue_ticket="B017")
 
@@ -173,7 +159,7 @@ async def test_face_to_face_information_closes_without_a_message(office: Office)
     assert await office.told(case, OPENED, RESOLVED) == []
 
 
-@pytest.mark.req("E28")
+@pytest.mark.req("E28", "blocks")
 async def test_information_by_phone_is_told_in_one_message(office: Office) -> None:
     case = await office.open("switchboard", information="Told the opening hours")
 
@@ -181,6 +167,8 @@ async def test_information_by_phone_is_told_in_one_message(office: Office) -> No
     assert await office.tasks() == ()
 
 
+@pytest.mark.req("E22", "blocks")
+@pytest.mark.req("E28", "blocks")
 async def test_information_alone_is_refused_where_the_channel_does_not_know_it(
     office: Office,
 ) -> None:
@@ -190,7 +178,8 @@ async def test_information_alone_is_refused_where_the_channel_does_not_know_it(
     assert refused.value.code == "not_informed_at_once"
 
 
-@pytest.mark.req("E40")
+@pytest.mark.req("E40", "blocks")
+@pytest.mark.req("E40", "allows")
 async def test_over_social_media_he_is_called_first_and_gets_no_text(office: Office) -> None:
     case = await office.open("social_media")
 
@@ -207,7 +196,7 @@ async def test_over_social_media_he_is_called_first_and_gets_no_text(office: Off
     assert (await office.resolve(case)).state == RESOLVED
 
 
-@pytest.mark.req("E40")
+@pytest.mark.req("E40", "blocks")
 async def test_a_number_that_nobody_knows_is_asked_for(office: Office) -> None:
     async with office.house.sessions() as tx, tx.begin():
         await a_customer(tx, office.brand, "stranger", contacts={Channel.EMAIL: "s@example.com"})
@@ -220,8 +209,8 @@ async def test_a_number_that_nobody_knows_is_asked_for(office: Office) -> None:
     assert (task.phone_known, refused.value.code) == (False, "phone_unknown")
 
 
-@pytest.mark.req("E27")
-@pytest.mark.req("E41")
+@pytest.mark.req("E27", "blocks")
+@pytest.mark.req("E41", "blocks")
 @pytest.mark.parametrize("channel", ["solution_point", "app", "switchboard", "web", "social_media"])
 async def test_a_routed_case_is_called_before_it_is_concluded(office: Office, channel: str) -> None:
     case = await office.answered(channel)
@@ -232,8 +221,7 @@ async def test_a_routed_case_is_called_before_it_is_concluded(office: Office, ch
     assert refused.value.code == "call_missing"
 
 
-@pytest.mark.req("E19")
-@pytest.mark.req("E24")
+@pytest.mark.req("E19", "blocks")
 async def test_who_was_not_verified_is_told_nothing(office: Office) -> None:
     case = await office.answered()
     unverified: dict[str, Any] = {"verified_as": VerifiedAs.UNVERIFIED}
@@ -264,7 +252,7 @@ async def test_a_text_to_a_number_of_two_customers_tells_no_result(office: Offic
     assert second.variables["case"]["result"] == ""
 
 
-@pytest.mark.req("E39")
+@pytest.mark.req("E39", "blocks")
 @pytest.mark.parametrize("number", ["10000000146", "TR330006100519786457841326"])
 async def test_a_result_that_holds_a_number_of_a_person_is_refused(
     office: Office, number: str

@@ -141,6 +141,7 @@ async def count(house: House, what: str) -> int:
         return int((await tx.execute(text(f"SELECT count(*) FROM {what}"))).scalar_one())
 
 
+@pytest.mark.req("E32", "allows")
 async def test_a_mail_becomes_a_case_and_goes_where_such_mails_go(
     house: House, server: MailServer, polling: MailPolling
 ) -> None:
@@ -195,6 +196,7 @@ async def test_a_sender_is_matched_by_his_address_or_becomes_known(
     assert await count(house, "customers") == 2
 
 
+@pytest.mark.req("E32", "blocks")
 async def test_the_same_mail_is_one_case_wherever_it_turns_up(
     house: House, server: MailServer, polling: MailPolling
 ) -> None:

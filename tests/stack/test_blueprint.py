@@ -42,6 +42,16 @@ def test_a_child_reads_the_settings_that_it_was_given(tmp_path: Path) -> None:
     assert token == "hush"
 
 
+def test_a_child_finds_a_folder_that_was_named_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    environment = child_environment(Settings(intake=Path("my-intake")))
+
+    assert environment["TELLAL_INTAKE"] == str(tmp_path / "my-intake")
+
+
 def test_a_child_gets_no_setting_but_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELLAL_LOG_LEVEL", "DEBUG")
     monkeypatch.setenv("TEMPORAL_NAMESPACE", "elsewhere")

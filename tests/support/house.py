@@ -1,11 +1,13 @@
 """The services of a process for tests: the shipped rulebook, a clock that the test sets."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from rules.decide import Decider
 from rules.holder import RulebookHolder
+from rules.profiles import load_profiles
 from rules.routing import load_routes
 from tellal.domain.incidents import Incidents
 from tellal.persistence.session import Sessions
@@ -36,8 +38,14 @@ def clock() -> SetClock:
     return SetClock()
 
 
-def a_house(sessions: Sessions, clock: SetClock, incidents: Incidents | None = None) -> House:
-    """Furnish a house; `incidents` are what was said beforehand, else what ships with Tellal."""
+def a_house(
+    sessions: Sessions,
+    clock: SetClock,
+    incidents: Incidents | None = None,
+    *,
+    intake: Path | None = None,
+) -> House:
+    """Furnish a house; `incidents` and `intake` say what a folder of one's own does."""
     return furnish(
         sessions=sessions,
         books=RulebookHolder(None),
@@ -46,6 +54,7 @@ def a_house(sessions: Sessions, clock: SetClock, incidents: Incidents | None = N
         clock=clock,
         routes=ROUTES,
         incidents=incidents,
+        profiles=load_profiles(intake),
     )
 
 
