@@ -14,6 +14,7 @@ from activities.assembly import SendersOnDemand
 from activities.providers.netgsm.reports import receipt_of, secret_is_valid
 from activities.providers.twilio.callbacks import inbound_of, parse_status, signature_is_valid
 from api import problems
+from api.console import app as console
 from api.key_uses import KeyUses
 from api.measuring import Measuring
 from api.routes import (
@@ -230,6 +231,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     app.include_router(tracking.router)
     app.include_router(apply.router)
     app.include_router(metrics.router)
+    console.install(app)
     return app
 
 

@@ -159,6 +159,17 @@ def problem(
     )
 
 
+def status_of(error: TellalError) -> int:
+    """Return the HTTP status of an error of ours."""
+    if isinstance(error, InvalidInputError | RulebookError):
+        return 422
+    if isinstance(error, ConflictError):
+        return 409
+    if isinstance(error, DeniedError):
+        return 403
+    return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
+
+
 async def _refused(_: Request, error: Exception) -> JSONResponse:
     if isinstance(error, InvalidInputError):
         part = FieldProblem(field=error.field, message=str(error), hint=error.hint)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -13,6 +14,14 @@ from markupsafe import Markup
 from templates.status.words import Words
 
 _FOLDER = files("templates").joinpath("console")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrong:
+    """Why something could not be done, and how to mend it."""
+
+    what: str
+    hint: str = ""
 
 
 class ConsolePages:

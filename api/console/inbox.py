@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Response
 
+from api.console.refusing import ConsoleRoute
 from api.console.staff import Staff, TheStaff
+from tellal.domain.calls import TaskState
 from tellal.domain.campaigns import CampaignState
 from tellal.domain.publishing import Proposal
 from tellal.services import case_views
@@ -16,7 +18,7 @@ from tellal.services.keys import Scope
 from tellal.services.outage_views import OutageView
 from tellal.services.proposals import proposals
 
-router = APIRouter()
+router = APIRouter(route_class=ConsoleRoute)
 
 _MOST = 50
 
@@ -52,9 +54,7 @@ async def _inbox(staff: Staff) -> Inbox:
             revisions = [one for one in found if one.needs_approval]
         if staff.may(Scope.CAMPAIGNS_READ):
             state = CampaignState.SUBMITTED.value
-            campaigns = await house.campaigns.page(
-                tx, brand_id, state=state, after="", limit=_MOST
-            )
+            campaigns = await house.campaigns.page(tx, brand_id, state=state, after="", limit=_MOST)
         if staff.may(Scope.OUTAGES_READ):
             outages = await house.outages.page(tx, brand_id, running=True, limit=_MOST)
     return Inbox(

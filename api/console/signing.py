@@ -3,11 +3,13 @@
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
-from api.console.staff import COOKIE, HEADERS, HOME, PAGES, TheStaff, TheVisitor, Visitor, Wrong
+from api.console.refusing import HEADERS, HOME, PAGES, ConsoleRoute
+from api.console.staff import COOKIE, TheStaff, TheVisitor, Visitor
 from tellal.services.console_sessions import LONGEST, sign_in, sign_out
 from tellal.services.rate_limits import Allowance, Limit
+from templates.console_pages import Wrong
 
-router = APIRouter()
+router = APIRouter(route_class=ConsoleRoute)
 
 SIGNING_IN = Allowance(
     name="console/sign-in", each=Limit(burst=10, per_s=1 / 30), all=Limit(burst=100, per_s=2.0)
@@ -18,7 +20,9 @@ _LONGEST_NAME = 60
 @router.get("/style.css", response_class=Response)
 async def style() -> Response:
     """Return the style sheet."""
-    return Response(PAGES.style, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"})
+    return Response(
+        PAGES.style, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"}
+    )
 
 
 @router.get("/sign-in", response_class=Response)
@@ -41,7 +45,7 @@ async def enter(visitor: TheVisitor) -> Response:
         session = await sign_in(tx, form.get("key", "").strip(), officer=officer, now=now)
     if session is None:
         return _again(visitor, "wrong_key", 401)
-    answer = RedirectResponse(HOME, 303, headers=dict(HEADERS))
+    answer = RedirectResponse(HOME, 303, headers=HEADERS)
     answer.set_cookie(
         COOKIE,
         session.secret,
@@ -60,7 +64,7 @@ async def leave(staff: TheStaff) -> Response:
     await staff.own_form()
     async with staff.desk.sessions() as tx, tx.begin():
         await sign_out(tx, staff.session.secret)
-    answer = RedirectResponse(f"{HOME}/sign-in?out", 303, headers=dict(HEADERS))
+    answer = RedirectResponse(f"{HOME}/sign-in?out", 303, headers=HEADERS)
     answer.delete_cookie(COOKIE, path=HOME)
     return answer
 

@@ -6,10 +6,18 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from api.problems import ForbiddenError
+from api.console.refusing import (
+    HEADERS,
+    HOME,
+    PAGES,
+    AlienFormError,
+    SignedOutError,
+    language_of_request,
+)
+from api.problems import ForbiddenError, status_of
 from api.requests import Reading, Writing
 from api.state import Desk, TheDesk
 from tellal.domain.errors import TellalError
@@ -18,35 +26,14 @@ from tellal.services.console_sessions import Session, find_session
 from tellal.services.keys import Scope
 from tellal.services.rate_limits import client_of
 from tellal.telemetry import bind
-from templates.console_pages import ConsolePages
-from templates.status.words import language_of
+from templates.console_pages import Wrong
 
-HOME = "/console"
 COOKIE = "tellal_console"
-HEADERS: Mapping[str, str] = {
-    "Cache-Control": "no-store",
-    "Vary": "Accept-Language, Cookie",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex, nofollow",
-}
 _LARGEST = 64 * 1024
 _FORM = "application/x-www-form-urlencoded"
 _ELSEWHERE = frozenset({"cross-site", "same-site"})
 
-PAGES = ConsolePages()
-
-
-class SignedOutError(Exception):
-    """Nobody is signed in (any more); the page to sign in on is shown instead."""
-
-
-class AlienFormError(Exception):
-    """A form did not come from a page of this session."""
+Command = Callable[[Writing, Mapping[str, str]], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +50,12 @@ class Visitor:
         return client_of(self.request.client.host if self.request.client else "")
 
     def page(
-        self, name: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **said: Any  # noqa: ANN401 - what a page takes
+        self,
+        name: str,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **said: Any,  # noqa: ANN401 - what a page takes
     ) -> HTMLResponse:
         """Answer with a page that nobody keeps or frames."""
         html = PAGES.page(name, self.language, **said)
@@ -94,23 +86,11 @@ class Visitor:
             raise AlienFormError from error
 
 
-async def _visitor(
-    request: Request,
-    desk: TheDesk,
-    accepted: Annotated[str, Header(alias="Accept-Language", max_length=500)] = "",
-) -> Visitor:
-    return Visitor(desk=desk, request=request, language=language_of("", accepted, ""))
+async def _visitor(request: Request, desk: TheDesk) -> Visitor:
+    return Visitor(desk=desk, request=request, language=language_of_request(request))
 
 
 TheVisitor = Annotated[Visitor, Depends(_visitor)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wrong:
-    """Why something could not be done, and how to mend it."""
-
-    what: str
-    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +107,12 @@ class Staff(Visitor):
     """Somebody who is signed in."""
 
     session: Session
+
+    @property
+    def by(self) -> str:
+        """Who acts, as histories name him."""
+        officer, key = self.session.officer, self.session.caller.key.name
+        return f"{key} ({officer})" if officer else key
 
     @property
     def reading(self) -> Reading:
@@ -178,7 +164,7 @@ class Staff(Visitor):
     async def do(
         self,
         scope: Scope,
-        command: Callable[[Writing, Mapping[str, str]], Awaitable[object]],
+        command: Command,
         *,
         again: Callable[[Refused], Awaitable[Response]],
         then: str = HOME,
@@ -199,7 +185,7 @@ class Staff(Visitor):
         except TellalError as error:
             wrong = Wrong(what=str(error), hint=str(getattr(error, "hint", "")))
             return await again(Refused(wrong=wrong, filled=form, status=status_of(error)))
-        return RedirectResponse(f"{then}?done", 303, headers=dict(HEADERS))
+        return RedirectResponse(f"{then}?done", 303, headers=HEADERS)
 
 
 async def _staff(visitor: TheVisitor) -> Staff:

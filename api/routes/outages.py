@@ -324,13 +324,14 @@ async def reopen_outage(outage_id: OutageId, body: ChangeOutage, write: Writer) 
     )
 
 
-_ENDS: Mapping[OutageCommand, str] = {
+ENDS: Mapping[OutageCommand, str] = {
     OutageCommand.RESOLVE: "End an outage: once this is answered, no further message of it is "
     "handed over.",
     OutageCommand.COMPLETE: "End planned works; who was told hears of it.",
     OutageCommand.DISMISS: "Dismiss a suspicion; nobody was told of it.",
     OutageCommand.CANCEL: "Call planned works off; who heard of them hears of that.",
 }
+"""The commands that end an outage, and what each does."""
 
 
 async def end_outage(
@@ -364,7 +365,7 @@ def _route_of(command: OutageCommand, what_it_does: str) -> None:
     )
 
 
-for _name, _what in _ENDS.items():
+for _name, _what in ENDS.items():
     _route_of(_name, _what)
 
 

@@ -43,9 +43,7 @@ class Session:
         return hmac.compare_digest(self.forms.encode(), token.encode())
 
 
-async def sign_in(
-    tx: AsyncSession, token: str, *, officer: str, now: datetime
-) -> Session | None:
+async def sign_in(tx: AsyncSession, token: str, *, officer: str, now: datetime) -> Session | None:
     """Begin a session for whoever holds a key; None if it opens nothing, whatever the reason."""
     caller = await identify(tx, token, now=now)
     if caller is None:
