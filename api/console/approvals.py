@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from api.console.refusing import ConsoleRoute
+from api.console.refusing import HOME, ConsoleRoute
 from api.console.staff import Command, Refused, Staff, TheStaff
 from api.requests import Writing
 from api.routes import campaigns, revisions
@@ -16,7 +16,7 @@ from tellal.domain.errors import NotFoundError, TellalError
 from tellal.services.keys import Scope
 from tellal.services.proposals import proposals
 
-router = APIRouter(route_class=ConsoleRoute)
+router = APIRouter(prefix=HOME, route_class=ConsoleRoute)
 
 Revision = Annotated[str, Path(max_length=64)]
 CampaignId = Annotated[str, Path(max_length=64)]

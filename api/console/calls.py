@@ -17,7 +17,7 @@ from tellal.persistence.people import find_customer
 from tellal.services import case_views
 from tellal.services.keys import Scope
 
-router = APIRouter(prefix="/calls", route_class=ConsoleRoute)
+router = APIRouter(prefix=f"{HOME}/calls", route_class=ConsoleRoute)
 
 TaskId = Annotated[str, Path(max_length=50)]
 

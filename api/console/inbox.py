@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Response
 
-from api.console.refusing import ConsoleRoute
+from api.console.refusing import HOME, ConsoleRoute
 from api.console.staff import Staff, TheStaff
 from tellal.domain.calls import TaskState
 from tellal.domain.campaigns import CampaignState
@@ -18,7 +18,7 @@ from tellal.services.keys import Scope
 from tellal.services.outage_views import OutageView
 from tellal.services.proposals import proposals
 
-router = APIRouter(route_class=ConsoleRoute)
+router = APIRouter(prefix=HOME, route_class=ConsoleRoute)
 
 _MOST = 50
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from api.console.refusing import ConsoleRoute
+from api.console.refusing import HOME, ConsoleRoute
 from api.console.staff import Refused, Staff, TheStaff
 from api.requests import Writing
 from api.routes.outages import ENDS, end_outage
@@ -14,7 +14,7 @@ from tellal.domain.errors import NotFoundError
 from tellal.domain.outages import OutageCommand
 from tellal.services.keys import Scope
 
-router = APIRouter(prefix="/outages", route_class=ConsoleRoute)
+router = APIRouter(prefix=f"{HOME}/outages", route_class=ConsoleRoute)
 
 OutageId = Annotated[str, Path(max_length=64)]
 Ending = Annotated[str, Path(max_length=20)]
