@@ -18,7 +18,7 @@ from tellal.services.proposals import proposals
 
 router = APIRouter(prefix=HOME, route_class=ConsoleRoute)
 
-Revision = Annotated[str, Path(max_length=64)]
+Revision = Annotated[str, Path(max_length=200)]
 CampaignId = Annotated[str, Path(max_length=64)]
 
 

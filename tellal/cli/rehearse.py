@@ -150,6 +150,7 @@ def _print_addresses(stack: "Stack", console: "Console", key: str) -> None:
 def _addresses(stack: "Stack") -> dict[str, str]:
     all_of_them = {
         "API": f"{stack.api_url}/docs",
+        "Console": f"{stack.api_url}/console",
         "Journeys (Temporal UI)": stack.temporal_ui_url,
         "Mailbox": stack.mailbox_url,
         "Carrier": f"{stack.carrier_url}/_carrier/book" if stack.carrier_url else "",

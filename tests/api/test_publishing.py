@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -435,3 +436,23 @@ async def test_a_running_api_takes_a_revision_into_force_within_seconds(
     assert before != revision
     assert took < 3
     assert "Yeni söz." in said
+
+
+async def test_a_second_person_approves_at_the_console(at: Installation) -> None:
+    proposed = await at.post(
+        "revisions", as_="author", rules=RULES, templates=texts_with("Yeni söz."), note="<clearer>"
+    )
+    revision = proposed.json()["revision"]
+    here = f"/console/revisions/{revision}"
+    await at.here.post("/console/sign-in", data={"key": at.keys["approver"]})
+    inbox = await at.here.get("/console")
+    page = await at.here.get(here)
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
+    approved = await at.here.post(f"{here}/approve", data=form)
+    published = await at.post(f"revisions/{revision}/publish", as_="author")
+
+    assert f'href="{here}"' in inbox.text
+    assert "author@bank.example" in page.text
+    assert "&lt;clearer&gt;" in page.text
+    assert approved.status_code == 303
+    assert published.json()["approver"] == "approver@bank.example"
