@@ -70,6 +70,11 @@ def registry_of(settings: Settings, clock: Clock) -> Registry | None:
     return IysRegistry(settings.iys, clock) if settings.iys.username else None
 
 
+def bounce_mailbox_of(settings: Settings) -> ImapMailbox | None:
+    """Return the mailbox to which mails come back, None if none is read."""
+    return ImapMailbox(settings.bounce_mailbox) if settings.bounce_mailbox.host else None
+
+
 def mailbox_of(settings: Settings) -> ImapMailbox | None:
     """Return the mailbox whose mails become cases, None if there is none."""
     return ImapMailbox(settings.mailbox) if settings.mailbox.host else None

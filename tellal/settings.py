@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tellal.domain.return_paths import ReturnPaths
+
 _DNS_NAME = (
     r"^$|^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$"
 )
@@ -69,6 +71,31 @@ class IysSettings(_Part):
     timeout_s: float = 20.0
 
 
+class BounceSettings(_Part):
+    """Where mails come back to: `bounce@mail.bank.example` gets them at `bounce+…@` the same.
+
+    `secret` signs those addresses. Without an address mails come back to their sender.
+    """
+
+    address: Annotated[
+        str, Field(pattern=r"^$|^[A-Za-z0-9._-]{1,15}@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$")
+    ] = ""
+    secret: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if bool(self.address) != bool(self.secret.get_secret_value()):
+            raise ValueError("an address and a secret go together")
+        return self
+
+    @property
+    def paths(self) -> ReturnPaths | None:
+        """What makes and reads return addresses; None without an address."""
+        if not self.address:
+            return None
+        return ReturnPaths(address=self.address, secret=self.secret.get_secret_value())
+
+
 class SmtpSettings(_Part):
     """The relay for e-mail. `tls`: `none`, `starttls` or `implicit`.
 
@@ -83,14 +110,14 @@ class SmtpSettings(_Part):
     timeout_s: float = 15.0
     connections: int = 4
     dkim: DkimSettings = DkimSettings()
+    bounces: BounceSettings = BounceSettings()
 
 
-class MailboxSettings(_Part):
-    """A mailbox whose mails become cases of a brand; without a `host` none is read.
+class FolderSettings(_Part):
+    """A folder of a mailbox that is read over IMAP; without a `host` none is.
 
-    `tls`: `implicit`, `starttls` or `none`. `folder` is read; what became a case goes to `done`,
-    what cannot be read to `aside`, what answers by itself to `ignored`. They are made if they are
-    not there.
+    `tls`: `implicit`, `starttls` or `none`. `folder` is read; what was of use goes to `done`, what
+    cannot be read to `aside`, what says nothing to `ignored`. They are made if they are not there.
     """
 
     host: str = ""
@@ -102,10 +129,15 @@ class MailboxSettings(_Part):
     done: str = "Tellal"
     aside: str = "Tellal-aside"
     ignored: str = "Tellal-ignored"
-    brand: str = ""
-    channel: str = "info_email"
     every_s: Annotated[float, Field(gt=0)] = 30.0
     timeout_s: float = 20.0
+
+
+class MailboxSettings(FolderSettings):
+    """A mailbox whose mails become cases of a brand."""
+
+    brand: str = ""
+    channel: str = "info_email"
 
     @model_validator(mode="after")
     def _of_somebody(self) -> Self:
@@ -179,6 +211,8 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
     mailbox: MailboxSettings = MailboxSettings()
+    bounce_mailbox: FolderSettings = FolderSettings()
+    """Where mails come back to, if they are to be fetched from there."""
 
     critical_lane: LaneSettings = LaneSettings()
     journeys_lane: LaneSettings = LaneSettings()
@@ -224,6 +258,15 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
     """Where the worker shows its metrics; None is nowhere. The API shows its own at /metrics."""
+
+    @model_validator(mode="after")
+    def _bounces_are_ours(self) -> Self:
+        if self.bounce_mailbox.host and not self.smtp.bounces.address:
+            raise ValueError(
+                "a mailbox for what comes back is read, and no mail comes back to it: set "
+                "TELLAL_SMTP__BOUNCES__ADDRESS and TELLAL_SMTP__BOUNCES__SECRET, too"
+            )
+        return self
 
     @property
     def providers(self) -> frozenset[str]:

@@ -6,6 +6,8 @@ are short and name nobody.
 
 from collections.abc import Mapping
 
+from tellal.domain.mail_statuses import WORDS as MAIL_WORDS
+
 WORDS: Mapping[str, Mapping[str, str]] = {
     "twilio": {
         "20003": "authentication failed",
@@ -92,18 +94,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "5000": "an error of its own",
     },
     "smtp": {
-        "5.1.1": "no such mailbox",
-        "5.1.2": "no such system",
-        "5.1.3": "the address cannot be read",
-        "5.1.6": "the mailbox has moved, nobody knows where",
-        "5.1.10": "the domain takes no mail",
-        "5.2.1": "the mailbox is disabled",
-        "5.1.7": "our sender's address cannot be read",
-        "5.1.8": "our sender's domain does not exist",
-        "5.7.3": "not authenticated",
-        "5.7.8": "credentials refused",
-        "5.7.9": "authentication too weak",
-        "5.7.11": "encryption needed for it",
+        **MAIL_WORDS,
         "530": "authentication required",
         "535": "authentication failed",
     },

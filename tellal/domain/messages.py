@@ -195,6 +195,7 @@ class Receipt:
     """What a provider said later about a message; it may repeat and come out of order.
 
     `message_id` is ours when the callback names it, else empty and `reference` finds the message.
+    `attempt` is ours if it is named; an older one's failure does not count.
     """
 
     provider: str
@@ -204,3 +205,4 @@ class Receipt:
     code: str
     remedy: Remedy | None
     received_at: datetime
+    attempt: int | None = None

@@ -158,6 +158,8 @@ async def _find(tx: AsyncSession, receipts: Sequence[Receipt]) -> dict[tuple[str
 
 def _counts(receipt: Receipt, message: Row[Any]) -> bool:
     """An attempt that was given up failed; the one that replaced it may be on its way."""
+    if receipt.attempt is not None:
+        return True  # the move itself names it, and is compared with the message as it is locked
     earlier_attempt = bool(message.reference) and message.reference != receipt.reference
     return not (receipt.state in LOST and earlier_attempt)
 
@@ -170,4 +172,5 @@ def _move(receipt: Receipt, message: Row[Any]) -> Move:
         reference=receipt.reference,
         provider=receipt.provider,
         remedy=receipt.remedy,
+        attempt=receipt.attempt if receipt.state in LOST else None,
     )
