@@ -186,7 +186,8 @@ def _inner(part: Message) -> Message:
     payload = part.get_payload()
     if isinstance(payload, list) and payload and isinstance(payload[0], Message):
         return payload[0]
-    return email.message_from_string(str(payload))
+    written = part.get_payload(decode=True)
+    return email.message_from_bytes(written if isinstance(written, bytes) else b"")
 
 
 def _field(message: Message, name: str) -> str:
