@@ -16,6 +16,8 @@ from tellal.carrier.reports import Kind, written_about
 _SEED = 1
 _PATIENCE_S = 10.0
 _AT_ONCE = 16
+_NOBODY = frozenset({"", "<>", "None"})
+"""What aiosmtpd makes of an envelope without a sender."""
 
 
 class Return(BaseModel):
@@ -90,7 +92,7 @@ class Returning:
         Nothing comes back about what has no sender: two mail systems would never end.
         """
         spent = rule.times is not None and rule.fired >= rule.times
-        meant = letter.sender and (not rule.to or rule.to in letter.recipients)
+        meant = letter.sender not in _NOBODY and (not rule.to or rule.to in letter.recipients)
         if spent or not meant or (rule.rate < 1 and self._chance.random() >= rule.rate):
             return False
         rule.fired += 1

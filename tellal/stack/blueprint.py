@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from tellal.carrier.settings import CarrierSettings
 from tellal.settings import (
+    BounceSettings,
     FcmSettings,
     IysSettings,
     NetgsmSettings,
@@ -26,6 +27,9 @@ _FAMILIAR = {
     "smtp": 1025,
     "metrics": 9464,
 }
+
+
+_COMES_BACK_TO = "bounce@mailbox.tellal.invalid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,9 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
             port=blueprint.ports["smtp"],
             timeout_s=settings.smtp.timeout_s,
             connections=settings.smtp.connections,
+            bounces=settings.smtp.bounces
+            if settings.smtp.bounces.address
+            else BounceSettings(address=_COMES_BACK_TO, secret=_secret()),
         )
     return settings.model_copy(update=changes)
 

@@ -1,4 +1,4 @@
-"""Mails that come back, on a real database: who is told otherwise, and what is not written again."""
+"""Mails that come back, on a real database: who is told otherwise, who no more."""
 
 from datetime import timedelta
 from typing import Any
@@ -132,7 +132,7 @@ async def test_a_mail_that_comes_back_is_followed_by_the_next_channel(
 
 
 async def test_the_sweeper_goes_on_to_follow_what_has_been_opened_again(
-    house: House, mail: str, clock: SetClock
+    house: House, mail: str
 ) -> None:
     """The workflow went home when the mail was taken: nobody hears what it would be told."""
     await comes(house, came_back(mail))
@@ -304,10 +304,11 @@ async def test_who_calls_it_spam_hears_no_more_of_it(
     house: House,
     mail: str,
     brand: Brand,
-    clock: SetClock,
+    *,
     message_class: MessageClass,
     refusals: dict[str, int],
 ) -> None:
+    at = house.clock.now()
     async with house.sessions() as tx, tx.begin():
         await tx.execute(update(_messages).values(message_class=message_class.value))
 
@@ -316,9 +317,7 @@ async def test_who_calls_it_spam_hears_no_more_of_it(
         assert worked.said is Said.COMPLAINT
 
     async with house.sessions() as tx:
-        report = await annoyance(
-            tx, brand.id, clock.now() - timedelta(days=1), clock.now() + timedelta(days=1)
-        )
+        report = await annoyance(tx, brand.id, at - timedelta(days=1), at + timedelta(days=1))
         filed = (await tx.execute(select(table(ComplaintRow)))).one()
     [topic] = report.topics
     assert (topic.topic, topic.complaints, topic.refusals) == (TOPIC, 1, sum(refusals.values()))
