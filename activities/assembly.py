@@ -7,6 +7,7 @@ from activities.providers.imap_mailbox import ImapMailbox
 from activities.providers.iys.client import IysRegistry
 from activities.providers.netgsm.sms import NetgsmSms
 from activities.providers.smtp.email import SmtpEmail
+from activities.providers.twilio.calls import TwilioCalls
 from activities.providers.twilio.sms import TwilioSms
 from activities.providers.twilio.whatsapp import TwilioWhatsApp
 from tellal.clock import Clock
@@ -45,6 +46,8 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
     if settings.twilio.account_sid:
         senders.append(TwilioSms(settings.twilio, status_callback_url=callbacks))
         senders.append(TwilioWhatsApp(settings.twilio, status_callback_url=callbacks))
+        if settings.twilio.caller:
+            senders.append(TwilioCalls(settings.twilio, status_callback_url=callbacks))
     if settings.netgsm.usercode:
         senders.append(NetgsmSms(settings.netgsm))
     if settings.smtp.host:

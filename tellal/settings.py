@@ -20,7 +20,8 @@ class _Part(BaseModel):
 class TwilioSettings(_Part):
     """Twilio, or anything that speaks as it does. `base_url` replaces api.twilio.com.
 
-    `answers_keywords` says that it answers STOP and its like itself, so that we do not.
+    `answers_keywords` says that it answers STOP and its like itself, so that we do not. `caller`
+    is the number of the account's from which people are called; without one nobody is.
     """
 
     account_sid: str = ""
@@ -28,6 +29,7 @@ class TwilioSettings(_Part):
     base_url: str = ""
     timeout_s: float = 10.0
     answers_keywords: bool = False
+    caller: Annotated[str, Field(pattern=r"^$|^\+[1-9]\d{6,14}$")] = ""
 
 
 class DkimSettings(_Part):
@@ -274,6 +276,7 @@ class Settings(BaseSettings):
         configured = {
             "twilio": self.twilio.account_sid,
             "twilio_whatsapp": self.twilio.account_sid,
+            "twilio_calls": self.twilio.account_sid and self.twilio.caller,
             "netgsm": self.netgsm.usercode,
             "smtp": self.smtp.host,
             "fcm": self.fcm.project,

@@ -67,6 +67,20 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "63024": "the person's WhatsApp cannot receive it",
         "63027": "the text is not approved in this language",
         "63028": "the approved text has another number of variables",
+        "10004": "more calls at once than the account may",
+        "13227": "no calls to this country permitted for the account",
+        "21210": "the number that calls is not the account's",
+        "21212": "the number that calls is none",
+        "21215": "no calls to this country permitted for the account",
+        "21216": "calls to this number are not permitted",
+        "21219": "trial account, unverified recipient",
+        "12100": "what is to be said cannot be read",
+        "12200": "what is to be said is not Twilio's language",
+        "13224": "no such number can be called",
+        "13225": "calls to this number are forbidden",
+        "busy": "the line was busy",
+        "no-answer": "nobody picked up",
+        "machine": "a machine picked up",
     },
     "netgsm": {
         "30": "wrong user or password, no access to the API, or not from this address",
@@ -148,7 +162,7 @@ OURS: Mapping[str, str] = {
 """By codes that we give ourselves, whoever the provider is."""
 
 
-_SAME_CODES: Mapping[str, str] = {"twilio_whatsapp": "twilio"}
+_SAME_CODES: Mapping[str, str] = {"twilio_whatsapp": "twilio", "twilio_calls": "twilio"}
 """Providers that speak in the codes of another."""
 
 

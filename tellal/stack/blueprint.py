@@ -29,6 +29,7 @@ _FAMILIAR = {
 }
 
 
+_CALLS_FROM = "+908500000001"
 _COMES_BACK_TO = "bounce@mailbox.tellal.invalid"
 
 
@@ -82,6 +83,7 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
             auth_token=_secret(),
             base_url=blueprint.url_of("carrier"),
             timeout_s=settings.twilio.timeout_s,
+            caller=settings.twilio.caller or _CALLS_FROM,
         )
     if blueprint.netgsm:
         changes["netgsm"] = NetgsmSettings(

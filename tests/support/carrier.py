@@ -20,6 +20,8 @@ from tellal.carrier.settings import CarrierSettings
 from tellal.domain.messages import Answer, Remedy
 from tellal.settings import FcmSettings, IysSettings, NetgsmSettings, SmtpSettings, TwilioSettings
 
+CALLER = "+908500000001"
+"""The number of the account's from which people are called."""
 _START_S = 30.0
 _CARRIER = (
     "import sys, pickle; from tellal.carrier.server import serve;"
@@ -111,6 +113,7 @@ class CarrierProbe:
             auth_token=SecretStr(self.account.auth_token),
             base_url=self.url,
             timeout_s=timeout_s,
+            caller=CALLER,
         )
 
     def netgsm(self, *, timeout_s: float = 5.0) -> NetgsmSettings:
