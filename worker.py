@@ -11,6 +11,7 @@ from functools import partial
 import uvloop
 
 from activities.assembly import (
+    bounce_mailbox_of,
     forgetting_of,
     mailbox_of,
     recalling_of,
@@ -37,6 +38,7 @@ from tellal.persistence.session import Sessions, make_engine, make_sessions
 from tellal.ports import Sender
 from tellal.services.allow_list import AllowList
 from tellal.services.applications import Applications
+from tellal.services.bounces import BounceReader, bounces
 from tellal.services.calling import Calling
 from tellal.services.campaign_mailing import CampaignMailing
 from tellal.services.campaign_mails import CampaignMails
@@ -45,7 +47,8 @@ from tellal.services.customers import Customers
 from tellal.services.house import House, furnish
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.leases import Leases
-from tellal.services.mail_polling import MailPolling
+from tellal.services.mail_cases import MailCases
+from tellal.services.mail_polling import Mailbox, MailPolling, MailReader
 from tellal.services.posting import LANE_CHANNEL
 from tellal.services.provider_copies import ProviderCopies
 from tellal.services.recalls import Recalls
@@ -135,7 +138,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep, periods=periods)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
         kept |= _kept_in_step(held, settings, house, stop)
-        kept |= _read_from_mailbox(settings, house, stop)
+        kept |= _read_from_mailboxes(settings, house, stop)
         back = _called_back(senders, house, stop)
         gone = _forgotten_there(senders, house, stop) | _told_by_mail(
             settings, senders, house, stop
@@ -179,25 +182,36 @@ def _kept_in_step(
     return {"registry": partial(sync.run, stop)}
 
 
-def _read_from_mailbox(
+def _read_from_mailboxes(
     settings: Settings, house: House, stop: asyncio.Event
 ) -> dict[str, Callable[[], Awaitable[None]]]:
-    """Return what makes cases of the mails in a mailbox, if there is one."""
-    mailbox = mailbox_of(settings)
-    if mailbox is None:
-        return {}
+    """Return what makes cases of mails, and what works in those that come back, where it is set."""
     clock = house.clock
-    polling = MailPolling(
-        mailbox,
-        settings.mailbox,
-        sessions=house.sessions,
-        clock=clock,
-        applications=Applications(
+    read: dict[str, Callable[[], Awaitable[None]]] = {}
+    mailbox, returned = mailbox_of(settings), bounce_mailbox_of(settings)
+    if mailbox is not None:
+        applications = Applications(
             house.cases, Customers(house.books, clock), ShownNotices(clock), clock
-        ),
-        leases=Leases(house.sessions, clock),
+        )
+        reader = MailCases(settings.mailbox, applications)
+        polling = _polling(mailbox, reader, settings.mailbox.every_s, house)
+        read["mailbox"] = partial(until_stopped, polling.run, stop)
+    if returned is not None:
+        back = BounceReader(bounces(settings, house.books, house.progress, clock))
+        polling = _polling(returned, back, settings.bounce_mailbox.every_s, house)
+        read["bounces"] = partial(until_stopped, polling.run, stop)
+    return read
+
+
+def _polling(mailbox: Mailbox, reader: MailReader, every_s: float, house: House) -> MailPolling:
+    return MailPolling(
+        mailbox,
+        reader,
+        every_s,
+        sessions=house.sessions,
+        clock=house.clock,
+        leases=Leases(house.sessions, house.clock),
     )
-    return {"mailbox": partial(until_stopped, polling.run, stop)}
 
 
 def _called_back(

@@ -7,6 +7,7 @@ from activities.providers.imap_mailbox import ImapMailbox
 from activities.providers.iys.client import IysRegistry
 from activities.providers.netgsm.sms import NetgsmSms
 from activities.providers.smtp.email import SmtpEmail
+from activities.providers.twilio.calls import TwilioCalls
 from activities.providers.twilio.sms import TwilioSms
 from activities.providers.twilio.whatsapp import TwilioWhatsApp
 from tellal.clock import Clock
@@ -45,6 +46,8 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
     if settings.twilio.account_sid:
         senders.append(TwilioSms(settings.twilio, status_callback_url=callbacks))
         senders.append(TwilioWhatsApp(settings.twilio, status_callback_url=callbacks))
+        if settings.twilio.caller:
+            senders.append(TwilioCalls(settings.twilio, status_callback_url=callbacks))
     if settings.netgsm.usercode:
         senders.append(NetgsmSms(settings.netgsm))
     if settings.smtp.host:
@@ -68,6 +71,11 @@ def forgetting_of(senders: Mapping[str, Sender]) -> dict[str, Forgetting]:
 def registry_of(settings: Settings, clock: Clock) -> Registry | None:
     """Return the registry of consents, None if there is no user for it."""
     return IysRegistry(settings.iys, clock) if settings.iys.username else None
+
+
+def bounce_mailbox_of(settings: Settings) -> ImapMailbox | None:
+    """Return the mailbox to which mails come back, None if none is read."""
+    return ImapMailbox(settings.bounce_mailbox) if settings.bounce_mailbox.host else None
 
 
 def mailbox_of(settings: Settings) -> ImapMailbox | None:

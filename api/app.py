@@ -21,6 +21,7 @@ from api.routes import (
     applications,
     apply,
     blocks,
+    bounces as bounce_reports,
     call_tasks,
     campaign_reports,
     campaigns,
@@ -70,6 +71,7 @@ from tellal.persistence.session import make_engine, make_sessions, make_singles
 from tellal.services.allow_list import AllowList
 from tellal.services.applications import Applications
 from tellal.services.blocks import Blocks
+from tellal.services.bounces import bounces
 from tellal.services.bundles import read_signing_key
 from tellal.services.complaints import Complaints
 from tellal.services.consents import Consents
@@ -220,6 +222,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         webhooks,
         hooks,
         inbound,
+        bounce_reports,
     ):
         v1.include_router(module.router)
     v1.include_router(preference_pages.of_customers)
@@ -296,6 +299,7 @@ async def _open(
         preferences=preferences(settings, books, customers_, consents_, clock),
         inbox=ReceiptInbox(sessions),
         one_click=one_click(settings, clock),
+        bounces=bounces(settings, books, house.progress, clock),
         pages=Pages(),
         limits=RateLimits(sessions, clock),
         applications=Applications(house.cases, customers_, notices, clock),

@@ -20,6 +20,7 @@ from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
 from tellal.services.applications import Applications
 from tellal.services.blocks import Blocks
+from tellal.services.bounces import Bounces
 from tellal.services.complaints import Complaints
 from tellal.services.consents import Consents
 from tellal.services.credit import Credit
@@ -123,6 +124,7 @@ class Desk:
     preferences: Preferences
     inbox: ReceiptInbox
     one_click: OneClick
+    bounces: Bounces
     pages: Pages
     limits: RateLimits
     tracking_pages: TrackingPages

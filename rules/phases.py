@@ -20,6 +20,7 @@ ADDRESS_WORDS: Mapping[Channel, str] = {
     Channel.EMAIL: "There is no usable e-mail address",
     Channel.PUSH: "There is no live push token",
     Channel.WHATSAPP: "There is no usable WhatsApp number",
+    Channel.CALL: "There is no usable number to call",
     Channel.BANNER: "He is on no page that can show a banner",
 }
 

@@ -47,6 +47,8 @@ def normalise(channel: Channel, raw: str, *, region: str) -> str:
     match channel:
         case Channel.SMS | Channel.WHATSAPP:
             return mobile_number(raw, region=region)
+        case Channel.CALL:
+            return phone_number(raw, region=region)
         case Channel.EMAIL:
             return email_address(raw)
         case Channel.PUSH:

@@ -233,8 +233,14 @@ PAGES = Counter(
 
 MAILS = Counter(
     "tellal_mails",
-    "Mails of a mailbox that were read: a `case`, a `repeat` of one, `ignored`, or set `aside`.",
+    "Mails that were read: a `case`, a `repeat`, a `bounce`, `ignored`, or set `aside`.",
     ["became"],
+    registry=EVENTS,
+)
+BOUNCES = Counter(
+    "tellal_bounces",
+    "Mails that came back, by what they said and whose fault it was; `unplaced`: of none of ours.",
+    ["said", "fault"],
     registry=EVENTS,
 )
 MAILBOX_FAILURES = Counter(
@@ -247,6 +253,11 @@ MAILBOX_FAILURES = Counter(
 def mail_read(became: str) -> None:
     """Count a mail that was read."""
     MAILS.labels(became).inc()
+
+
+def bounce_read(said: str, fault: str) -> None:
+    """Count a mail that came back: what it said, `unplaced` if of none of ours; whose fault."""
+    BOUNCES.labels(said, fault).inc()
 
 
 def mailbox_failed() -> None:

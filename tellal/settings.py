@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tellal.domain.return_paths import ReturnPaths
+
 _DNS_NAME = (
     r"^$|^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$"
 )
@@ -18,7 +20,8 @@ class _Part(BaseModel):
 class TwilioSettings(_Part):
     """Twilio, or anything that speaks as it does. `base_url` replaces api.twilio.com.
 
-    `answers_keywords` says that it answers STOP and its like itself, so that we do not.
+    `answers_keywords` says that it answers STOP and its like itself, so that we do not. `caller`
+    is the number of the account's from which people are called; without one nobody is.
     """
 
     account_sid: str = ""
@@ -26,6 +29,7 @@ class TwilioSettings(_Part):
     base_url: str = ""
     timeout_s: float = 10.0
     answers_keywords: bool = False
+    caller: Annotated[str, Field(pattern=r"^$|^\+[1-9]\d{6,14}$")] = ""
 
 
 class DkimSettings(_Part):
@@ -69,6 +73,31 @@ class IysSettings(_Part):
     timeout_s: float = 20.0
 
 
+class BounceSettings(_Part):
+    """Where mails come back to: `bounce@mail.bank.example` gets them at `bounce+…@` the same.
+
+    `secret` signs those addresses. Without an address mails come back to their sender.
+    """
+
+    address: Annotated[
+        str, Field(pattern=r"^$|^[A-Za-z0-9._-]{1,15}@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$")
+    ] = ""
+    secret: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if bool(self.address) != bool(self.secret.get_secret_value()):
+            raise ValueError("an address and a secret go together")
+        return self
+
+    @property
+    def paths(self) -> ReturnPaths | None:
+        """What makes and reads return addresses; None without an address."""
+        if not self.address:
+            return None
+        return ReturnPaths(address=self.address, secret=self.secret.get_secret_value())
+
+
 class SmtpSettings(_Part):
     """The relay for e-mail. `tls`: `none`, `starttls` or `implicit`.
 
@@ -83,14 +112,14 @@ class SmtpSettings(_Part):
     timeout_s: float = 15.0
     connections: int = 4
     dkim: DkimSettings = DkimSettings()
+    bounces: BounceSettings = BounceSettings()
 
 
-class MailboxSettings(_Part):
-    """A mailbox whose mails become cases of a brand; without a `host` none is read.
+class FolderSettings(_Part):
+    """A folder of a mailbox that is read over IMAP; without a `host` none is.
 
-    `tls`: `implicit`, `starttls` or `none`. `folder` is read; what became a case goes to `done`,
-    what cannot be read to `aside`, what answers by itself to `ignored`. They are made if they are
-    not there.
+    `tls`: `implicit`, `starttls` or `none`. `folder` is read; what was of use goes to `done`, what
+    cannot be read to `aside`, what says nothing to `ignored`. They are made if they are not there.
     """
 
     host: str = ""
@@ -102,10 +131,15 @@ class MailboxSettings(_Part):
     done: str = "Tellal"
     aside: str = "Tellal-aside"
     ignored: str = "Tellal-ignored"
-    brand: str = ""
-    channel: str = "info_email"
     every_s: Annotated[float, Field(gt=0)] = 30.0
     timeout_s: float = 20.0
+
+
+class MailboxSettings(FolderSettings):
+    """A mailbox whose mails become cases of a brand."""
+
+    brand: str = ""
+    channel: str = "info_email"
 
     @model_validator(mode="after")
     def _of_somebody(self) -> Self:
@@ -179,6 +213,8 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
     mailbox: MailboxSettings = MailboxSettings()
+    bounce_mailbox: FolderSettings = FolderSettings()
+    """Where mails come back to, if they are to be fetched from there."""
 
     critical_lane: LaneSettings = LaneSettings()
     journeys_lane: LaneSettings = LaneSettings()
@@ -225,12 +261,22 @@ class Settings(BaseSettings):
     metrics_port: int | None = None
     """Where the worker shows its metrics; None is nowhere. The API shows its own at /metrics."""
 
+    @model_validator(mode="after")
+    def _bounces_are_ours(self) -> Self:
+        if self.bounce_mailbox.host and not self.smtp.bounces.address:
+            raise ValueError(
+                "a mailbox for what comes back is read, and no mail comes back to it: set "
+                "TELLAL_SMTP__BOUNCES__ADDRESS and TELLAL_SMTP__BOUNCES__SECRET, too"
+            )
+        return self
+
     @property
     def providers(self) -> frozenset[str]:
         """The providers that are set up."""
         configured = {
             "twilio": self.twilio.account_sid,
             "twilio_whatsapp": self.twilio.account_sid,
+            "twilio_calls": self.twilio.account_sid and self.twilio.caller,
             "netgsm": self.netgsm.usercode,
             "smtp": self.smtp.host,
             "fcm": self.fcm.project,

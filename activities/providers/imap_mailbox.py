@@ -9,7 +9,7 @@ from imapclient import IMAPClient
 
 from tellal.domain.mails import Became
 from tellal.services.mail_polling import Waiting
-from tellal.settings import MailboxSettings
+from tellal.settings import FolderSettings
 
 _FIRST_BYTES = 4 * 1024 * 1024
 """How much of a mail is read: its words come before what is attached, which is not kept."""
@@ -19,7 +19,7 @@ _SEEN = b"\\Seen"
 class ImapMailbox:
     """One folder of one account; a connection lasts from a look until it is left."""
 
-    def __init__(self, settings: MailboxSettings) -> None:
+    def __init__(self, settings: FolderSettings) -> None:
         self._settings = settings
         self._client: IMAPClient | None = None
 
@@ -95,7 +95,7 @@ class ImapMailbox:
 
     def _folder(self, became: Became) -> str:
         match became:
-            case Became.CASE | Became.REPEAT:
+            case Became.CASE | Became.REPEAT | Became.BOUNCE:
                 return self._settings.done
             case Became.IGNORED:
                 return self._settings.ignored

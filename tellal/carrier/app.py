@@ -25,6 +25,8 @@ from tellal.carrier.netgsm_requests import NetgsmRefusalError, Pace
 from tellal.carrier.netgsm_routes import NetgsmCounter, refused as refused_by_netgsm
 from tellal.carrier.phones import Phones
 from tellal.carrier.settings import CarrierSettings
+from tellal.carrier.twilio_call_routes import CallCounter
+from tellal.carrier.twilio_calls import Exchange
 from tellal.carrier.twilio_messages import (
     KIND as TWILIO,
     TextMessages,
@@ -48,6 +50,7 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
     messages, jobs = TextMessages(settings.book_cap), Jobs(settings.book_cap)
     callbacks = Callbacks(settings)
     walk, delivery = Walk(settings, callbacks, book), Delivery(settings, callbacks, book)
+    exchange = Exchange(settings, callbacks, book)
     _recall(journal, settings.book_cap, book, messages, jobs)
 
     @asynccontextmanager
@@ -56,12 +59,14 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
         yield
         await walk.close()
         await delivery.close()
+        await exchange.close()
         await callbacks.close()
         journal.close()
 
     twilio = TwilioCounter(
         settings=settings, book=book, faults=faults, messages=messages, walk=walk
     )
+    calls = CallCounter(settings=settings, book=book, faults=faults, exchange=exchange)
     netgsm = NetgsmCounter(
         settings=settings,
         book=book,
@@ -81,6 +86,7 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
         netgsm=netgsm,
         iys=iys.store,
         delivery=delivery,
+        exchange=exchange,
         callbacks=callbacks,
     )
     app = FastAPI(title="Tellal carrier simulator", lifespan=lifespan)
@@ -90,7 +96,7 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
     app.add_exception_handler(IysRefusalError, refused_by_iys)
     app.add_exception_handler(IysMisbehaviourError, refused_by_iys)
     phones = Phones(settings=settings, callbacks=callbacks)
-    for part in (twilio, netgsm, fcm, iys, IysControl(store=iys.store), control, phones):
+    for part in (twilio, calls, netgsm, fcm, iys, IysControl(store=iys.store), control, phones):
         app.include_router(part.router())
     return app
 

@@ -14,6 +14,7 @@ from tellal.carrier.faults import Fault, Faults
 from tellal.carrier.iys_store import IysStore
 from tellal.carrier.netgsm_jobs import Delivery
 from tellal.carrier.netgsm_routes import NetgsmCounter
+from tellal.carrier.twilio_calls import Exchange
 from tellal.carrier.twilio_messages import TextMessages, Walk
 
 _PAGE = 100
@@ -30,6 +31,7 @@ class Control:
     netgsm: NetgsmCounter
     iys: IysStore
     delivery: Delivery
+    exchange: Exchange
     callbacks: Callbacks
 
     def router(self) -> APIRouter:
@@ -80,6 +82,7 @@ class Control:
         """Forget every message, and what İYS was told."""
         self.book.clear()
         self.messages.clear()
+        self.exchange.clear()
         self.netgsm.clear()
         self.iys.clear()
 
@@ -88,7 +91,7 @@ class Control:
         return {
             "answered": self.callbacks.answered,
             "lost": self.callbacks.lost,
-            "walking": self.walk.walking + self.delivery.under_way,
+            "walking": self.walk.walking + self.delivery.under_way + self.exchange.under_way,
         }
 
     async def add_fault(self, fault: Fault) -> Fault:

@@ -85,8 +85,8 @@ class Letters:
         recipients: Sequence[str],
         raw: bytes,
         told: int = TAKEN,
-    ) -> None:
-        """Keep a mail, in the file first; beyond the cap the oldest is forgotten."""
+    ) -> Letter:
+        """Keep a mail, in the file first, and return it; beyond the cap the oldest is forgotten."""
         letter = Letter(
             number=self._last_number + 1,
             at=at,
@@ -99,6 +99,7 @@ class Letters:
             self._file.add(letter)
         self._last_number = letter.number
         self._letters.append(letter)
+        return letter
 
     def tried(self, recipient: str) -> None:
         """Count an attempt to bring a mail to a recipient."""

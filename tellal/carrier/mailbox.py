@@ -14,6 +14,7 @@ from tellal.carrier.letter import TAKEN
 from tellal.carrier.letter_file import LetterFile
 from tellal.carrier.letters import Letters, MailFault, Stage
 from tellal.carrier.mailbox_views import create_mailbox
+from tellal.carrier.returning import Returning
 
 _CAP = 20_000
 _LARGEST_MAIL = 10 * 1024 * 1024
@@ -23,8 +24,9 @@ _HANG_S = 60.0
 class Postman:
     """Aiosmtpd's handler: takes every mail, unless a fault says otherwise."""
 
-    def __init__(self, letters: Letters, hang_s: float = _HANG_S) -> None:
+    def __init__(self, letters: Letters, returning: Returning, hang_s: float = _HANG_S) -> None:
         self._letters = letters
+        self._returning = returning
         self._hang_s = hang_s
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
@@ -54,13 +56,14 @@ class Postman:
         fault = self._letters.fault_at(Stage.DATA, recipients)
         if fault is not None and not fault.keeps_the_mail:
             return self._struck(server, fault)
-        self._letters.keep(
+        letter = self._letters.keep(
             at=datetime.now(UTC),
             sender=str(envelope.mail_from),
             recipients=recipients,
             raw=envelope.original_content or b"",
             told=TAKEN if fault is None else 0,
         )
+        self._returning.taken(letter)
         if fault is not None and fault.hang_after_data:
             # When the client gives up, aiosmtpd cancels this with the connection.
             await asyncio.sleep(self._hang_s)
@@ -104,9 +107,11 @@ async def run(host: str, smtp_port: int, http_port: int, file: Path | None = Non
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
     on_disk = None if file is None else LetterFile(file)
     letters = Letters(_CAP, on_disk)
-    door = await asyncio.get_running_loop().create_server(_door(letters), host, smtp_port)
+    returning = Returning()
+    answer = _door(letters, returning)
+    door = await asyncio.get_running_loop().create_server(answer, host, smtp_port)
     views = uvicorn.Config(
-        create_mailbox(letters),
+        create_mailbox(letters, returning),
         host=host,
         port=http_port,
         log_level="warning",
@@ -117,13 +122,14 @@ async def run(host: str, smtp_port: int, http_port: int, file: Path | None = Non
         await uvicorn.Server(views).serve()
     finally:
         door.close()
+        returning.clear()
         if on_disk is not None:
             on_disk.close()
 
 
-def _door(letters: Letters) -> Callable[[], SMTP]:
+def _door(letters: Letters, returning: Returning) -> Callable[[], SMTP]:
     """Return what answers each connection."""
-    loop, postman = asyncio.get_running_loop(), Postman(letters)
+    loop, postman = asyncio.get_running_loop(), Postman(letters, returning)
 
     def answer() -> SMTP:
         letters.connections += 1

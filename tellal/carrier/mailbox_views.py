@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from html import escape
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Query, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel
 
 from tellal.carrier.letter import Letter
 from tellal.carrier.letters import Letters, MailFault
+from tellal.carrier.returning import Return, Returning
 
 _PAGE = 100
 _HEADERS = {
@@ -25,7 +27,7 @@ iframe { border: 1px solid #ccc; height: 30rem; width: 100% }
 """
 
 
-def create_mailbox(letters: Letters) -> FastAPI:
+def create_mailbox(letters: Letters, returning: Returning) -> FastAPI:
     """Build the HTTP side over the mails that the SMTP side keeps."""
     app = FastAPI(title="Tellal mailbox")
     views = _Views(letters)
@@ -39,7 +41,50 @@ def create_mailbox(letters: Letters) -> FastAPI:
     app.add_api_route("/api/faults", views.add_fault, methods=["POST"], status_code=201)
     app.add_api_route("/api/faults", views.faults, methods=["GET"])
     app.add_api_route("/api/faults", views.no_faults, methods=["DELETE"], status_code=204)
+    app.include_router(_Returns(letters, returning).router())
     return app
+
+
+class _Burst(BaseModel):
+    """How many came back of those that were there already."""
+
+    returned: int
+
+
+class _Returns:
+    """What comes back about mails, by rules for those to come and in bursts for those there."""
+
+    def __init__(self, letters: Letters, returning: Returning) -> None:
+        self._letters = letters
+        self._returning = returning
+
+    def router(self) -> APIRouter:
+        router = APIRouter(prefix="/api/returns")
+        router.add_api_route("", self.add, methods=["POST"], status_code=201)
+        router.add_api_route("", self.listed, methods=["GET"])
+        router.add_api_route("", self.clear, methods=["DELETE"], status_code=204)
+        router.add_api_route("/burst", self.burst, methods=["POST"])
+        router.add_api_route("/count", self.count, methods=["GET"])
+        return router
+
+    async def add(self, rule: Return) -> None:
+        self._returning.add(rule)
+
+    async def listed(self) -> list[dict[str, object]]:
+        return [rule.model_dump(exclude={"key"}) for rule in self._returning.listed()]
+
+    async def clear(self) -> None:
+        self._returning.clear()
+
+    async def burst(self, rule: Return) -> _Burst:
+        """Send back at once what a rule orders about the mails that were taken before."""
+        there = self._letters.find(rule.to)
+        return _Burst(returned=sum(self._returning.send_back(one, rule) for one in there))
+
+    async def count(self) -> dict[str, int]:
+        returning = self._returning
+        under_way = returning.under_way
+        return {"brought": returning.brought, "lost": returning.lost, "under_way": under_way}
 
 
 class _Views:

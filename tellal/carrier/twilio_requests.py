@@ -25,11 +25,17 @@ _LONGEST_VALIDITY_S = 36_000
 _SOONEST_S, _LATEST_S = 300, 35 * 24 * 3600
 
 MESSAGES: Mapping[int, str] = {
+    12100: "Document parse failure",
+    12200: "Schema validation warning",
     20003: "Authenticate",
     20009: "Cannot delete message because delivery has not been completed.",
     20404: "The requested resource was not found",
     20429: "Too Many Requests",
     20500: "Internal Server Error",
+    21201: "No 'To' number is specified",
+    21205: "Url or Twiml is not valid",
+    21212: "The 'From' number is not a valid phone number.",
+    21213: "A 'From' phone number is required.",
     21211: "The 'To' number is not a valid phone number.",
     21602: "Message body is required.",
     21603: "A 'From' phone number is required.",
@@ -147,7 +153,7 @@ def submission(form: Mapping[str, str], now: datetime) -> Submission:
     _refuse(when=not body and not content, code=21602)
     _refuse(when=len(body) > _LONGEST_BODY, code=21617)
     callback = form.get("StatusCallback", "")
-    _refuse(when=bool(callback) and not _is_address(callback), code=21609)
+    _refuse(when=bool(callback) and not is_address(callback), code=21609)
     return Submission(
         to=to,
         sender=sender,
@@ -180,7 +186,13 @@ def _content(form: Mapping[str, str]) -> tuple[str, str]:
     return content, variables
 
 
-def _is_address(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Say whether it is a phone number in E.164."""
+    return _E164.fullmatch(text) is not None
+
+
+def is_address(text: str) -> bool:
+    """Say whether callbacks can be brought to an address."""
     parts = urlsplit(text)
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 

@@ -24,7 +24,7 @@ from tellal.carrier.twilio_requests import (
 )
 from tellal.domain.channels import Channel
 
-_RECEIPT_CODES = (range(30000, 31000), range(63000, 64000))
+_RECEIPTCODES = (range(30000, 31000), range(63000, 64000))
 _NO_SUCH_SENDER = 63007
 """The one code of WhatsApp's range that answers the request."""
 _OUTSIDE_WINDOW = 63016
@@ -89,8 +89,8 @@ class TwilioCounter:
     ) -> Response:
         if fault.fault is FaultKind.ERROR and _is_receipt_code(fault.code):
             return self._created(self._accept(request, wanted, now, told=201, fault=fault))
-        code = _CODES.get(fault.fault) or int(fault.code or 0)
-        told = 0 if fault.fault in HELD | TORN else _HTTP.get(code, 400)
+        code = CODES.get(fault.fault) or int(fault.code or 0)
+        told = 0 if fault.fault in HELD | TORN else HTTP.get(code, 400)
         if fault.fault in AFTER_ACCEPT:
             self._accept(request, wanted, now, told=told)
         else:
@@ -147,7 +147,7 @@ class TwilioCounter:
             attempt=wanted.callback_value("a"),
             validity_s=wanted.validity_s,
             data=_content_of(wanted),
-            headers=_worth_knowing(request),
+            headers=worth_knowing(request),
         )
 
     def _refused(self, request: Request, to: str, refusal: RefusalError) -> None:
@@ -158,7 +158,7 @@ class TwilioCounter:
                 to=number_of(to),
                 answer=str(refusal.code),
                 told=refusal.status,
-                headers=_worth_knowing(request),
+                headers=worth_knowing(request),
             )
         )
 
@@ -228,14 +228,16 @@ async def refused(_: Request, refusal: Exception) -> Response:
     return refusal.answer()
 
 
-_CODES = {
+CODES = {
     FaultKind.TOO_MANY: 20429,
     FaultKind.ERROR_BEFORE_ACCEPT: 20500,
     FaultKind.ERROR_AFTER_ACCEPT: 20500,
     FaultKind.UNAVAILABLE_PAGE: 20503,
 }
+"""What Twilio says of a misbehaviour, where it says anything."""
 _NEVER_LEFT = frozenset({30001, 30002, 30034, 30036, _OUTSIDE_WINDOW})
-_HTTP = {20003: 401, 20404: 404, 20429: 429, 20500: 500, 20503: 503}
+HTTP = {20003: 401, 20404: 404, 20429: 429, 20500: 500, 20503: 503}
+"""The status with which a code is told, if it is not 400."""
 
 
 def _message(wanted: Submission, entry: Entry, fate_code: int | None) -> TextMessage:
@@ -261,7 +263,7 @@ def _message(wanted: Submission, entry: Entry, fate_code: int | None) -> TextMes
 
 def _is_receipt_code(code: str) -> bool:
     number = int(code) if code.isdecimal() else 0
-    return number != _NO_SUCH_SENDER and any(number in codes for codes in _RECEIPT_CODES)
+    return number != _NO_SUCH_SENDER and any(number in codes for codes in _RECEIPTCODES)
 
 
 def _fate(channel: Channel, code: int | None) -> str:
@@ -275,5 +277,6 @@ def _content_of(wanted: Submission) -> dict[str, str]:
     return {"content": wanted.content, "variables": wanted.variables} if wanted.content else {}
 
 
-def _worth_knowing(request: Request) -> dict[str, str]:
+def worth_knowing(request: Request) -> dict[str, str]:
+    """Return the headers of a request that the book keeps."""
     return {name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers}

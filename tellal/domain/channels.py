@@ -4,16 +4,17 @@ from enum import StrEnum
 
 
 class Channel(StrEnum):
-    """A way to reach a person. A banner is shown by the surface that he is on."""
+    """A way to reach a person. A banner is shown by the surface that he is on, a call reads out."""
 
     SMS = "sms"
     EMAIL = "email"
     PUSH = "push"
     WHATSAPP = "whatsapp"
+    CALL = "call"
     BANNER = "banner"
 
 
-BY_NUMBER = frozenset({Channel.SMS, Channel.WHATSAPP})
+BY_NUMBER = frozenset({Channel.SMS, Channel.WHATSAPP, Channel.CALL})
 """Channels whose addresses are phone numbers, which belong to a country."""
 
 

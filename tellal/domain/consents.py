@@ -53,6 +53,7 @@ class Source(StrEnum):
     IYS_KISAMESAJ = "IYS_KISAMESAJ"
     CARRIER = "carrier"
     ONE_CLICK = "one_click"
+    FEEDBACK_LOOP = "feedback_loop"
     REPLY = "reply"
     KEPT = "kept"
     PREFERENCES = "preferences"
@@ -95,10 +96,13 @@ WITH_A_BOX = PHYSICAL | {
 
 TAKEN_BY_SENDER = frozenset(source for source in Source if source.startswith("HS_"))
 SAID_TO_REGISTRY = frozenset(source for source in Source if source.startswith("IYS_"))
-REFUSALS_ONLY = frozenset({Source.HS_KARAR, Source.CARRIER, Source.ONE_CLICK, Source.KEPT})
+REFUSALS_ONLY = frozenset(
+    {Source.HS_KARAR, Source.CARRIER, Source.ONE_CLICK, Source.FEEDBACK_LOOP, Source.KEPT}
+)
 WRITTEN_BY_TELLAL = SAID_TO_REGISTRY | {
     Source.CARRIER,
     Source.ONE_CLICK,
+    Source.FEEDBACK_LOOP,
     Source.REPLY,
     Source.KEPT,
 }

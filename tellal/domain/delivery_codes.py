@@ -6,6 +6,8 @@ are short and name nobody.
 
 from collections.abc import Mapping
 
+from tellal.domain.mail_statuses import WORDS as MAIL_WORDS
+
 WORDS: Mapping[str, Mapping[str, str]] = {
     "twilio": {
         "20003": "authentication failed",
@@ -65,6 +67,20 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "63024": "the person's WhatsApp cannot receive it",
         "63027": "the text is not approved in this language",
         "63028": "the approved text has another number of variables",
+        "10004": "more calls at once than the account may",
+        "13227": "no calls to this country permitted for the account",
+        "21210": "the number that calls is not the account's",
+        "21212": "the number that calls is none",
+        "21215": "no calls to this country permitted for the account",
+        "21216": "calls to this number are not permitted",
+        "21219": "trial account, unverified recipient",
+        "12100": "what is to be said cannot be read",
+        "12200": "what is to be said is not Twilio's language",
+        "13224": "no such number can be called",
+        "13225": "calls to this number are forbidden",
+        "busy": "the line was busy",
+        "no-answer": "nobody picked up",
+        "machine": "a machine picked up",
     },
     "netgsm": {
         "30": "wrong user or password, no access to the API, or not from this address",
@@ -92,18 +108,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "5000": "an error of its own",
     },
     "smtp": {
-        "5.1.1": "no such mailbox",
-        "5.1.2": "no such system",
-        "5.1.3": "the address cannot be read",
-        "5.1.6": "the mailbox has moved, nobody knows where",
-        "5.1.10": "the domain takes no mail",
-        "5.2.1": "the mailbox is disabled",
-        "5.1.7": "our sender's address cannot be read",
-        "5.1.8": "our sender's domain does not exist",
-        "5.7.3": "not authenticated",
-        "5.7.8": "credentials refused",
-        "5.7.9": "authentication too weak",
-        "5.7.11": "encryption needed for it",
+        **MAIL_WORDS,
         "530": "authentication required",
         "535": "authentication failed",
     },
@@ -157,7 +162,7 @@ OURS: Mapping[str, str] = {
 """By codes that we give ourselves, whoever the provider is."""
 
 
-_SAME_CODES: Mapping[str, str] = {"twilio_whatsapp": "twilio"}
+_SAME_CODES: Mapping[str, str] = {"twilio_whatsapp": "twilio", "twilio_calls": "twilio"}
 """Providers that speak in the codes of another."""
 
 

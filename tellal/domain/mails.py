@@ -28,9 +28,10 @@ _UNSEEN = frozenset({"head", "script", "style", "template", "title"})
 
 
 class Became(StrEnum):
-    """What became of a mail: a case, one that there was already, or nothing."""
+    """What became of a mail: a case, one that there was already, a bounce, or nothing."""
 
     CASE = "case"
+    BOUNCE = "bounce"
     REPEAT = "repeat"
     IGNORED = "ignored"
     ASIDE = "aside"

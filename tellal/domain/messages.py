@@ -142,7 +142,7 @@ class OutgoingMessage:
     another route might carry it, should this one refuse.
     `encoding` says how an SMS is to be written on the air (empty: as the provider likes).
     `unsubscribe_url` takes a refusal by one click (RFC 8058). `content` names a text that the
-    provider keeps and has approved, and `content_variables` fill it in.
+    provider keeps and has approved, and `content_variables` fill it in. `language` is the text's.
     """
 
     id: str
@@ -154,6 +154,7 @@ class OutgoingMessage:
     address: str
     subject: str = ""
     text: str = ""
+    language: str = ""
     html: str = ""
     topic: str = ""
     validity_s: int | None = None
@@ -195,6 +196,7 @@ class Receipt:
     """What a provider said later about a message; it may repeat and come out of order.
 
     `message_id` is ours when the callback names it, else empty and `reference` finds the message.
+    `attempt` is ours if it is named; an older one's failure does not count.
     """
 
     provider: str
@@ -204,3 +206,4 @@ class Receipt:
     code: str
     remedy: Remedy | None
     received_at: datetime
+    attempt: int | None = None

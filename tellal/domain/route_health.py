@@ -1,10 +1,10 @@
 """How a route is doing: what its answers say of it, and when it is left alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tellal.domain.messages import NOT_CALLED, Answer, HandOver, Remedy
+from tellal.domain.messages import LOST, NOT_CALLED, Answer, HandOver, Receipt, Remedy
 
 _OPENS_AT = 20
 _FAILURE, _SUCCESS = 2, -1
@@ -18,8 +18,12 @@ _PROBE = timedelta(seconds=20)
 """How long a probe is waited for; longer than an adapter waits for its provider."""
 _OF_THE_PERSON = frozenset({Remedy.BAD_ADDRESS, Remedy.OPTED_OUT})
 """Remedies of answers that only a provider in good order can give."""
-OF_THE_ROUTE = frozenset({Remedy.RETRY, Remedy.NEXT_ROUTE, Remedy.HALT})
-"""Remedies of receipts of lost messages that are the route's doing."""
+_OF_PHONES: Mapping[str, frozenset[str]] = {
+    "twilio": frozenset({"30003", "30036"}),
+    "netgsm": frozenset({"2"}),
+}
+"""By provider, codes of receipts that speak of a phone that is off, as phones are; of providers
+that are not here, lost messages say nothing of the route."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,14 @@ def fault_of(answer: HandOver) -> bool | None:
     if _speaks_against(answer):
         return answer.code != NOT_CALLED
     return False if _speaks_for(answer) else None
+
+
+def lost_by_route(receipt: Receipt) -> bool:
+    """Say whether a receipt tells of a message that was lost by the route's own doing."""
+    phones = _OF_PHONES.get(receipt.provider)
+    if phones is None or receipt.state not in LOST or receipt.remedy in _OF_THE_PERSON:
+        return False
+    return receipt.code not in phones
 
 
 def _speaks_for(answer: HandOver) -> bool:

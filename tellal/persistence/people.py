@@ -23,7 +23,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.blocks import Block, BlockOrigin
 from tellal.domain.channels import Channel
-from tellal.domain.consents import ConsentChannel
 from tellal.domain.customers import (
     Brand,
     Consent,
@@ -197,8 +196,7 @@ async def _complete(tx: AsyncSession, rows: Sequence[Row[Any]]) -> list[Customer
 def _belongings() -> Select[Any]:
     """Select the addresses (with what blocks them) and the consents of customers in one query.
 
-    The newest address of a channel comes first, and the consent in force last. Consents to be
-    called are left out: nobody is called by a channel.
+    The newest address of a channel comes first, and the consent in force last.
     """
     whose = bindparam("ids", type_=ARRAY(String))
     found = union_all(
@@ -226,7 +224,6 @@ def _belongings() -> Select[Any]:
         ).where(
             _consent.customer_id == any_(whose),
             _consent.whole,
-            _consent.channel != ConsentChannel.CALL.value,
         ),
     ).subquery("belongings")
     newest_first = case((found.c.recorded_at.is_(None), found.c.id)).desc()

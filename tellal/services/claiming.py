@@ -46,7 +46,7 @@ from tellal.services.moves import Move
 from tellal.services.progress import Progress
 from tellal.services.reserving import used_late
 from tellal.services.routes import Routes
-from tellal.services.wording import senders_of
+from tellal.services.wording import language_of, senders_of
 
 _messages = table(MessageRow)
 
@@ -250,6 +250,7 @@ class Claiming:
             address=wish.point.address,
             subject=rendered.subject,
             text=text,
+            language=self._language(row),
             html=rendered.html,
             topic=row.topic,
             validity_s=max(1, int(left.total_seconds())),
@@ -266,6 +267,13 @@ class Claiming:
             content=rendered.content,
             content_variables=rendered.content_variables,
         )
+
+    def _language(self, row: Row[Any]) -> str:
+        """Return in which language a text is read out; who reads himself sees it."""
+        if row.channel != Channel.CALL:
+            return str(row.language)
+        channel = Channel(row.channel)
+        return language_of(self._renderer, topic=row.topic, channel=channel, language=row.language)
 
     async def _commit(
         self, tx: AsyncSession, intents: Sequence[OutgoingMessage], now: datetime
@@ -328,7 +336,10 @@ async def _keep_back(tx: AsyncSession, held: Sequence[Held]) -> None:
 
 
 def sender_of(brand: Brand, channel: Channel) -> str:
-    """Return what a brand is called on a channel; an app's push needs no name."""
+    """Return what a brand is called on a channel; an app's push needs no name.
+
+    Who calls is a number of the account's, which its settings name.
+    """
     match channel:
         case Channel.SMS:
             return brand.sms_sender
@@ -336,5 +347,5 @@ def sender_of(brand: Brand, channel: Channel) -> str:
             return brand.email_sender
         case Channel.WHATSAPP:
             return brand.whatsapp_sender
-        case Channel.PUSH | Channel.BANNER:
+        case Channel.PUSH | Channel.BANNER | Channel.CALL:
             return ""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, String, Update, bindparam, case, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tellal.addresses import normalise, phone_number
+from tellal.addresses import normalise
 from tellal.clock import Clock
 from tellal.domain.channels import Channel, RecipientType
 from tellal.domain.consent_rules import Claim, check, source_named
@@ -163,8 +163,6 @@ class Consents:
         What he said last counts, which need not be what was written down last. Returns how many
         messages it were.
         """
-        if channel is ConsentChannel.CALL:
-            return 0
         last = (
             select(_consents.c.state, _consents.c.purposes)
             .where(
@@ -295,8 +293,6 @@ def consent_address(channel: ConsentChannel, raw: str, *, region: str) -> str:
     """
     if not raw.strip():
         return ""
-    if channel is ConsentChannel.CALL:
-        return phone_number(raw, region=region)
     return normalise(Channel(channel.value), raw, region=region)
 
 
@@ -326,6 +322,8 @@ def _named_by_caller(name: str) -> Source:
 
 
 def _reached_at(customer: Customer, channel: ConsentChannel) -> str:
-    by = Channel.SMS if channel is ConsentChannel.CALL else Channel(channel.value)
-    point = customer.usable(by)
+    point = customer.usable(Channel(channel.value))
+    if point is None and channel is ConsentChannel.CALL:
+        # An officer calls the number to which texts go, if there is no other.
+        point = customer.usable(Channel.SMS)
     return "" if point is None else point.address

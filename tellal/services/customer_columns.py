@@ -6,7 +6,7 @@ from rules.names import CUSTOMER
 from rules.vocabulary import Field, FieldType, Vocabulary
 from tellal.domain.channels import Channel
 
-CHANNELS = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.WHATSAPP)
+CHANNELS = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.WHATSAPP, Channel.CALL)
 REF = "customer"
 WHO = ("kind", "locale", "timezone", "country", "first_name")
 WISHES = ("service_only", "topics_off")

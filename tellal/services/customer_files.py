@@ -11,7 +11,7 @@ from dataclasses import dataclass, field as default
 from rules.names import CUSTOMER
 from rules.vocabulary import Field, FieldType, Vocabulary, did_you_mean
 from tellal.addresses import country_of, normalise
-from tellal.domain.channels import Channel
+from tellal.domain.channels import BY_NUMBER, Channel
 from tellal.domain.customers import Brand, CustomerKind
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.groups import slug
@@ -183,7 +183,7 @@ class _Reader:
         seen: set[tuple[Channel, str]] = set()
         for channel in CHANNELS:
             text = said.get(channel.value, "")
-            by_number = channel in (Channel.SMS, Channel.WHATSAPP)
+            by_number = channel in BY_NUMBER
             for one in _numbers(text) if by_number else text.split():
                 try:
                     raw = as_number(one, channel.value) if by_number else one

@@ -53,8 +53,13 @@ def heard_of(done: Sequence[Applied], outcomes: Mapping[str, Row[Any]]) -> Heard
     return Heard(ended=ended, news=news)
 
 
+def is_swept(outcome: Row[Any]) -> bool:
+    """Say whether the sweeper follows an outcome: it has no workflow, or that has gone home."""
+    return not outcome.workflow_id or outcome.check_at is not None
+
+
 async def wake(tx: AsyncSession, news: Sequence[OutcomeNews], now: datetime) -> None:
-    """Tell workflows; what no workflow follows is due at once for the sweeper."""
+    """Tell workflows; what the sweeper follows is due at once for it."""
     by_workflow = [
         News(
             brand_id=outcome.brand_id,
@@ -67,9 +72,7 @@ async def wake(tx: AsyncSession, news: Sequence[OutcomeNews], now: datetime) -> 
     ]
     await enqueue_all(tx, by_workflow, now)
     swept = [
-        outcome.id
-        for outcome, state in news
-        if not outcome.workflow_id and state is OutcomeState.OPEN
+        outcome.id for outcome, state in news if is_swept(outcome) and state is OutcomeState.OPEN
     ]
     if swept:
         await tx.execute(update(_outcomes).where(_outcomes.c.id.in_(swept)).values(check_at=now))

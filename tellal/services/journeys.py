@@ -20,6 +20,7 @@ from tellal.persistence.tables.ledger import CauseRow, OutcomeRow
 from tellal.services.advancing import BookOf, Look
 from tellal.services.deciding import Deciding
 from tellal.services.gate import pass_gate
+from tellal.services.journey_news import is_swept
 from tellal.services.pausing import PAUSED
 from tellal.services.progress import Progress
 
@@ -70,7 +71,7 @@ class Journeys:
                 stopped=stopped,
             )
             step = await look.take()
-            if step.wait_until is not None and not outcome.workflow_id:
+            if step.wait_until is not None and is_swept(outcome):
                 await tx.execute(
                     update(_outcomes)
                     .where(_outcomes.c.id == outcome_id)

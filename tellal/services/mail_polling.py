@@ -1,6 +1,6 @@
-"""Makes cases of the mails in a mailbox, each once.
+"""Reads the mails in a mailbox, each once; what they mean is for others to say.
 
-What became of a mail is written in the transaction of its case; only then is the mail moved. If
+What became of a mail is written in the transaction of its effect; only then is the mail moved. If
 the move fails it is made up for the next time, because the mailbox's own number says what became of
 the mail; and if the mailbox gives it another number (RFC 9051, UIDVALIDITY), its Message-ID does.
 """
@@ -18,20 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal import metrics
 from tellal.clock import Clock
-from tellal.domain.applications import Application
-from tellal.domain.channels import Channel
-from tellal.domain.customers import Brand
 from tellal.domain.errors import InvalidInputError
-from tellal.domain.mails import Became, Mail, MalformedMailError, read_mail
+from tellal.domain.mails import Became
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.intake import MailboxMailRow
-from tellal.services.applications import Applications
-from tellal.services.brands import find_brand
 from tellal.services.leases import Leases
-from tellal.settings import MailboxSettings
-from templates.status.words import language_of
 
 _log = logging.getLogger(__name__)
 _mails = table(MailboxMailRow)
@@ -40,9 +33,6 @@ _AT_ONCE = 100
 _HELD_FOR = timedelta(minutes=5)
 _LONGEST_WAIT_S = 900.0
 """A mailbox that refuses its password locks the account of who asks too often."""
-
-BY = "mailbox"
-"""Who opens cases of mails, as histories show it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,24 +68,40 @@ class Mailbox(Protocol):
         ...
 
 
+class MailReader(Protocol):
+    """Says what mails of a mailbox mean, and has their effects."""
+
+    async def prepare(self, tx: AsyncSession) -> None:
+        """Look up what every mail needs, before the mailbox is looked into."""
+        ...
+
+    async def take(self, tx: AsyncSession, raw: bytes) -> Became:
+        """Have a mail's effect within a transaction, and say what it became.
+
+        Raises:
+            InvalidInputError: It is of no use to anybody, and is set aside.
+        """
+        ...
+
+
 class MailPolling:
     """Polls while it holds the lease."""
 
     def __init__(
         self,
         mailbox: Mailbox,
-        settings: MailboxSettings,
+        reader: MailReader,
+        every_s: float,
         *,
         sessions: Sessions,
         clock: Clock,
-        applications: Applications,
         leases: Leases,
     ) -> None:
         self._mailbox = mailbox
-        self._settings = settings
+        self._reader = reader
+        self._every_s = every_s
         self._sessions = sessions
         self._clock = clock
-        self._applications = applications
         self._leases = leases
         self._holder = new_id()
 
@@ -110,7 +116,7 @@ class MailPolling:
                 failed += 1
                 metrics.mailbox_failed()
                 _log.warning("the mailbox was not read", extra={"error": type(error).__name__})
-            await asyncio.sleep(pause_after(failed, self._settings.every_s))
+            await asyncio.sleep(pause_after(failed, self._every_s))
 
     async def poll(self) -> dict[Became, int]:
         """Read what is there, if it is ours to read; return how many mails became what."""
@@ -119,14 +125,14 @@ class MailPolling:
         if not await self._leases.take(lease, self._holder, _HELD_FOR):
             return done
         async with self._sessions() as tx:
-            brand = await find_brand(tx, self._settings.brand)
+            await self._reader.prepare(tx)
         try:
             waiting = await self._mailbox.look()
             known = await self._known(waiting)
             for uid in waiting.uids[:_AT_ONCE]:
                 if not await self._leases.take(lease, self._holder, _HELD_FOR):
                     break
-                became = known.get(uid) or await self._take(brand, waiting.validity, uid)
+                became = known.get(uid) or await self._take(waiting.validity, uid)
                 if became is None:
                     continue
                 await self._mailbox.put_away(uid, became)
@@ -144,38 +150,21 @@ class MailPolling:
         async with self._sessions() as tx:
             return {row.uid: Became(row.became) for row in await tx.execute(query)}
 
-    async def _take(self, brand: Brand, validity: int, uid: int) -> Became | None:
+    async def _take(self, validity: int, uid: int) -> Became | None:
         raw = await self._mailbox.fetch(uid)
         if raw is None:
             return None
         try:
-            mail = read_mail(raw)
             async with self._sessions() as tx, tx.begin():
-                became = await self._written_in(tx, brand, mail)
+                became = await self._reader.take(tx, raw)
                 await self._note(tx, validity, uid, became)
-        except (MalformedMailError, InvalidInputError, DataError):
+        except (InvalidInputError, DataError):
             # Whatever is wrong with this mail must not keep those behind it waiting.
             became = Became.ASIDE
             async with self._sessions() as tx, tx.begin():
                 await self._note(tx, validity, uid, became)
         metrics.mail_read(became.value)
         return became
-
-    async def _written_in(self, tx: AsyncSession, brand: Brand, mail: Mail) -> Became:
-        ours = {brand.email.lower(), brand.email_sender.lower(), self._settings.username.lower()}
-        if mail.automatic or mail.sender.lower() in ours:
-            return Became.IGNORED
-        said = Application(
-            channel=Channel.EMAIL,
-            address=mail.sender,
-            subject=mail.subject,
-            text=mail.text,
-            language=language_of("", "", brand.country),
-            reference=mail.reference,
-            attachments=mail.attachments,
-        )
-        taken = await self._applications.take(tx, brand, self._settings.channel, said, by=BY)
-        return Became.REPEAT if taken.repeat else Became.CASE
 
     async def _note(self, tx: AsyncSession, validity: int, uid: int, became: Became) -> None:
         await tx.execute(

@@ -17,6 +17,7 @@ OF_OUTCOMES: tuple[ColumnElement[Any], ...] = (
     _outcomes.c.brand_id,
     _outcomes.c.state,
     _outcomes.c.workflow_id,
+    _outcomes.c.check_at,
     _outcomes.c.plan["attempts"].as_integer().label("attempts"),
 )
 _OF_MESSAGES: tuple[ColumnElement[Any], ...] = (

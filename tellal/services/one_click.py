@@ -8,25 +8,22 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.clock import Clock
 from tellal.domain.channels import Channel
-from tellal.domain.customers import ConsentState
 from tellal.domain.errors import NotFoundError
-from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.people import lock_customer_by_id
 from tellal.persistence.tables.brands import BrandRow
-from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, CustomerRow
+from tellal.persistence.tables.customers import ContactPointRow, CustomerRow
 from tellal.persistence.tables.ledger import MessageRow
 from tellal.services.progress import Progress
-from tellal.services.refusals import stop_refused
+from tellal.services.refusals import Refused, refuse_channel
 from tellal.settings import Settings
 
 _brands = table(BrandRow).c
-_consents = table(ConsentRow)
 _customers = table(CustomerRow).c
 _points = table(ContactPointRow).c
 _messages = table(MessageRow).c
@@ -114,23 +111,13 @@ class OneClick:
         """
         refusable = await self.find(tx, token)
         customer = await lock_customer_by_id(tx, refusable.customer_id)
-        said = customer.consents.get(refusable.channel)
-        if said is None or said.state is not ConsentState.REFUSED:
-            await tx.execute(
-                insert(_consents).values(
-                    id=new_id(),
-                    brand_id=refusable.brand_id,
-                    customer_id=refusable.customer_id,
-                    channel=refusable.channel.value,
-                    recipient_type=customer.kind.value,
-                    address=refusable.address,
-                    state=ConsentState.REFUSED.value,
-                    source=_SOURCE,
-                    evidence={"message": refusable.message_id},
-                    recorded_at=self._clock.now(),
-                )
-            )
-        await stop_refused(tx, self._progress, customer.id, refusable.channel)
+        refused = Refused(
+            channel=refusable.channel,
+            address=refusable.address,
+            source=_SOURCE,
+            message_id=refusable.message_id,
+        )
+        await refuse_channel(tx, self._progress, customer, refused, self._clock.now())
         return refusable
 
     def _mac(self, message_id: str) -> str:

@@ -23,6 +23,7 @@ cores was measured to do, less something to spare (docs/benchmarks.md)."""
 UNSAID_RATES: Mapping[Channel, float] = {
     Channel.SMS: 100.0,
     Channel.WHATSAPP: 80.0,
+    Channel.CALL: 1.0,
     Channel.EMAIL: 100.0,
     Channel.PUSH: 5_000.0,
 }

@@ -30,7 +30,7 @@ _customers = table(CustomerRow).c
 _PURPOSE = "preferences:"
 """So that a signature under a message's address is none under a customer's."""
 _MAC_DIGITS = 32
-_CHANNELS = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.WHATSAPP)
+_CHANNELS = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.WHATSAPP, Channel.CALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from tellal.persistence.tables.customers import ConsentRow, ContactPointRow, Cus
 from tellal.persistence.tables.ledger import CapUseRow, CauseRow, MessageRow, OutcomeRow
 from tellal.services.credit_closing import close_moved
 from tellal.services.gate import pass_gate
-from tellal.services.journey_news import heard_of, wake
+from tellal.services.journey_news import heard_of, is_swept, wake
 from tellal.services.move_statements import (
     LOCK_MESSAGES,
     LOCK_OUTCOMES,
@@ -32,6 +32,7 @@ from tellal.services.move_statements import (
     WRITE_STATES,
 )
 from tellal.services.moves import Applied, Move, folded, leaves_no_trace, new_values, refusal
+from tellal.services.reopening import reopen
 
 _causes = table(CauseRow)
 _messages = table(MessageRow)
@@ -72,6 +73,7 @@ class Progress:
         await self._release_caps(tx, done, now)
         await self._learn(tx, done, now)
         await self._tell_journeys(tx, done, outcomes, now)
+        await reopen(tx, done, outcomes, now)
 
     async def cancel_unsent(self, tx: AsyncSession, outcome_ids: Iterable[str], code: str) -> None:
         """Cancel what has not left of the given outcomes (which the caller has locked)."""
@@ -149,11 +151,11 @@ class Progress:
     async def _look_when_silent(
         self, tx: AsyncSession, done: Sequence[Applied], outcomes: Mapping[str, Row[Any]]
     ) -> None:
-        """Have the sweeper look at outcomes without a workflow when a receipt fails to come."""
+        """Have the sweeper look at the outcomes that it follows when a receipt fails to come."""
         ids = [
             row.id
             for move, row in done
-            if move.state in HANDED_OVER and not outcomes[row.outcome_id].workflow_id
+            if move.state in HANDED_OVER and is_swept(outcomes[row.outcome_id])
         ]
         if ids:
             await tx.execute(LOOK_WHEN_SILENT, {"ids": ids})

@@ -50,6 +50,7 @@ _GIVEN = given(
     received_at=Instant(),
     due_at=Instant(),
     tries=Integer(),
+    attempt=Integer(),
 )
 _PUT = insert(_inbox).from_select(list(_GIVEN.c.keys()), select(*_GIVEN.c))
 _RING = select(func.pg_notify(LANE_CHANNEL, BELL))
@@ -87,7 +88,7 @@ class ReceiptInbox:
         """Keep several; when this returns, they are on disk."""
         if receipts:
             async with self._sessions() as tx, tx.begin():
-                await _put(tx, [_row(receipt) for receipt in receipts])
+                await keep(tx, receipts)
 
     async def _flush(self) -> None:
         """Commit what waits, again and again: what comes during a commit goes with the next."""
@@ -161,8 +162,9 @@ class InboxWork:
             await tx.execute(_PUT, arrays(again))
 
 
-async def _put(tx: AsyncSession, rows: Sequence[dict[str, object]]) -> None:
-    await tx.execute(_PUT, arrays(rows))
+async def keep(tx: AsyncSession, receipts: Sequence[Receipt]) -> None:
+    """Keep receipts in a transaction of somebody else's; they are on disk when that is."""
+    await tx.execute(_PUT, arrays([_row(receipt) for receipt in receipts]))
     await tx.execute(_RING)
 
 
@@ -178,6 +180,7 @@ def _row(receipt: Receipt) -> dict[str, object]:
         "received_at": receipt.received_at,
         "due_at": receipt.received_at,
         "tries": 0,
+        "attempt": receipt.attempt,
     }
 
 
@@ -190,4 +193,5 @@ def _receipt(row: Row[Any]) -> Receipt:
         code=row.code,
         remedy=Remedy(row.remedy) if row.remedy else None,
         received_at=row.received_at,
+        attempt=row.attempt,
     )

@@ -12,7 +12,7 @@ from tellal.clock import Clock
 from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError, NotFoundError
 from tellal.domain.messages import LOST, MessageState, Receipt
-from tellal.domain.route_health import OF_THE_ROUTE
+from tellal.domain.route_health import lost_by_route
 from tellal.ids import new_id
 from tellal.persistence.bulk import arrays, given
 from tellal.persistence.columns import Instant, table
@@ -156,7 +156,7 @@ async def _blame(tx: AsyncSession, receipts: Sequence[Receipt]) -> None:
     blamed = [
         {"provider": one.provider, "reference": one.reference}
         for one in receipts
-        if one.state in LOST and one.remedy in OF_THE_ROUTE and one.reference
+        if one.reference and lost_by_route(one)
     ]
     if blamed:
         await tx.execute(_FAULT, arrays(blamed))
@@ -184,6 +184,8 @@ async def _find(tx: AsyncSession, receipts: Sequence[Receipt]) -> dict[tuple[str
 
 def _counts(receipt: Receipt, message: Row[Any]) -> bool:
     """An attempt that was given up failed; the one that replaced it may be on its way."""
+    if receipt.attempt is not None:
+        return True  # the move itself names it, and is compared with the message as it is locked
     earlier_attempt = bool(message.reference) and message.reference != receipt.reference
     return not (receipt.state in LOST and earlier_attempt)
 
@@ -196,4 +198,5 @@ def _move(receipt: Receipt, message: Row[Any]) -> Move:
         reference=receipt.reference,
         provider=receipt.provider,
         remedy=receipt.remedy,
+        attempt=receipt.attempt if receipt.state in LOST else None,
     )

@@ -1,23 +1,64 @@
 """What a refusal stops: everything commercial on the channel that no provider has heard of yet."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, insert, or_, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.channels import Channel, MessageClass
-from tellal.domain.customers import Customer
+from tellal.domain.customers import ConsentState, Customer
 from tellal.domain.messages import UNSENT, MessageState
+from tellal.ids import new_id
 from tellal.persistence.columns import table
+from tellal.persistence.tables.customers import ConsentRow
 from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.services.moves import Move
 from tellal.services.progress import Progress
 
+_consents = table(ConsentRow)
 _messages = table(MessageRow).c
 _outcomes = table(OutcomeRow).c
 
 _COMMERCIAL = _messages.message_class == MessageClass.COMMERCIAL.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A channel that the reader of a message refuses, by that message."""
+
+    channel: Channel
+    address: str
+    source: str
+    message_id: str
+
+
+async def refuse_channel(
+    tx: AsyncSession, progress: Progress, customer: Customer, refused: Refused, now: datetime
+) -> None:
+    """Record a refusal and stop what waits; who had refused before is not written down again.
+
+    The caller has locked the customer. When this has committed, no intent for the channel commits.
+    """
+    said = customer.consents.get(refused.channel)
+    if said is None or said.state is not ConsentState.REFUSED:
+        await tx.execute(
+            insert(_consents).values(
+                id=new_id(),
+                brand_id=customer.brand_id,
+                customer_id=customer.id,
+                channel=refused.channel.value,
+                recipient_type=customer.kind.value,
+                address=refused.address,
+                state=ConsentState.REFUSED.value,
+                source=refused.source,
+                evidence={"message": refused.message_id},
+                recorded_at=now,
+            )
+        )
+    await stop_refused(tx, progress, customer.id, refused.channel)
 
 
 async def stop_refused(

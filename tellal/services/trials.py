@@ -32,7 +32,7 @@ from tellal.ports import ExampleRenderer, Rendered, Sender
 from tellal.services.allow_list import AllowList
 from tellal.services.claiming import sender_of
 from tellal.services.posting import template_variables
-from tellal.services.wording import Spoken, rendered as worded, senders_of
+from tellal.services.wording import Spoken, language_of, rendered as worded, senders_of
 
 _trials = table(TrialRow)
 
@@ -196,6 +196,9 @@ class Trials:
             address=address,
             subject=rendered.subject,
             text=rendered.text,
+            language=language_of(
+                self._renderer, topic=topic.id, channel=channel, language=said.language
+            ),
             html=rendered.html,
             topic=topic.id,
             validity_s=max(1, int(lasts.total_seconds())),

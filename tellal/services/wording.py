@@ -16,7 +16,7 @@ from tellal.domain.customers import Brand
 from tellal.domain.footers import Setting, lacking
 from tellal.domain.senders import SenderProfile
 from tellal.persistence.people import brand as read_brand
-from tellal.ports import Rendered, Renderer
+from tellal.ports import Rendered, Renderer, Texts
 from tellal.services.senders import sender_profile
 from templates.footing import footed
 
@@ -78,3 +78,9 @@ async def lacks(tx: AsyncSession, brand_id: str, at: datetime) -> tuple[str, ...
 def day_of(brand: Brand, at: datetime) -> date:
     """Return the day that it is for a brand."""
     return at.astimezone(ZoneInfo(brand.timezone)).date()
+
+
+def language_of(renderer: Texts, *, topic: str, channel: Channel, language: str) -> str:
+    """Return the language in which a text speaks, which may be another than was wished for."""
+    name = renderer.text_name(topic=topic, channel=channel, language=language)
+    return name.rpartition(".")[2] or language

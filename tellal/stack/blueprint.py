@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from tellal.carrier.settings import CarrierSettings
 from tellal.settings import (
+    BounceSettings,
     FcmSettings,
     IysSettings,
     NetgsmSettings,
@@ -26,6 +27,10 @@ _FAMILIAR = {
     "smtp": 1025,
     "metrics": 9464,
 }
+
+
+_CALLS_FROM = "+908500000001"
+_COMES_BACK_TO = "bounce@mailbox.tellal.invalid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,7 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
             auth_token=_secret(),
             base_url=blueprint.url_of("carrier"),
             timeout_s=settings.twilio.timeout_s,
+            caller=settings.twilio.caller or _CALLS_FROM,
         )
     if blueprint.netgsm:
         changes["netgsm"] = NetgsmSettings(
@@ -108,6 +114,9 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
             port=blueprint.ports["smtp"],
             timeout_s=settings.smtp.timeout_s,
             connections=settings.smtp.connections,
+            bounces=settings.smtp.bounces
+            if settings.smtp.bounces.address
+            else BounceSettings(address=_COMES_BACK_TO, secret=_secret()),
         )
     return settings.model_copy(update=changes)
 

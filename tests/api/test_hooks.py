@@ -82,6 +82,25 @@ async def test_a_signed_receipt_moves_its_message(
     assert [receipt["state"] for receipt in found["receipts"]] == ["delivered"]
 
 
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [("completed", ("delivered", "")), ("no-answer", ("undelivered", "no-answer"))],
+)
+async def test_a_calls_end_comes_to_the_same_address(
+    bank: Tenant, served: Served, accepted: str, status: str, end: tuple[str, str]
+) -> None:
+    async with served.sessions() as tx, tx.begin():
+        change = update(_messages).where(_messages.c.id == accepted)
+        await tx.execute(change.values(provider="twilio_calls", reference="CA1", channel="call"))
+
+    for one in ("initiated", "ringing", status):
+        answer = await call_back(served, {"CallSid": "CA1", "CallStatus": one}, accepted)
+        assert answer.status_code == 204
+
+    found = (await read(bank, accepted))["message"]
+    assert (found["state"], found["code"]) == end
+
+
 @pytest.mark.req("D61")
 @pytest.mark.req("D62", "allows")
 async def test_who_was_not_reached_is_listed_with_the_reason_and_the_time(

@@ -61,6 +61,74 @@ def test_a_message_is_created_and_walks_to_the_phone(client: Client) -> None:
     assert (fetched.num_segments, fetched.error_code) == ("1", None)
 
 
+def test_a_call_is_made_and_picked_up(client: Client) -> None:
+    said = '<Response><Say language="tr-TR">Merhaba</Say></Response>'
+    created = client.calls.create(to=TO, from_="+908500000001", twiml=said)
+    wait_for(lambda: client.calls(created.sid).fetch().status == "completed")
+    fetched = client.calls(created.sid).fetch()
+
+    assert created.sid.startswith("CA")
+    assert len(created.sid) == 34
+    assert created.status == "queued"
+    assert (fetched.to, fetched._from, fetched.duration) == (TO, "+908500000001", "12")
+    assert [one.sid for one in client.calls.list(to=TO)] == [created.sid]
+    assert client.calls(created.sid).delete()
+    assert client.calls.list(to=TO) == []
+
+
+@pytest.mark.parametrize(
+    ("fate", "statuses"),
+    [
+        ("", ["initiated", "ringing", "in-progress", "completed"]),
+        ("busy", ["initiated", "ringing", "busy"]),
+        ("no-answer", ["initiated", "ringing", "no-answer"]),
+        ("failed", ["initiated", "failed"]),
+    ],
+)
+async def test_a_calls_steps_are_told_signed_to_its_own_address(
+    client: Client, carrier: CarrierProbe, fate: str, statuses: list[str]
+) -> None:
+    if fate:
+        carrier.fault("error", {"to": TO}, code=fate)
+    async with Answering() as receiver:
+        url = f"{receiver.url}/status?m=01K%2B&a=1"
+        client.calls.create(
+            to=TO,
+            from_="+908500000001",
+            twiml="<Response><Say>Hello</Say></Response>",
+            status_callback=url,
+            status_callback_event=["initiated", "ringing", "answered", "completed"],
+        )
+        await receiver.until(len(statuses))
+
+    validator = RequestValidator(carrier.account.auth_token)
+    forms = [dict(parse_qsl(one.body)) for one in receiver.requests]
+    assert [form["CallStatus"] for form in forms] == statuses
+    for one, form in zip(receiver.requests, forms, strict=True):
+        assert validator.validate(url, form, one.headers["x-twilio-signature"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"to": "nobody", "from_": "+908500000001"}, 21211),
+        ({"to": TO, "from_": "BANKA"}, 21212),
+        ({"to": TO, "from_": "+908500000001", "twiml": "<Response>"}, 12100),
+        ({"to": TO, "from_": "+908500000001", "twiml": "<Say>Hello</Say>"}, 12200),
+        ({"to": TO, "from_": "+908500000001", "twiml": "<!DOCTYPE a []><Response/>"}, 12100),
+        ({"to": TO, "from_": "+908500000001", "twiml": "x" * 4001}, 21205),
+    ],
+)
+def test_a_call_that_cannot_be_made_is_refused(
+    client: Client, asked: dict[str, str], code: int
+) -> None:
+    said = {"twiml": "<Response><Say>Hello</Say></Response>", **asked}
+    with pytest.raises(TwilioRestException) as refused:
+        client.calls.create(**said)
+
+    assert (refused.value.status, refused.value.code) == (400, code)
+
+
 def test_a_whatsapp_message_is_listed_under_its_own_address(client: Client) -> None:
     business = "whatsapp:+908500000001"
     created = client.messages.create(to=f"whatsapp:{TO}", from_=business, **CONTENT)

@@ -143,8 +143,8 @@ quiet_hours:
             " (did you mean 'suppress'?)"
         ),
         (
-            "shop.yaml:23:24: 'channels': 'smss' is not one of sms, email, push, whatsapp, banner"
-            " (did you mean 'sms'?)"
+            "shop.yaml:23:24: 'channels': 'smss' is not one of sms, email, push, whatsapp, call,"
+            " banner (did you mean 'sms'?)"
         ),
         "shop.yaml:23:31: 'between' is two times of day, as in [21:00, 09:00]",
     ]

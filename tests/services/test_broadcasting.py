@@ -234,7 +234,7 @@ async def a_population(house: House, brand: Brand, seed: str, number: int = 60) 
                 consents={
                     one: chance.choice(["granted", "refused"])
                     for one in Channel
-                    if chance.random() < 0.4
+                    if one is not Channel.CALL and chance.random() < 0.4
                 },
                 locale=chance.choice(["tr-TR", "en-GB"]),
             )

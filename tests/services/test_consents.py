@@ -117,7 +117,7 @@ async def test_calls_have_a_consent_of_their_own(ledger: Ledger) -> None:
     assert (by_text.state, by_call.state) == (None, GRANTED)
     assert by_call.record is not None
     assert by_call.record.address == "+902122520000"
-    assert await ledger.believed() == {Channel.SMS: True}
+    assert await ledger.believed() == {Channel.SMS: True, Channel.CALL: True}
 
 
 @pytest.mark.req("C02", "blocks")

@@ -93,6 +93,7 @@ async def test_her_address_comes_back_over_the_api_and_nothing_commercial_leaves
     assert {c: one.state for c, one in back.consents.items()} == {
         Channel.EMAIL: ConsentState.REFUSED,
         Channel.SMS: ConsentState.REFUSED,
+        Channel.CALL: ConsentState.REFUSED,
     }
     assert back.consents[Channel.EMAIL].source == "kept"
     assert await promoted(house, brand) != "send"
@@ -120,7 +121,7 @@ async def test_another_address_is_nobodys_refusal_and_another_brand_does_not_kno
     stranger = await comes_back(house, clock, brand, address="fatma@example.com")
     elsewhere = await comes_back(house, clock, other)
 
-    assert stranger.consents.keys() == {Channel.SMS}
+    assert stranger.consents.keys() == {Channel.SMS, Channel.CALL}
     assert elsewhere.consents == {}
 
 

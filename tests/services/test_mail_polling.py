@@ -31,6 +31,7 @@ from tellal.services.cases import Cases
 from tellal.services.customers import Customers
 from tellal.services.house import House
 from tellal.services.leases import Leases
+from tellal.services.mail_cases import MailCases
 from tellal.services.mail_polling import MailPolling, pause_after
 from tellal.services.retention import Retention
 from tellal.services.shown_notices import ShownNotices
@@ -90,22 +91,23 @@ def a_polling(
     (folder / "info.yaml").write_text(profile, encoding="utf-8")
     clock, profiles = house.clock, load_profiles(folder)
     settings = server.settings(brand.name, **said)
+    applications = Applications(
+        Cases(
+            profiles,
+            clock,
+            CaseNotices(house.sessions, house.deciding, profiles),
+            CaseCalls(profiles, clock),
+        ),
+        Customers(house.books, clock),
+        ShownNotices(clock),
+        clock,
+    )
     return MailPolling(
         mailbox or ImapMailbox(settings),
-        settings,
+        MailCases(settings, applications),
+        settings.every_s,
         sessions=house.sessions,
         clock=clock,
-        applications=Applications(
-            Cases(
-                profiles,
-                clock,
-                CaseNotices(house.sessions, house.deciding, profiles),
-                CaseCalls(profiles, clock),
-            ),
-            Customers(house.books, clock),
-            ShownNotices(clock),
-            clock,
-        ),
         leases=Leases(house.sessions, clock),
     )
 
@@ -420,11 +422,11 @@ async def test_a_worker_reads_a_mailbox_only_if_it_has_one(
     house: House, server: MailServer, brand: Brand
 ) -> None:
     stop = asyncio.Event()
-    (part,) = worker._read_from_mailbox(
+    (part,) = worker._read_from_mailboxes(
         Settings(mailbox=server.settings(brand.name)), house, stop
     ).items()
 
-    assert worker._read_from_mailbox(Settings(), house, stop) == {}
+    assert worker._read_from_mailboxes(Settings(), house, stop) == {}
     assert part[0] == "mailbox"
     with pytest.raises(ValidationError, match="whose mailbox"):
         MailboxSettings(host="imap.porsuk.example")

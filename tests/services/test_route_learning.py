@@ -124,7 +124,13 @@ async def test_persons_who_cannot_be_reached_say_nothing_of_a_route(
 
 
 @pytest.mark.parametrize(
-    ("remedy", "moves"), [(Remedy.RETRY, True), (Remedy.BAD_ADDRESS, False), (None, False)]
+    ("code", "remedy", "moves"),
+    [
+        pytest.param("30008", Remedy.NEXT_CHANNEL, True, id="nobody knows why"),
+        pytest.param("30003", Remedy.NEXT_CHANNEL, False, id="phones that are off"),
+        pytest.param("30005", Remedy.BAD_ADDRESS, False, id="wrong numbers"),
+        pytest.param("30002", Remedy.HALT, True, id="our account"),
+    ],
 )
 async def test_what_receipts_say_later_counts_if_it_is_the_routes_doing(
     sessions: Sessions,
@@ -132,7 +138,8 @@ async def test_what_receipts_say_later_counts_if_it_is_the_routes_doing(
     learning: RouteLearning,
     clock: SetClock,
     *,
-    remedy: Remedy | None,
+    code: str,
+    remedy: Remedy,
     moves: bool,
 ) -> None:
     taken = await handed_over(sessions, desk, 60)
@@ -144,7 +151,7 @@ async def test_what_receipts_say_later_counts_if_it_is_the_routes_doing(
                 reference=f"ref-{one.id}",
                 message_id=one.id,
                 state=MessageState.UNDELIVERED,
-                code="30001",
+                code=code,
                 remedy=remedy,
                 received_at=clock.now(),
             )

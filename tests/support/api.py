@@ -22,6 +22,7 @@ from tellal.services.keys import ApiKey, Scope, create_key
 from tellal.services.receipt_inbox import InboxWork
 from tellal.settings import FcmSettings, NetgsmSettings, Settings, SmtpSettings, TwilioSettings
 from tellal.stack.postgres import Postgres
+from tests.support.bounces import SETTINGS as BOUNCES
 from tests.support.house import SetClock
 
 PUBLIC_URL = "https://tellal.example"
@@ -106,7 +107,7 @@ async def _application(
         public_url=PUBLIC_URL,
         twilio=TwilioSettings(account_sid="AC1", auth_token=SecretStr(TWILIO_TOKEN)),
         netgsm=NetgsmSettings(callback_secret=SecretStr(NETGSM_SECRET)),
-        smtp=SmtpSettings(host="localhost"),
+        smtp=SmtpSettings(host="localhost", bounces=BOUNCES),
         fcm=FcmSettings(project="deneme"),
         unsubscribe_secret=SecretStr("rehearsal"),
         status_fresh_s=0,

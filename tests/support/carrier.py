@@ -20,6 +20,8 @@ from tellal.carrier.settings import CarrierSettings
 from tellal.domain.messages import Answer, Remedy
 from tellal.settings import FcmSettings, IysSettings, NetgsmSettings, SmtpSettings, TwilioSettings
 
+CALLER = "+908500000001"
+"""The number of the account's from which people are called."""
 _START_S = 30.0
 _CARRIER = (
     "import sys, pickle; from tellal.carrier.server import serve;"
@@ -111,6 +113,7 @@ class CarrierProbe:
             auth_token=SecretStr(self.account.auth_token),
             base_url=self.url,
             timeout_s=timeout_s,
+            caller=CALLER,
         )
 
     def netgsm(self, *, timeout_s: float = 5.0) -> NetgsmSettings:
@@ -207,8 +210,19 @@ class MailboxProbe:
         """Switch a fault on; more: the other fields of `MailFault`."""
         self.http.post("/api/faults", json={"to": to, **more}).raise_for_status()
 
+    def sends_back(self, to: str = "", *, burst: bool = False, **more: object) -> None:
+        """Have mails come back, those to come or (`burst`) those there; more: as in `Return`."""
+        path = "/api/returns/burst" if burst else "/api/returns"
+        self.http.post(path, json={"to": to, **more}).raise_for_status()
+
+    def returned(self) -> dict[str, int]:
+        """Count what was `brought` back, what was `lost`, and what is still `under_way`."""
+        answer: dict[str, int] = self.http.get("/api/returns/count").raise_for_status().json()
+        return answer
+
     def reset(self) -> None:
-        """Forget faults and mails."""
+        """Forget faults, returns and mails."""
+        self.http.delete("/api/returns").raise_for_status()
         self.http.delete("/api/faults").raise_for_status()
         self.http.delete("/api/messages").raise_for_status()
 

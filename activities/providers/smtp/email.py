@@ -25,6 +25,7 @@ from activities.providers.smtp.writing import Mail, write
 from tellal.clock import SystemClock
 from tellal.domain.channels import Channel, Receipts
 from tellal.domain.messages import Answer, HandOver, OutgoingMessage, Remedy
+from tellal.domain.return_paths import Attempt
 from tellal.settings import SmtpSettings
 
 _PROVIDER = "smtp"
@@ -85,6 +86,7 @@ class SmtpEmail:
         """
         self._settings = settings
         self._dkim = Dkim(settings.dkim) if settings.dkim.domain else None
+        self._return_paths = settings.bounces.paths
         self._slots = asyncio.Semaphore(settings.connections)
         self._idle: list[_Connection] = []
 
@@ -117,13 +119,14 @@ class SmtpEmail:
             # A line break in a header, an address that is none: it can never be written.
             return _rejected("unwritable", Remedy.NEXT_CHANNEL)
         raw = mail.raw if self._dkim is None else self._dkim.sign(mail.raw, now)
+        mail = replace(mail, raw=raw, sender=self._back_to(message) or mail.sender)
         async with self._slots:
             try:
                 connection = await self._connected()
             except (SMTPException, OSError) as error:
                 return _not_connected(error)
             async with self._given_back(connection):
-                return await _hand_over(connection, replace(mail, raw=raw), message.address)
+                return await _hand_over(connection, mail, message.address)
 
     async def look_up(self, message: OutgoingMessage, since: datetime) -> HandOver | None:
         """Return None: a relay cannot be asked."""
@@ -134,6 +137,12 @@ class SmtpEmail:
         """Take leave of the relay."""
         while self._idle:
             await _leave(self._idle.pop())
+
+    def _back_to(self, message: OutgoingMessage) -> str | None:
+        """Return the envelope's sender, to which a mail comes back; None for its own."""
+        if self._return_paths is None:
+            return None
+        return self._return_paths.of(Attempt(message_id=message.id, number=message.attempt))
 
     async def _connected(self) -> _Connection:
         while self._idle:

@@ -16,7 +16,7 @@ _LONGEST_LINE = 998
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A mail as it goes to the relay: `sender` is the bare address, `raw` the whole of it."""
+    """A mail as it goes to the relay: `sender` is the envelope's, `raw` the whole of it."""
 
     sender: str
     message_id: str

@@ -6,7 +6,7 @@ from datetime import datetime
 from twilio.request_validator import RequestValidator
 
 from activities.providers.twilio.codes import remedy_of_receipt
-from activities.providers.twilio.names import provider_of
+from activities.providers.twilio.names import CALLS_PROVIDER, provider_of
 from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError
 from tellal.domain.keywords import Inbound
@@ -50,6 +50,8 @@ def parse_status(form: Mapping[str, str], message_id: str, received_at: datetime
     Raises:
         InvalidInputError: It names no message, or a status that Twilio does not document.
     """
+    if form.get("CallSid"):
+        return parse_call(form, message_id, received_at)
     reference = form.get("MessageSid", "")
     if not reference:
         raise InvalidInputError("the callback names no message", field="MessageSid")
@@ -60,6 +62,47 @@ def parse_status(form: Mapping[str, str], message_id: str, received_at: datetime
     return Receipt(
         provider=provider_of(form.get("To", "")),
         reference=reference,
+        message_id=message_id,
+        state=state,
+        code=code,
+        remedy=remedy_of_receipt(code) if state in _LOST else None,
+        received_at=received_at,
+    )
+
+
+CALL_STATES: Mapping[str, MessageState] = {
+    "queued": _S.ACCEPTED,
+    "initiated": _S.ACCEPTED,
+    "ringing": _S.SENT,
+    "in-progress": _S.SENT,
+    # Only a call that somebody picked up is completed.
+    "completed": _S.DELIVERED,
+    "busy": _S.UNDELIVERED,
+    "no-answer": _S.UNDELIVERED,
+    "failed": _S.FAILED,
+    "canceled": _S.CANCELLED,
+}
+_MACHINE = "machine"
+_NOBODY = ("machine", "fax")
+
+
+def parse_call(form: Mapping[str, str], message_id: str, received_at: datetime) -> Receipt:
+    """Read a status callback of a call; that a machine picked up, if Twilio says so, is no success.
+
+    Raises:
+        InvalidInputError: It has a status that Twilio does not document.
+    """
+    status, code = form.get("CallStatus", ""), form.get("ErrorCode", "")
+    state = CALL_STATES.get(status)
+    if state is None:
+        raise InvalidInputError("the status is not one that Twilio has", field="CallStatus")
+    if state is _S.DELIVERED and form.get("AnsweredBy", "").startswith(_NOBODY):
+        state, code = _S.UNDELIVERED, _MACHINE
+    if state is _S.UNDELIVERED:
+        code = code or status
+    return Receipt(
+        provider=CALLS_PROVIDER,
+        reference=form["CallSid"],
         message_id=message_id,
         state=state,
         code=code,

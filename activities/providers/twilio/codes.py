@@ -80,6 +80,18 @@ CODES: Mapping[str, Remedy] = {
     "63024": _NEXT,  # the person's WhatsApp cannot receive it
     "63027": _NEXT,  # the text is not approved in this language
     "63028": _NEXT,  # the approved text has another number of variables
+    # Calls.
+    "10004": _RETRY,  # more calls at once than the account may
+    "13227": _ROUTE,  # no calls to this country permitted for the account
+    "21210": _ROUTE,  # the number that calls is not the account's
+    "21212": _ROUTE,  # the number that calls is none
+    "21215": _ROUTE,  # no calls to this country permitted for the account
+    "21216": _NEXT,  # calls to this number are not permitted
+    "21219": _ROUTE,  # trial account, unverified recipient
+    "12100": _NEXT,  # what is to be said cannot be read
+    "12200": _NEXT,  # what is to be said is not Twilio's language
+    "13224": _BAD,  # Twilio cannot call such a number
+    "13225": _BAD,  # calls to this number are forbidden
 }
 
 

@@ -1,8 +1,10 @@
 """Twilio's Messages resource, the same for every channel: one call of ours is one request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
@@ -33,7 +35,8 @@ _ASK_AGAIN = frozenset({401, 408, 409, 429})
 _LOST = (aiohttp.ClientError, OSError)
 # A success that is no message resource: somebody else answered, or half of it came.
 _UNREADABLE = (TwilioException, ValueError, TypeError, AttributeError)
-_UNANSWERED = (*_LOST, *_UNREADABLE)
+UNANSWERED = (*_LOST, *_UNREADABLE)
+"""Nobody knows whether Twilio has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,20 +83,7 @@ class Messages:
         parameters = {**self._parameters(message), "to": to, **content}
         parameters["messaging_service_sid" if is_service(sender) else "from_"] = sender
         provider = provider_of(to)
-        try:
-            taken = await self._client.messages.create_async(**parameters)
-        except ErrorAnswer as error:
-            return _classified(provider, error)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            # No connection was made, so nothing can have left.
-            return _rejected(provider, Remedy.RETRY, "unreachable")
-        except aiohttp.InvalidURL:
-            return _rejected(provider, Remedy.HALT, "unsendable")
-        except _UNANSWERED as error:
-            return _ambiguous(provider, _name_of(error))
-        if not taken.sid:
-            return _ambiguous(provider, "unreadable")
-        return accepted(provider, taken.sid)
+        return await placed(provider, partial(self._client.messages.create_async, **parameters))
 
     def _parameters(self, message: OutgoingMessage) -> dict[str, object]:
         tags = urlencode({"m": message.id, "a": message.attempt})
@@ -112,7 +102,7 @@ class Messages:
             listed = await self._client.messages.list_async(
                 to=to, limit=_LOOKED_THROUGH, page_size=_LOOKED_THROUGH
             )
-        except (ErrorAnswer, *_UNANSWERED):
+        except (ErrorAnswer, *UNANSWERED):
             return None
         earliest = instant - _CLOCKS_APART
         fitting = [one for one in listed if _fits(one, sender, earliest)]
@@ -123,18 +113,7 @@ class Messages:
 
         Twilio does not delete what is still under way (409, its code 20009).
         """
-        try:
-            await self._client.messages(sid).delete_async()
-        except ErrorAnswer as error:
-            if error.status == _NOT_FOUND:
-                return Forgotten.DELETED
-            again = error.status in _ASK_AGAIN or error.status >= _FIRST_SERVER_ERROR
-            return Forgotten.LATER if again else Forgotten.REFUSED
-        except (aiohttp.InvalidURL, TwilioException):
-            return Forgotten.REFUSED
-        except _LOST:
-            return Forgotten.LATER
-        return Forgotten.DELETED
+        return await forgotten(self._client.messages(sid).delete_async)
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -171,6 +150,40 @@ class OverTwilio:
         await self._messages.close()
 
 
+async def placed(provider: str, create: Callable[[], Awaitable[Any]]) -> HandOver:
+    """Make a resource at Twilio by one request; every failure is an answer, never an exception."""
+    try:
+        taken = await create()
+    except ErrorAnswer as error:
+        return _classified(provider, error)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        # No connection was made, so nothing can have left.
+        return rejected(provider, Remedy.RETRY, "unreachable")
+    except aiohttp.InvalidURL:
+        return rejected(provider, Remedy.HALT, "unsendable")
+    except UNANSWERED as error:
+        return _ambiguous(provider, _name_of(error))
+    if not taken.sid:
+        return _ambiguous(provider, "unreadable")
+    return accepted(provider, taken.sid)
+
+
+async def forgotten(delete: Callable[[], Awaitable[object]]) -> Forgotten:
+    """Delete something at Twilio, and say what came of it."""
+    try:
+        await delete()
+    except ErrorAnswer as error:
+        if error.status == _NOT_FOUND:
+            return Forgotten.DELETED
+        again = error.status in _ASK_AGAIN or error.status >= _FIRST_SERVER_ERROR
+        return Forgotten.LATER if again else Forgotten.REFUSED
+    except (aiohttp.InvalidURL, TwilioException):
+        return Forgotten.REFUSED
+    except _LOST:
+        return Forgotten.LATER
+    return Forgotten.DELETED
+
+
 def accepted(provider: str, sid: str) -> HandOver:
     """Answer that Twilio has the message."""
     return HandOver(answer=Answer.ACCEPTED, provider=provider, reference=sid)
@@ -178,10 +191,11 @@ def accepted(provider: str, sid: str) -> HandOver:
 
 def not_there(provider: str) -> HandOver:
     """Answer that Twilio surely does not have the message."""
-    return _rejected(provider, Remedy.RETRY, "not_there")
+    return rejected(provider, Remedy.RETRY, "not_there")
 
 
-def _rejected(provider: str, remedy: Remedy, code: str) -> HandOver:
+def rejected(provider: str, remedy: Remedy, code: str) -> HandOver:
+    """Answer that Twilio surely did not take it."""
     return HandOver(answer=Answer.REJECTED, provider=provider, remedy=remedy, code=code)
 
 

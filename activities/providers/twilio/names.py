@@ -2,6 +2,7 @@
 
 SMS_PROVIDER = "twilio"
 WHATSAPP_PROVIDER = "twilio_whatsapp"
+CALLS_PROVIDER = "twilio_calls"
 
 WHATSAPP_PREFIX = "whatsapp:"
 

@@ -65,7 +65,7 @@ class Transport:
             method,
             self._at_our_host(uri),
             params={name: str(value) for name, value in (params or {}).items()},
-            data=urlencode(data).encode() if data else None,
+            data=urlencode(data, doseq=True).encode() if data else None,
             headers=login,
             allow_redirects=False,
         ) as answer:

@@ -116,6 +116,7 @@ class ReceiptInboxRow(SQLModel, table=True):
     received_at: datetime = Field(sa_type=Instant)
     due_at: datetime = Field(sa_type=Instant)
     tries: int
+    attempt: int | None = None
 
 
 class LeaseRow(SQLModel, table=True):
