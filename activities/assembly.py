@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from activities.providers.apns_push import ApnsPush
 from activities.providers.fcm_push import FcmPush
 from activities.providers.imap_mailbox import ImapMailbox
 from activities.providers.iys.client import IysRegistry
@@ -54,6 +55,8 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
         senders.append(SmtpEmail(settings.smtp))
     if settings.fcm.project:
         senders.append(FcmPush(settings.fcm))
+    if settings.apns.team_id:
+        senders.append(ApnsPush(settings.apns))
     ours = {sender.provider: sender for sender in senders}
     return ours | third_parties(settings)
 

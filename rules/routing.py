@@ -11,6 +11,7 @@ from rules.source import Report
 from tellal.addresses import is_country
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.errors import RulebookError
+from tellal.domain.push import PushKind
 from tellal.domain.routes import Carriage, Price, Route, RouteTable
 from tellal.domain.sms.alphabets import EVERYWHERE, Alphabet
 
@@ -75,7 +76,7 @@ def _route(entry: Entry) -> Route:
     entry.only(
         (
             "id", "provider", "channel", "carries", "weight", "rate", "alphabets", "two_way",
-            "price", "longest_validity",
+            "price", "longest_validity", "addresses",
         ),
         required=("id", "provider", "channel", "carries"),
     )  # fmt: skip
@@ -94,6 +95,7 @@ def _route(entry: Entry) -> Route:
         two_way=entry.flag("two_way"),
         price=_price(entry),
         longest_validity=_validity(entry),
+        addresses=_addresses(entry),
     )
 
 
@@ -156,6 +158,12 @@ def _validity(entry: Entry) -> timedelta | None:
     if "longest_validity" not in entry.raw:
         return None
     return entry.duration("longest_validity", timedelta(days=1))
+
+
+def _addresses(entry: Entry) -> frozenset[PushKind]:
+    if "addresses" in entry.raw and entry.raw.get("channel") != Channel.PUSH.value:
+        entry.wrong("addresses", "only addresses of pushes are of kinds", "leave it out")
+    return frozenset(entry.choices("addresses", PushKind))
 
 
 def _refuse_twins(entries: list[Entry], report: Report) -> None:

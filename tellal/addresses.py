@@ -9,6 +9,7 @@ from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, Phone
 
 from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError
+from tellal.domain.push import APPLE, PushKind, device_of, kind_of
 from tellal.domain.simulation import number_range
 
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -224,6 +225,8 @@ def push_token(raw: str) -> str:
         InvalidInputError: It holds a blank or a letter that no token has, or its length is wrong.
     """
     token = raw.strip()
+    if kind_of(token) is PushKind.APNS:
+        return _apple_token(token)
     if not _TOKEN.fullmatch(token):
         raise InvalidInputError(
             "this is no push token",
@@ -231,6 +234,17 @@ def push_token(raw: str) -> str:
             hint="send the registration token exactly as the app got it",
         )
     return token
+
+
+def _apple_token(token: str) -> str:
+    device = device_of(token)
+    if not device:
+        raise InvalidInputError(
+            "this is no device token of Apple's",
+            field="address",
+            hint=f"write {APPLE} and the token in hexadecimal digits, 64 or more of them",
+        )
+    return APPLE + device
 
 
 def _ascii_domain(domain: str) -> str:

@@ -161,6 +161,22 @@ class FcmSettings(_Part):
     timeout_s: float = 10.0
 
 
+class ApnsSettings(_Part):
+    """Apple Push Notification service, by a token-signing key (`.p8`), in a file or as it stands.
+
+    `topic` is the app's bundle id. Apps in development are at
+    `https://api.sandbox.push.apple.com`.
+    """
+
+    team_id: str = ""
+    key_id: str = ""
+    key_file: Path | None = None
+    key: SecretStr = SecretStr("")
+    topic: str = ""
+    base_url: str = "https://api.push.apple.com"
+    timeout_s: float = 10.0
+
+
 class LaneSettings(_Part):
     """How many messages a lane hands over side by side, in each worker; it claims no more."""
 
@@ -212,6 +228,7 @@ class Settings(BaseSettings):
     iys: IysSettings = IysSettings()
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
+    apns: ApnsSettings = ApnsSettings()
     mailbox: MailboxSettings = MailboxSettings()
     bounce_mailbox: FolderSettings = FolderSettings()
     """Where mails come back to, if they are to be fetched from there."""
@@ -280,6 +297,7 @@ class Settings(BaseSettings):
             "netgsm": self.netgsm.usercode,
             "smtp": self.smtp.host,
             "fcm": self.fcm.project,
+            "apns": self.apns.team_id,
         }
         ours = frozenset(provider for provider, value in configured.items() if value)
         return ours.union(self.third_party_providers)

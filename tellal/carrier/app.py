@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from tellal.carrier.apns_routes import ApnsCounter
 from tellal.carrier.book import Book
 from tellal.carrier.callbacks import Callbacks
 from tellal.carrier.control import Control
@@ -77,6 +78,7 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
         reports=Pace(settings.netgsm_reports_a_minute),
     )
     fcm = FcmCounter(settings=settings, book=book, faults=faults)
+    apns = ApnsCounter(settings=settings, book=book, faults=faults)
     iys = IysCounter(settings=settings, faults=faults, store=IysStore())
     control = Control(
         book=book,
@@ -96,7 +98,17 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
     app.add_exception_handler(IysRefusalError, refused_by_iys)
     app.add_exception_handler(IysMisbehaviourError, refused_by_iys)
     phones = Phones(settings=settings, callbacks=callbacks)
-    for part in (twilio, calls, netgsm, fcm, iys, IysControl(store=iys.store), control, phones):
+    for part in (
+        twilio,
+        calls,
+        netgsm,
+        fcm,
+        apns,
+        iys,
+        IysControl(store=iys.store),
+        control,
+        phones,
+    ):
         app.include_router(part.router())
     return app
 

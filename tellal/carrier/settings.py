@@ -18,6 +18,9 @@ class CarrierSettings:
     auth_token: str = field(default="rehearsal", repr=False)
     fcm_project: str = "rehearsal"
     fcm_bearer: str = field(default="rehearsal", repr=False)
+    apns_team: str = "REHEARSAL1"
+    apns_key: str = field(default="", repr=False)
+    """The public key (PEM) that signs Apple's tokens; empty: any signature will do."""
     netgsm_usercode: str = "8500000000"
     netgsm_password: str = field(default="rehearsal", repr=False)
     netgsm_iys_refusal: str = ""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tellal.domain.channels import Channel, MessageClass
+from tellal.domain.push import PushKind
 from tellal.domain.route_health import Health
 from tellal.domain.route_learning import Mode, Share
 from tellal.domain.sms.alphabets import EVERYWHERE, Alphabet
@@ -58,7 +59,8 @@ class Price:
 class Route:
     """A way through one provider. `rate` is messages per second over all workers, None unbounded.
 
-    `longest_validity` is how long it goes on trying at most.
+    `longest_validity` is how long it goes on trying at most. `addresses` are the kinds of push
+    addresses that it knows; none means any.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Route:
     two_way: bool = False
     price: Price | None = None
     longest_validity: timedelta | None = None
+    addresses: frozenset[PushKind] = frozenset()
 
     def reserved_in(self, country: str) -> int:
         """Return how many characters carriers in a country add to every text."""
@@ -81,6 +84,11 @@ class Route:
 
     def refuses(self, load: "Load") -> str:
         """Say in words why it must not carry a load, empty when it may."""
+        if self.addresses and load.address_kind and load.address_kind not in self.addresses:
+            return f"{self.name} knows no addresses of {load.address_kind}"
+        return self._refuses_there(load)
+
+    def _refuses_there(self, load: "Load") -> str:
         if load.channel is not self.channel:
             return f"{self.name} does not carry {load.channel}"
         there = load.country or "an unknown country"
@@ -99,13 +107,17 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What is to be carried, as far as a route cares; `country` is the address's, empty if none."""
+    """What is to be carried, as far as a route cares; `country` is the address's, empty if none.
+
+    `address_kind` is of a push address, None while it is not known.
+    """
 
     channel: Channel
     country: str
     message_class: MessageClass
     has_link: bool = False
     named_sender: bool = False
+    address_kind: PushKind | None = None
 
 
 def is_name(sender: str) -> bool:

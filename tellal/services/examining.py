@@ -18,6 +18,7 @@ from tellal.domain.errors import InvalidInputError
 from tellal.domain.footers import IncompleteSenderError
 from tellal.domain.holds import Hold
 from tellal.domain.messages import MessageState
+from tellal.domain.push import kind_of
 from tellal.domain.routes import Choice, Load, Route, has_link, is_name
 from tellal.domain.senders import SenderProfile
 from tellal.domain.simulation import is_magic, simulated_route
@@ -173,6 +174,7 @@ def _wish(row: Row[Any], point: ContactPoint, batch: Batch) -> Wish | Held | Mov
         message_class=MessageClass(row.message_class),
         has_link=has_link(rendered.text),
         named_sender=channel is Channel.SMS and is_name(batch.brands[row.brand_id].sms_sender),
+        address_kind=kind_of(point.address) if channel is Channel.PUSH else None,
     )
     out = set(row.routes_out.split(","))
     routes = [route for route in batch.choice.among(load) if route.name not in out]

@@ -19,6 +19,7 @@ from tellal.domain.channels import BY_NUMBER, Channel, RecipientType
 from tellal.domain.customers import Brand, Customer
 from tellal.domain.errors import InvalidInputError, NotFoundError
 from tellal.domain.messages import HandOver, OutgoingMessage
+from tellal.domain.push import kind_of
 from tellal.domain.routes import Load, Route, RouteTable, by_weight, has_link, is_name
 from tellal.domain.senders import SenderProfile
 from tellal.domain.simulation import is_magic
@@ -183,6 +184,7 @@ class Trials:
             message_class=topic.message_class,
             has_link=has_link(rendered.text),
             named_sender=channel is Channel.SMS and is_name(brand.sms_sender),
+            address_kind=kind_of(address) if channel is Channel.PUSH else None,
         )
         route = self._route(load, message_id)
         lasts = min(topic.expires, route.longest_validity or topic.expires)

@@ -3,10 +3,13 @@
 import secrets
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
 from tellal.carrier.settings import CarrierSettings
 from tellal.settings import (
+    ApnsSettings,
     BounceSettings,
     FcmSettings,
     IysSettings,
@@ -42,13 +45,14 @@ class Blueprint:
     twilio: bool
     netgsm: bool
     fcm: bool
+    apns: bool
     mailbox: bool
     ports: dict[str, int]
 
     @property
     def carrier(self) -> bool:
         """Whether anything needs the carrier simulator."""
-        return self.twilio or self.netgsm or self.fcm
+        return self.twilio or self.netgsm or self.fcm or self.apns
 
     def url_of(self, part: str) -> str:
         """Return where a part listens."""
@@ -65,6 +69,7 @@ def draw(settings: Settings, *, familiar: bool) -> Blueprint:
         # Who has a real Twilio and names no NetGSM does without.
         netgsm=not settings.twilio.account_sid and not settings.netgsm.usercode,
         fcm=not settings.fcm.project,
+        apns=not settings.apns.team_id,
         mailbox=not settings.smtp.host,
         ports={name: free_port(port if familiar else 0) for name, port in _FAMILIAR.items()},
     )
@@ -108,6 +113,15 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
             bearer_token=_secret(),
             timeout_s=settings.fcm.timeout_s,
         )
+    if blueprint.apns:
+        changes["apns"] = ApnsSettings(
+            team_id=CarrierSettings().apns_team,
+            key_id="REHEARSAL1",
+            key=_signing_key(),
+            topic="example.rehearsal",
+            base_url=blueprint.url_of("carrier"),
+            timeout_s=settings.apns.timeout_s,
+        )
     if blueprint.mailbox:
         changes["smtp"] = SmtpSettings(
             host=LOOPBACK,
@@ -119,6 +133,17 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
             else BounceSettings(address=_COMES_BACK_TO, secret=_secret()),
         )
     return settings.model_copy(update=changes)
+
+
+def _signing_key() -> SecretStr:
+    """Make a key as Apple gives them; the simulator takes any signature."""
+    made = ec.generate_private_key(ec.SECP256R1())
+    written = made.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return SecretStr(written.decode())
 
 
 def _secret() -> SecretStr:

@@ -18,7 +18,14 @@ from pydantic import SecretStr
 
 from tellal.carrier.settings import CarrierSettings
 from tellal.domain.messages import Answer, Remedy
-from tellal.settings import FcmSettings, IysSettings, NetgsmSettings, SmtpSettings, TwilioSettings
+from tellal.settings import (
+    ApnsSettings,
+    FcmSettings,
+    IysSettings,
+    NetgsmSettings,
+    SmtpSettings,
+    TwilioSettings,
+)
 
 CALLER = "+908500000001"
 """The number of the account's from which people are called."""
@@ -165,6 +172,17 @@ class CarrierProbe:
     def iys_forgets_tokens(self) -> None:
         """Let İYS know no token any more."""
         self.http.delete("/_carrier/iys/tokens").raise_for_status()
+
+    def apns(self, *, key: str, timeout_s: float = 5.0) -> ApnsSettings:
+        """Return settings of an Apple developer at the simulator."""
+        return ApnsSettings(
+            team_id=self.account.apns_team,
+            key_id="KEY1",
+            key=SecretStr(key),
+            topic="example.bank",
+            base_url=self.url,
+            timeout_s=timeout_s,
+        )
 
     def fcm(self, *, timeout_s: float = 5.0) -> FcmSettings:
         """Return settings of a Firebase project at the simulator."""
