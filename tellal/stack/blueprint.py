@@ -69,7 +69,7 @@ def draw(settings: Settings, *, familiar: bool) -> Blueprint:
         # Who has a real Twilio and names no NetGSM does without.
         netgsm=not settings.twilio.account_sid and not settings.netgsm.usercode,
         fcm=not settings.fcm.project,
-        apns=not settings.apns.team_id,
+        apns=not (settings.fcm.project or settings.apns.team_id),
         mailbox=not settings.smtp.host,
         ports={name: free_port(port if familiar else 0) for name, port in _FAMILIAR.items()},
     )
