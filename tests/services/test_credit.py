@@ -592,7 +592,7 @@ async def test_whatever_happens_the_sums_hold(
     clock = SetClock()
     async with sessions() as tx, tx.begin():
         await tx.execute(text("UPDATE messages SET state = 'cancelled'"))
-        brand = await a_brand(tx, f"brand-{id(steps)}-{len(steps)}")
+        brand = await a_brand(tx, f"brand-{new_id()}")
         terms = Terms(may_go_negative=may_go_negative, thresholds=(Decimal("0.2"),))
         await an_account(tx, brand, clock, "0.35", terms=terms)
         kinds_ = [MessageClass.SERVICE, MessageClass.MANDATORY]
