@@ -19,6 +19,7 @@ from tellal.domain.customers import Brand
 from tellal.domain.errors import ConflictError, InvalidInputError
 from tellal.domain.handover import Answered
 from tellal.domain.messages import Answer, HandOver, MessageState, Receipt, Remedy
+from tellal.ids import new_id
 from tellal.persistence.session import Sessions
 from tellal.services.answers import Answers
 from tellal.services.credit import Credit, Terms
