@@ -6,13 +6,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from api.app import create_app
 from rules.profiles import SHIPPED as PROFILES
 from rules.source import SHIPPED as RULES
 from tellal.domain.cases import CaseState
 from tellal.domain.channels import Lane
+from tellal.domain.messages import UNSENT
 from tellal.domain.tracking import grouped
+from tellal.persistence.columns import table
+from tellal.persistence.tables.ledger import MessageRow
 from templates.environment import SHIPPED as TEXTS, JinjaRenderer
 from tests.services.test_case_matrix import CARRIERS, UNHURRIED
 from tests.support.api import Served, Tenant, put_customer
@@ -77,6 +81,7 @@ async def test_a_channel_with_rules_and_texts_of_its_own_is_files_alone(
             routes=UNHURRIED,
             renderer=JinjaRenderer(folders / "texts"),
         )
+        await nothing_of_others_waits(there, distributor)
         texts = [one.text for one in await desk.claim(Lane.JOURNEYS, 100)]
 
     code = grouped(case["tracking_code"])
@@ -87,6 +92,14 @@ async def test_a_channel_with_rules_and_texts_of_its_own_is_files_alone(
     assert early.json()["code"] == "call_missing"
     assert "<dd>Kiosk</dd>" in page.text
     assert "window 7" not in page.text
+
+
+async def nothing_of_others_waits(served: Served, tenant: Tenant) -> None:
+    """Cancel what other tests have left in the queue of the database that they share."""
+    messages = table(MessageRow)
+    waits = messages.c.state.in_(sorted(UNSENT)), messages.c.brand_id != tenant.brand.id
+    async with served.sessions() as tx, tx.begin():
+        await tx.execute(update(messages).where(*waits).values(state="cancelled"))
 
 
 async def stranger(served: Served, path: str) -> httpx.Response:
