@@ -25,7 +25,6 @@ CampaignId = Annotated[str, Path(max_length=64)]
 @router.get("/revisions/{revision}", response_class=Response)
 async def show_revision(revision: Revision, staff: TheStaff) -> Response:
     """Show who wants which revision in force, and whom it concerns."""
-    staff.needs(Scope.RULEBOOK_APPROVE)
     return await _revision(staff, revision)
 
 
@@ -55,6 +54,7 @@ async def _judge(staff: Staff, revision: str, command: Command) -> Response:
 
 
 async def _revision(staff: Staff, revision: str, refused: Refused | None = None) -> Response:
+    staff.needs(Scope.RULEBOOK_APPROVE)  # also after a refusal: its page shows the proposal again
     async with staff.reading.session() as tx:
         found = await proposals(tx, revision=revision, limit=1)
     if not found:
@@ -67,7 +67,6 @@ async def _revision(staff: Staff, revision: str, refused: Refused | None = None)
 @router.get("/campaigns/{campaign_id}", response_class=Response)
 async def show_campaign(campaign_id: CampaignId, staff: TheStaff) -> Response:
     """Show a campaign with its plan, and how many it would tell."""
-    staff.needs(Scope.CAMPAIGNS_READ)
     return await _campaign(staff, campaign_id)
 
 
@@ -96,6 +95,7 @@ async def return_campaign(campaign_id: CampaignId, staff: TheStaff) -> Response:
 
 
 async def _campaign(staff: Staff, campaign_id: str, refused: Refused | None = None) -> Response:
+    staff.needs(Scope.CAMPAIGNS_READ)  # also after a refusal: its page shows the campaign again
     house, brand = staff.desk.house, staff.session.caller.brand
     async with staff.reading.session() as tx:
         campaign = await house.campaigns.view(tx, brand.id, campaign_id)

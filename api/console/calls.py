@@ -25,7 +25,6 @@ TaskId = Annotated[str, Path(max_length=50)]
 @router.get("/{task}", response_class=Response)
 async def show(task: TaskId, staff: TheStaff) -> Response:
     """Show a task with what an officer needs to make the call."""
-    staff.needs(Scope.CASES_READ)
     return await _page(staff, task)
 
 
@@ -85,6 +84,7 @@ def _outcome(form: Mapping[str, str], officer: str) -> call_tasks.Outcome:
 
 
 async def _page(staff: Staff, task_id: str, refused: Refused | None = None) -> Response:
+    staff.needs(Scope.CASES_READ)  # also after a refusal: its page shows the case again
     brand_id = staff.session.caller.brand.id
     async with staff.reading.session() as tx:
         task = await staff.desk.house.case_calls.view(tx, brand_id, task_id)

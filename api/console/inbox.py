@@ -9,7 +9,7 @@ from api.console.refusing import HOME, ConsoleRoute
 from api.console.staff import Staff, TheStaff
 from tellal.domain.calls import TaskState
 from tellal.domain.campaigns import CampaignState
-from tellal.domain.publishing import Proposal
+from tellal.domain.publishing import Proposal, ProposalState
 from tellal.services import case_views
 from tellal.services.campaign_views import CampaignView
 from tellal.services.case_calls import CallTask
@@ -28,6 +28,7 @@ class Inbox:
     """What waits; None is what the key may not read."""
 
     overdue: Sequence[CaseView] | None
+    more_overdue: bool
     calls: Sequence[CallTask] | None
     more_calls: bool
     revisions: Sequence[Proposal] | None
@@ -46,11 +47,11 @@ async def _inbox(staff: Staff) -> Inbox:
     overdue = calls = revisions = campaigns = outages = None
     async with staff.reading.session() as tx:
         if staff.may(Scope.CASES_READ):
-            overdue = await case_views.page(tx, brand_id, overdue=True, limit=_MOST)
+            overdue = await case_views.most_overdue(tx, brand_id, limit=_MOST + 1)
             due = await house.case_calls.page(tx, brand_id, due=True, limit=_MOST + 1)
             calls = sorted([*due, *await _mine(staff)], key=lambda one: (one.due_at, one.id))
         if staff.may(Scope.RULEBOOK_APPROVE):
-            found = await proposals(tx, limit=_MOST)
+            found = await proposals(tx, state=ProposalState.PROPOSED, limit=_MOST)
             revisions = [one for one in found if one.needs_approval]
         if staff.may(Scope.CAMPAIGNS_READ):
             state = CampaignState.SUBMITTED.value
@@ -58,7 +59,8 @@ async def _inbox(staff: Staff) -> Inbox:
         if staff.may(Scope.OUTAGES_READ):
             outages = await house.outages.page(tx, brand_id, running=True, limit=_MOST)
     return Inbox(
-        overdue=overdue,
+        overdue=overdue[:_MOST] if overdue is not None else None,
+        more_overdue=overdue is not None and len(overdue) > _MOST,
         calls=calls[:_MOST] if calls is not None else None,
         more_calls=calls is not None and len(calls) > _MOST,
         revisions=revisions,

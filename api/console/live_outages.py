@@ -23,14 +23,12 @@ Ending = Annotated[str, Path(max_length=20)]
 @router.get("/{outage_id}", response_class=Response)
 async def show(outage_id: OutageId, staff: TheStaff) -> Response:
     """Show an outage and what ends it."""
-    staff.needs(Scope.OUTAGES_READ)
     return await _page(staff, outage_id)
 
 
 @router.get("/{outage_id}/{ending}", response_class=Response)
 async def ask(outage_id: OutageId, ending: Ending, staff: TheStaff) -> Response:
     """Say in numbers what an end would do, and ask whether it shall be."""
-    staff.needs(Scope.OUTAGES_READ)
     return await _page(staff, outage_id, ending=_known(staff, ending))
 
 
@@ -58,6 +56,7 @@ async def _page(
     *,
     ending: OutageCommand | None = None,
 ) -> Response:
+    staff.needs(Scope.OUTAGES_READ)  # also after a refusal: its page shows the outage again
     async with staff.reading.session() as tx:
         outage = await staff.desk.house.outages.view(tx, staff.session.caller.brand.id, outage_id)
     ends = [one.value for one in ENDS if one.value in outage.allowed]

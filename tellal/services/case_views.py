@@ -12,6 +12,7 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     Subquery,
+    and_,
     bindparam,
     func,
     literal_column,
@@ -34,6 +35,7 @@ _messages = table(MessageRow)
 _outcomes = table(OutcomeRow)
 
 CASE_ID = bindparam("case_id", type_=_cases.c.id.type)
+_ESCALATED = and_(_cases.c.escalated_at.is_not(None), _cases.c.state.not_in(ENDED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,19 @@ async def page(
     if customer_ref is not None:
         query = query.where(_customers.c.ref == customer_ref)
     if overdue:
-        query = query.where(_cases.c.escalated_at.is_not(None), _cases.c.state.not_in(ENDED))
+        query = query.where(_ESCALATED)
+    return tuple(_view(row) for row in (await tx.execute(query)).all())
+
+
+async def most_overdue(tx: AsyncSession, brand_id: str, *, limit: int) -> tuple[CaseView, ...]:
+    """List the brand's escalated cases that have not ended, the longest overdue first."""
+    query = (
+        select(_cases, _customers.c.ref)
+        .join(_customers, _customers.c.id == _cases.c.customer_id)
+        .where(_cases.c.brand_id == brand_id, _ESCALATED)
+        .order_by(_cases.c.due_at, _cases.c.id)
+        .limit(limit)
+    )
     return tuple(_view(row) for row in (await tx.execute(query)).all())
 
 

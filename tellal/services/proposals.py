@@ -73,12 +73,14 @@ async def needed(tx: AsyncSession, revision: str) -> Proposal:
 
 
 async def proposals(
-    tx: AsyncSession, *, revision: str = "", limit: int = 50
+    tx: AsyncSession, *, revision: str = "", state: ProposalState | None = None, limit: int = 50
 ) -> tuple[Proposal, ...]:
-    """List proposals, newest first."""
+    """List proposals, newest first: all of them, or those of a revision or in a state."""
     query = select(_proposals).order_by(_proposals.c.id.desc()).limit(limit)
     if revision:
         query = query.where(_proposals.c.revision == revision)
+    if state is not None:
+        query = query.where(_proposals.c.state == state.value)
     return tuple(_proposal(row) for row in await tx.execute(query))
 
 

@@ -3,22 +3,28 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from tellal.domain.publishing import Action, Actor, Kind, Proposal
+from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.console import ConsoleSessionRow
 from tellal.persistence.tables.operations import CallTaskRow, CaseRow
+from tellal.services import proposals, revisions
+from tellal.services.editions import Edition
 from tellal.services.keys import Role, Scope, create_key, revoke_key
 from tests.support.api import Served, Tenant, Tenants, open_case, put_customer
 
 _sessions = table(ConsoleSessionRow)
 _cases = table(CaseRow)
 _tasks = table(CallTaskRow)
+EVE = Actor(person="eve@bank.example", key_id="k")
 OUTAGE = {
     "incident": "power_failure",
     "title": "Transformer failure in Tepebaşı",
@@ -56,6 +62,22 @@ async def task(distributor: Tenant) -> dict[str, Any]:
         assert answer.status_code == 200, answer.text
     found = (await distributor.client.get("/v1/call-tasks")).json()["items"][0]
     return dict(found)
+
+
+async def proposed(tx: AsyncSession, edition: Edition, now: datetime) -> Proposal:
+    """Have Eve propose a revision that concerns enough people to wait for a second person."""
+    await revisions.store(tx, edition, author=EVE.person, note="", now=now)
+    return await proposals.add(
+        tx,
+        EVE,
+        revision=edition.revision,
+        base="",
+        kind=Kind.PUBLISH,
+        affected=5,
+        threshold=0,
+        note="",
+        now=now,
+    )
 
 
 def fields(page: str, action: str) -> dict[str, str]:
@@ -258,6 +280,58 @@ async def test_a_key_shows_only_what_it_may(
     assert "cases:write" in refused.text
 
 
+async def test_a_refused_form_shows_nothing_that_the_key_may_not_read(
+    served: Served, distributor: Tenant, task: dict[str, Any]
+) -> None:
+    outage = (await distributor.client.post("/v1/outages", json=OUTAGE)).json()
+    plan = {"name": "spring", "topic": "tariff_change", "when": {"at": "2030-03-01T10:00"}}
+    campaign = (await distributor.client.post("/v1/campaigns", json=plan)).json()
+    async with served.sessions() as tx, tx.begin():
+        _, blind = await create_key(
+            tx, distributor.brand.id, "blind", [Scope.EVENTS_WRITE], now=served.clock.now()
+        )
+        proposal = await proposed(tx, Edition({"rules/c.yaml": new_id()}), served.clock.now())
+    async with console(served, blind) as client:
+        form = fields((await client.get("/console")).text, "/console/sign-out")
+        answers = {
+            path: await client.post(f"/console/{path}", data={**form, "once": path[:40]})
+            for path in (
+                f"calls/{task['id']}/claim",
+                f"calls/{task['id']}/outcome",
+                f"outages/{outage['id']}/resolve",
+                f"campaigns/{campaign['id']}/approve",
+                f"campaigns/{campaign['id']}/return",
+                f"revisions/{proposal.revision}/approve",
+                f"revisions/{proposal.revision}/refuse",
+            )
+        }
+    async with served.sessions() as tx, tx.begin():  # the rulebook is every brand's
+        await proposals.move(tx, proposal, Action.WITHDRAW, EVE, now=served.clock.now())
+
+    assert {path: one.status_code for path, one in answers.items()} == dict.fromkeys(answers, 403)
+    said = "".join(one.text for one in answers.values())
+    secrets = (task["case"], "The meter shows too much", str(OUTAGE["title"]), "tariff_change")
+    assert [one for one in (*secrets, EVE.person) if one in said] == []
+
+
+async def test_of_what_is_overdue_the_longest_comes_first(
+    served: Served, desk: httpx.AsyncClient, distributor: Tenant
+) -> None:
+    await put_customer(distributor)
+    now = served.clock.now()
+    numbers = [(await open_case(distributor))["number"] for _ in range(3)]
+    async with served.sessions() as tx, tx.begin():
+        for number, days in zip(numbers, (1, 3, 2), strict=True):
+            row = update(_cases).where(_cases.c.number == number)
+            row = row.where(_cases.c.brand_id == distributor.brand.id)
+            await tx.execute(row.values(escalated_at=now, due_at=now - timedelta(days=days)))
+
+    page = (await desk.get("/console")).text
+
+    places = [page.index(f'<th scope="row">{number}</th>') for number in numbers]
+    assert places[1] < places[2] < places[0]
+
+
 async def test_what_is_overdue_comes_first(
     served: Served, desk: httpx.AsyncClient, task: dict[str, Any]
 ) -> None:
@@ -340,6 +414,24 @@ async def test_a_shared_key_approves_nothing(
     assert answer.status_code == 403
     read = (await bank.client.get(f"/v1/campaigns/{campaign['id']}")).json()
     assert read["state"] == "submitted"
+
+
+async def test_a_proposal_waits_however_many_came_after_it(
+    served: Served, approver: httpx.AsyncClient
+) -> None:
+    now = served.clock.now()
+    first, second = Edition({"rules/a.yaml": new_id()}), Edition({"rules/b.yaml": new_id()})
+    async with served.sessions() as tx, tx.begin():
+        waits = await proposed(tx, first, now)
+        for _ in range(50):
+            later = await proposed(tx, second, now)
+            await proposals.move(tx, later, Action.WITHDRAW, EVE, now=now)
+    page = (await approver.get("/console")).text
+    async with served.sessions() as tx, tx.begin():  # the rulebook is every brand's
+        await proposals.move(tx, waits, Action.WITHDRAW, EVE, now=now)
+
+    assert f"/console/revisions/{first.revision}" in page
+    assert f"/console/revisions/{second.revision}" not in page
 
 
 # ---------------------------------------------------------------- outages
