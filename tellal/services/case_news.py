@@ -18,12 +18,14 @@ _HAPPENED: Mapping[str, str] = {
     "reopen": "reopened",
     "withdraw": "withdrawn",
     "merge": "merged",
+    "escalate": "escalated",
 }
 
 
 async def case_changed(tx: AsyncSession, case: Row[Any], command: str, now: datetime) -> None:
-    """Have every address that hears of cases told of a command, when the transaction commits.
+    """Have every address that hears of cases told what happened, when the transaction commits.
 
+    `command` is what an officer did, or `escalate` when the deadline has passed.
     The caller holds the case's row, so that what is told of one case keeps its order. Said are our
     ids and words and the record number; what is personal is read over the API by who may read it.
     Rehearsed cases are told to nobody.

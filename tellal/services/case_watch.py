@@ -24,6 +24,7 @@ from tellal.persistence.session import Sessions
 from tellal.persistence.tables.operations import CaseEntryRow, CaseRow
 from tellal.services.case_calls import CaseCalls
 from tellal.services.case_duties import next_look
+from tellal.services.case_news import case_changed
 from tellal.services.case_notices import CASE, LOCKED, CaseNotices
 
 _cases = table(CaseRow)
@@ -115,6 +116,7 @@ class CaseWatch:
             to = profile.deadline.escalate_to if profile.deadline else ""
             await self._set(tx, case, escalated_at=now)
             await self._enter(tx, case, "escalate", {"due_at": case.due_at.isoformat(), "to": to})
+            await case_changed(tx, case, "escalate", now)
 
     async def _next(self, tx: AsyncSession, case: Row[Any]) -> datetime | None:
         profile = self._profiles.get(case.channel)

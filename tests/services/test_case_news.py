@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 from standardwebhooks import Webhook as Verifier
 
 from tellal.domain.cases import CallOutcome, CaseCommand, VerifiedAs
 from tellal.domain.channels import Channel
 from tellal.domain.customers import Brand
 from tellal.domain.webhooks import PAUSES, HookKind
+from tellal.persistence.columns import table
 from tellal.persistence.session import Sessions
+from tellal.persistence.tables.operations import CaseRow
 from tellal.services.calling import Calling
 from tellal.services.case_views import CaseView
 from tellal.services.cases import CaseInput
@@ -26,6 +29,7 @@ from tests.support.builders import a_brand, a_customer
 from tests.support.house import SetClock, a_house
 
 pytestmark = pytest.mark.req("E32")
+_cases = table(CaseRow)
 
 STEPS: Sequence[tuple[CaseCommand, CaseInput]] = (
     (CaseCommand.ROUTE, CaseInput(team="metering-of-ayse")),
@@ -145,6 +149,27 @@ async def test_every_change_is_told_signed_and_in_order(
         "at": house.clock.now().isoformat(),
     }
     assert len({request.headers["webhook-id"] for request in crm.requests}) == made
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+async def test_a_deadline_that_has_passed_is_told_once(
+    house: House, brand: Brand, calling: Calling, *, simulated: bool
+) -> None:
+    async with Answering(204) as crm:
+        await hook(house, brand, crm.url)
+        case = await opened(house, brand, simulated=simulated)
+        await house.case_desk.attend(case.id)
+        early = await all_called(calling)
+        async with house.sessions() as tx, tx.begin():
+            late = update(_cases).where(_cases.c.id == case.id)
+            await tx.execute(late.values(due_at=house.clock.now()))
+        for _ in range(2):
+            await house.case_desk.attend(case.id)
+        await all_called(calling)
+
+    told = said_by(crm)[early:]
+    assert [one["type"] for one in told] == ([] if simulated else ["case.escalated"])
+    assert {one["data"]["number"] for one in told} <= {case.number}  # type: ignore[index]  # as written above
 
 
 @pytest.mark.req("E19")
