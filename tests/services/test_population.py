@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -463,7 +463,7 @@ class Slot:
     own: bool = False
     days: int = 1
     priority: int = -50
-    counts: frozenset[str] = frozenset()
+    counts: frozenset[str] = field(default=frozenset(), repr=False)  # a set has no order to show
 
 
 EARNEST, REHEARSED = frozenset({"in earnest"}), frozenset({"rehearsed"})
