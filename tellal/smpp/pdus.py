@@ -60,6 +60,7 @@ class Status(IntEnum):
     THROTTLED = 0x58
     TRY_LATER = 0x64
     NEVER = 0x65
+    NO_IDEA = 0xFF
 
 
 class UnreadableError(TellalError):

@@ -65,10 +65,10 @@ def report_of(delivered: DeliverSm) -> Report:
     Raises:
         UnreadableError: It names no message, or a state that SMPP has not.
     """
-    said = {
-        name.lower(): value
-        for name, value in _FIELD.findall(delivered.short_message.decode("latin-1"))
-    }
+    said: dict[str, str] = {}
+    # The first of each counts: behind them stands the beginning of the text itself.
+    for name, value in _FIELD.findall(delivered.short_message.decode("latin-1")):
+        said.setdefault(name.lower(), value)
     added = {tlv.tag: tlv for tlv in delivered.tlvs}
     reference = said.get("id", "")
     if _REFERENCE in added:
