@@ -15,16 +15,19 @@ from activities.assembly import (
     forgetting_of,
     mailbox_of,
     recalling_of,
+    receptions_of,
     registry_of,
     senders_of,
 )
 from activities.providers.netgsm.reports import NetgsmReports
 from activities.providers.simulated import Simulated
+from activities.providers.smpp.reception import Ear
 from rules.decide import Decider
 from rules.engine import RuleEngine
 from rules.holder import RulebookHolder
 from rules.incident_files import load_incidents
 from rules.keeping import load_periods
+from rules.keyword_files import keyword_books
 from rules.profiles import load_profiles
 from rules.routing import load_routes
 from tellal.clock import SystemClock
@@ -42,11 +45,15 @@ from tellal.services.bounces import BounceReader, bounces
 from tellal.services.calling import Calling
 from tellal.services.campaign_mailing import CampaignMailing
 from tellal.services.campaign_mails import CampaignMails
+from tellal.services.consents import Consents
 from tellal.services.credit_alerts import CreditAlerts
 from tellal.services.customers import Customers
 from tellal.services.house import House, furnish
+from tellal.services.inbound_texts import InboundTexts
+from tellal.services.keywords import KeywordDesk
 from tellal.services.lane_desk import lane_desk, side_by_side
 from tellal.services.leases import Leases
+from tellal.services.listening import Listening
 from tellal.services.mail_cases import MailCases
 from tellal.services.mail_polling import Mailbox, MailPolling, MailReader
 from tellal.services.posting import LANE_CHANNEL
@@ -54,6 +61,7 @@ from tellal.services.provider_copies import ProviderCopies
 from tellal.services.recalls import Recalls
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.registry_sync import RegistrySync
+from tellal.services.replies import Replies
 from tellal.services.report_polling import ReportPolling
 from tellal.services.route_learning import RouteLearning
 from tellal.services.shelf import Shelf
@@ -137,6 +145,7 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         parts = Serving(client, queue).parts(waiting, calling, stop)
         kept = upkeep(house, deliver, bell, shelf, stop, keep=settings.keep, periods=periods)
         asked = _asked_for_reports(held, settings, house, inbox, stop)
+        asked |= _heard_over_smpp(settings, house, inbox, stop)
         kept |= _kept_in_step(held, settings, house, stop)
         kept |= _read_from_mailboxes(settings, house, stop)
         back = _called_back(senders, house, stop)
@@ -168,6 +177,25 @@ def _asked_for_reports(
         leases=Leases(house.sessions, house.clock),
     )
     return {"netgsm_reports": partial(until_stopped, polling.run, stop)}
+
+
+def _heard_over_smpp(
+    settings: Settings, house: House, inbox: ReceiptInbox, stop: asyncio.Event
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return what takes receipts and people's texts from message centres, where any is set up."""
+    clock = house.clock
+    consents = Consents(clock)
+    keywords = KeywordDesk(
+        keyword_books(), house.deciding, Customers(house.books, clock), consents, clock
+    )
+    texts = InboundTexts(house.sessions, Replies(house.signals, clock), keywords)
+    ear = Ear(receipt=inbox.put, text=texts.take)
+    heard: dict[str, Callable[[], Awaitable[None]]] = {}
+    for name, reception in receptions_of(settings, ear, clock).items():
+        leases = Leases(house.sessions, clock)
+        listening = Listening(f"smpp/{name}", reception.listen, leases)
+        heard[f"smpp_{name}"] = partial(until_stopped, listening.run, stop)
+    return heard
 
 
 def _kept_in_step(

@@ -7,6 +7,8 @@ from activities.providers.fcm_push import FcmPush
 from activities.providers.imap_mailbox import ImapMailbox
 from activities.providers.iys.client import IysRegistry
 from activities.providers.netgsm.sms import NetgsmSms
+from activities.providers.smpp.reception import Ear, SmppReception
+from activities.providers.smpp.sms import SmppSms
 from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.calls import TwilioCalls
 from activities.providers.twilio.sms import TwilioSms
@@ -51,6 +53,7 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
             senders.append(TwilioCalls(settings.twilio, status_callback_url=callbacks))
     if settings.netgsm.usercode:
         senders.append(NetgsmSms(settings.netgsm))
+    senders += [SmppSms(name, one) for name, one in settings.smpp.items()]
     if settings.smtp.host:
         senders.append(SmtpEmail(settings.smtp))
     if settings.fcm.project:
@@ -69,6 +72,15 @@ def recalling_of(senders: Mapping[str, Sender]) -> dict[str, Recalling]:
 def forgetting_of(senders: Mapping[str, Sender]) -> dict[str, Forgetting]:
     """Return those whose providers delete their copies of messages, by their names."""
     return {name: sender for name, sender in senders.items() if isinstance(sender, Forgetting)}
+
+
+def receptions_of(settings: Settings, ear: Ear, clock: Clock) -> dict[str, SmppReception]:
+    """Return what listens to message centres over SMPP, by the names of the connections."""
+    return {
+        name: SmppReception(name, one, ear, clock)
+        for name, one in settings.smpp.items()
+        if one.receives
+    }
 
 
 def registry_of(settings: Settings, clock: Clock) -> Registry | None:

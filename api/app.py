@@ -83,6 +83,7 @@ from tellal.services.explicit_consents import ExplicitConsents
 from tellal.services.groups import Groups
 from tellal.services.holds import Holds
 from tellal.services.house import furnish
+from tellal.services.inbound_texts import InboundTexts
 from tellal.services.keywords import KeywordDesk
 from tellal.services.one_click import one_click
 from tellal.services.person_erasure import Persons
@@ -279,6 +280,7 @@ async def _open(
     held.push_async_callback(_end, asyncio.create_task(board.run(stop)), stop.set)
     customers_, consents_ = Customers(books, clock), Consents(clock)
     held.callback(ending.set)
+    keywords = KeywordDesk(keyword_books(), house.deciding, customers_, consents_, clock)
     notices, web_forms = ShownNotices(clock), WebForms(settings.web_forms)
     web_forms.check()
     return Desk(
@@ -294,8 +296,8 @@ async def _open(
         consents=consents_,
         groups=Groups(books, at_hand, clock),
         receipts=Receipts(clock, house.progress),
-        replies=Replies(house.signals, clock),
-        keywords=KeywordDesk(keyword_books(), house.deciding, customers_, consents_, clock),
+        inbound=InboundTexts(sessions, Replies(house.signals, clock), keywords),
+        keywords=keywords,
         preferences=preferences(settings, books, customers_, consents_, clock),
         inbox=ReceiptInbox(sessions),
         one_click=one_click(settings, clock),

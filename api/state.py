@@ -30,6 +30,7 @@ from tellal.services.explicit_consents import ExplicitConsents
 from tellal.services.groups import Groups
 from tellal.services.holds import Holds
 from tellal.services.house import House
+from tellal.services.inbound_texts import InboundTexts
 from tellal.services.keywords import KeywordDesk
 from tellal.services.one_click import OneClick
 from tellal.services.person_erasure import Persons
@@ -38,7 +39,6 @@ from tellal.services.publishing import Publishing
 from tellal.services.rate_limits import RateLimits
 from tellal.services.receipt_inbox import ReceiptInbox
 from tellal.services.receipts import Receipts
-from tellal.services.replies import Replies
 from tellal.services.route_steering import RouteSteering
 from tellal.services.shelf import Shelf
 from tellal.services.shown_notices import ShownNotices
@@ -119,7 +119,7 @@ class Desk:
     consents: Consents
     groups: Groups
     receipts: Receipts
-    replies: Replies
+    inbound: InboundTexts
     keywords: KeywordDesk
     preferences: Preferences
     inbox: ReceiptInbox

@@ -3,14 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tellal.domain.providers import smpp_provider
 from tellal.domain.return_paths import ReturnPaths
 
 _DNS_NAME = (
     r"^$|^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$"
 )
+
+_LONGEST_SMPP_PASSWORD = 8
 
 
 class _Part(BaseModel):
@@ -59,6 +62,43 @@ class NetgsmSettings(_Part):
     base_url: str = "https://api.netgsm.com.tr"
     timeout_s: float = 10.0
     callback_secret: SecretStr = SecretStr("")
+
+
+class SmppSettings(_Part):
+    """A connection to an operator's or an aggregator's message centre over SMPP 3.4.
+
+    `sender` is the name or number of who has none of his own. `window` is how many submissions wait
+    for their answers at a time, in each worker. `short_ton` and `short_npi` are the type and plan
+    that the message centre wants of short numbers.
+    """
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(gt=0, lt=65536)] = 2775
+    tls: bool = False
+    system_id: Annotated[str, Field(min_length=1, max_length=15)]
+    password: SecretStr = SecretStr("")
+    system_type: Annotated[str, Field(max_length=12)] = ""
+    sender: Annotated[str, Field(max_length=20)] = ""
+    short_ton: Annotated[int, Field(ge=0, le=6)] = 3
+    short_npi: Annotated[int, Field(ge=0, le=18)] = 0
+    window: Annotated[int, Field(ge=1, le=1000)] = 10
+    timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    alive_every_s: Annotated[float, Field(gt=0)] = 30.0
+    """How long nothing may come before it is asked whether anybody is there."""
+    receives: bool = True
+    """Whether receipts and people's texts are fetched, by a session of their own."""
+    receipt_ids: Literal["same", "decimal", "hexadecimal"] = "same"
+    """How receipts write the ids of messages: as the answers do, or as a number in the other way.
+
+    `decimal`: answers give `1f`, receipts `31`; `hexadecimal`: the other way round.
+    """
+
+    @field_validator("password")
+    @classmethod
+    def _as_long_as_may_be(cls, given: SecretStr) -> SecretStr:
+        if len(given.get_secret_value()) > _LONGEST_SMPP_PASSWORD:
+            raise ValueError("SMPP has passwords of 8 characters at most")
+        return given
 
 
 class IysSettings(_Part):
@@ -225,6 +265,9 @@ class Settings(BaseSettings):
 
     twilio: TwilioSettings = TwilioSettings()
     netgsm: NetgsmSettings = NetgsmSettings()
+    smpp: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,29}$")], SmppSettings] = {}
+    """Connections over SMPP, by names of your own; the provider of `operator` is `smpp_operator`.
+    """
     iys: IysSettings = IysSettings()
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
@@ -300,4 +343,4 @@ class Settings(BaseSettings):
             "apns": self.apns.team_id,
         }
         ours = frozenset(provider for provider, value in configured.items() if value)
-        return ours.union(self.third_party_providers)
+        return ours.union(map(smpp_provider, self.smpp), self.third_party_providers)

@@ -38,12 +38,7 @@ async def twilio_inbound(
     if not desk.twilio.genuine_inbound(request.url.query, form, signature):
         raise ForbiddenError("the signature is not Twilio's")
     said = desk.twilio.inbound(form)
-    async with desk.sessions() as tx, tx.begin():
-        heard = await desk.replies.take(
-            tx, sender=said.sender, text=said.text, reference=said.reference
-        )
-        if not heard:
-            await desk.keywords.take(tx, said)
+    await desk.inbound.take(said)
     return Response(status_code=204)
 
 

@@ -26,6 +26,7 @@ from tellal.carrier.netgsm_requests import NetgsmRefusalError, Pace
 from tellal.carrier.netgsm_routes import NetgsmCounter, refused as refused_by_netgsm
 from tellal.carrier.phones import Phones
 from tellal.carrier.settings import CarrierSettings
+from tellal.carrier.smpp_centre import MessageCentre
 from tellal.carrier.twilio_call_routes import CallCounter
 from tellal.carrier.twilio_calls import Exchange
 from tellal.carrier.twilio_messages import (
@@ -52,12 +53,15 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
     callbacks = Callbacks(settings)
     walk, delivery = Walk(settings, callbacks, book), Delivery(settings, callbacks, book)
     exchange = Exchange(settings, callbacks, book)
+    centre = MessageCentre(settings, book, faults)
     _recall(journal, settings.book_cap, book, messages, jobs)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         _go_on(messages, walk, jobs, delivery)
+        await centre.open()
         yield
+        await centre.close()
         await walk.close()
         await delivery.close()
         await exchange.close()
@@ -90,6 +94,7 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
         delivery=delivery,
         exchange=exchange,
         callbacks=callbacks,
+        centre=centre,
     )
     app = FastAPI(title="Tellal carrier simulator", lifespan=lifespan)
     app.add_api_route("/healthz", _healthz, methods=["GET"], tags=["Control"])
@@ -97,7 +102,7 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
     app.add_exception_handler(NetgsmRefusalError, refused_by_netgsm)
     app.add_exception_handler(IysRefusalError, refused_by_iys)
     app.add_exception_handler(IysMisbehaviourError, refused_by_iys)
-    phones = Phones(settings=settings, callbacks=callbacks)
+    phones = Phones(settings=settings, callbacks=callbacks, centre=centre)
     for part in (
         twilio,
         calls,

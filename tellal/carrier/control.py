@@ -14,6 +14,7 @@ from tellal.carrier.faults import Fault, Faults
 from tellal.carrier.iys_store import IysStore
 from tellal.carrier.netgsm_jobs import Delivery
 from tellal.carrier.netgsm_routes import NetgsmCounter
+from tellal.carrier.smpp_centre import MessageCentre
 from tellal.carrier.twilio_calls import Exchange
 from tellal.carrier.twilio_messages import TextMessages, Walk
 
@@ -33,6 +34,7 @@ class Control:
     delivery: Delivery
     exchange: Exchange
     callbacks: Callbacks
+    centre: MessageCentre
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -85,13 +87,17 @@ class Control:
         self.exchange.clear()
         self.netgsm.clear()
         self.iys.clear()
+        self.centre.texts.clear()
 
     async def way_back(self) -> dict[str, int]:
         """Count callbacks answered and lost, and messages that are still walking."""
         return {
             "answered": self.callbacks.answered,
             "lost": self.callbacks.lost,
-            "walking": self.walk.walking + self.delivery.under_way + self.exchange.under_way,
+            "walking": self.walk.walking
+            + self.delivery.under_way
+            + self.exchange.under_way
+            + self.centre.texts.under_way,
         }
 
     async def add_fault(self, fault: Fault) -> Fault:

@@ -1,4 +1,4 @@
-"""What people write to a brand's numbers: brought to its hook as Twilio brings it, signed."""
+"""What people write to a brand's numbers: brought as Twilio or a message centre does."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tellal.carrier.callbacks import Callbacks
 from tellal.carrier.settings import CarrierSettings
+from tellal.carrier.smpp_centre import MessageCentre
 from tellal.carrier.twilio_messages import new_sid
 
 
 class Text(BaseModel):
-    """A text that somebody writes, and the address to which it is brought.
+    """A text that somebody writes, and the address to which it is brought, else over SMPP.
 
     It is brought `times` times with the same id, as by a carrier that missed the first answer.
     """
@@ -21,12 +22,12 @@ class Text(BaseModel):
     sender: str = Field(alias="from", pattern=r"^\+[1-9]\d{6,14}$")
     to: str = Field(min_length=3)
     text: str
-    hook: str
+    hook: str = ""
     times: int = Field(default=1, ge=1, le=10)
 
 
 class Brought(BaseModel):
-    """Twilio's id of a text."""
+    """Twilio's id of a text, empty over SMPP, which has none."""
 
     sid: str
 
@@ -37,6 +38,7 @@ class Phones:
 
     settings: CarrierSettings
     callbacks: Callbacks
+    centre: MessageCentre
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -46,6 +48,10 @@ class Phones:
 
     async def write(self, said: Text) -> Brought:
         """Let a person write a text; return when it was brought, whatever was answered."""
+        if not said.hook:
+            for _ in range(said.times):
+                await self.centre.write(sender=said.sender, to=said.to, text=said.text)
+            return Brought(sid="")
         form = {
             "MessageSid": new_sid(),
             "AccountSid": self.settings.account_sid,

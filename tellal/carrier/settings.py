@@ -30,6 +30,11 @@ class CarrierSettings:
     netgsm_reports_a_minute: int = 10
     netgsm_tasks_a_minute: int = 20
     """How many jobs NetGSM takes in a minute for the same number."""
+    smpp_port: int | None = None
+    """Where the message centre listens for SMPP; None: nowhere."""
+    smpp_host: str = "127.0.0.1"
+    smpp_system_id: str = "rehearsal"
+    smpp_password: str = field(default="rehearse", repr=False)
     iys_username: str = "rehearsal"
     iys_password: str = field(default="rehearsal", repr=False)
     iys_code: int = 100001

@@ -70,6 +70,9 @@ def carrier(
     *,
     host: Host = LOOPBACK,
     port: Port = 8010,
+    smpp_port: Annotated[
+        int | None, typer.Option(help="Where its message centre listens for SMPP.")
+    ] = None,
     book: Annotated[Path | None, typer.Option(help="A file that keeps its book.")] = None,
     day: Annotated[
         Path | None, typer.Option(help="A file with what goes wrong in the hours of a day.")
@@ -81,7 +84,7 @@ def carrier(
         float, typer.Option(min=1, help="How many times as fast as time the day goes.")
     ] = 1.0,
 ) -> None:
-    """Simulate Twilio, NetGSM, Firebase and İYS, for rehearsals.
+    """Simulate Twilio, NetGSM, a message centre, Firebase, Apple and İYS, for rehearsals.
 
     It knows the accounts, the token and the project that the settings name, and pushes NetGSM's
     reports to our hook if that has a secret. With --book it forgets nothing that it accepted, even
@@ -91,12 +94,18 @@ def carrier(
     from tellal.carrier.settings import CarrierSettings
 
     settings, plain = _begin(), CarrierSettings()
+    # Who connects to this port of ours has set the account up with which he does.
+    line = next((one for one in settings.smpp.values() if one.port == smpp_port), None)
     known = CarrierSettings(
         account_sid=settings.twilio.account_sid or plain.account_sid,
         auth_token=settings.twilio.auth_token.get_secret_value() or plain.auth_token,
         netgsm_usercode=settings.netgsm.usercode or plain.netgsm_usercode,
         netgsm_password=settings.netgsm.password.get_secret_value() or plain.netgsm_password,
         netgsm_push_url=_push_url(settings),
+        smpp_port=smpp_port,
+        smpp_host=host,
+        smpp_system_id=line.system_id if line else plain.smpp_system_id,
+        smpp_password=line.password.get_secret_value() if line else plain.smpp_password,
         iys_username=settings.iys.username or plain.iys_username,
         iys_password=settings.iys.password.get_secret_value() or plain.iys_password,
         fcm_project=settings.fcm.project or plain.fcm_project,

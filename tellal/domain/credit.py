@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tellal.domain.messages import MessageState, tells
+from tellal.domain.providers import language_of
 
 _S = MessageState
 _NEVER_TAKEN_FROM = frozenset({_S.QUEUED, _S.HANDING_OVER, _S.UNKNOWN})
@@ -46,6 +47,8 @@ REFUNDED: Mapping[str, frozenset[str]] = {
     "twilio": frozenset({"30003", "30036"}),
     # 2: its time ran out; 12: an error in the delivery; 4: could not be given to the operator.
     "netgsm": frozenset({"2", "4", "12"}),
+    # What expired was never taken by the phone; the network could not bring the other.
+    "smpp": frozenset({"EXPIRED", "UNDELIV"}),
     "simulated": frozenset({"absent"}),
 }
 """By provider, the codes of receipts that say: the phone is off, or has no coverage (D61).
@@ -62,7 +65,7 @@ def is_refunded(provider: str, state: MessageState, code: str) -> bool:
 
     Of a provider whose codes nobody has written down, what it calls undelivered is.
     """
-    codes = REFUNDED.get(_SAME_CODES.get(provider, provider))
+    codes = REFUNDED.get(language_of(_SAME_CODES.get(provider, provider)))
     if codes is None:
         return state is _S.UNDELIVERED
     return code in codes

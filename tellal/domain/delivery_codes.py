@@ -7,6 +7,7 @@ are short and name nobody.
 from collections.abc import Mapping
 
 from tellal.domain.mail_statuses import WORDS as MAIL_WORDS
+from tellal.domain.providers import language_of
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "twilio": {
@@ -107,6 +108,34 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "101": "an error of its own",
         "5000": "an error of its own",
     },
+    "smpp": {
+        "0x01": "the text is too long",
+        "0x04": "the account may not send this way",
+        "0x05": "the account is connected more often than it may",
+        "0x08": "an error of its own",
+        "0x0a": "the sender is not registered",
+        "0x0b": "no route to the number",
+        "0x0d": "the account may not connect",
+        "0x0e": "wrong password",
+        "0x0f": "wrong user",
+        "0x14": "its queue is full",
+        "0x15": "no such type of service",
+        "0x45": "it does not take the text",
+        "0x48": "no such type of the sender's number",
+        "0x49": "no such numbering plan of the sender's",
+        "0x50": "no such type of the recipient's number",
+        "0x51": "no such numbering plan of the recipient's",
+        "0x53": "no such type of system",
+        "0x58": "more than the account may send in a second",
+        "0x62": "it does not take the time for which to try",
+        "0x64": "not for the moment",
+        "0xff": "an error of its own",
+        "DELETED": "it was deleted there",
+        "EXPIRED": "its time ran out",
+        "REJECTD": "the network refused it",
+        "UNDELIV": "the network could not deliver it",
+        "UNKNOWN": "nobody knows what became of it",
+    },
     "smtp": {
         **MAIL_WORDS,
         "530": "authentication required",
@@ -129,6 +158,20 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Unregistered": "the app is gone from the device",
         "ExpiredToken": "the token is over",
         "DeviceTokenNotForTopic": "the token belongs to another app",
+        "MissingDeviceToken": "no token",
+        "BadCollapseId": "a part of the request is wrong",
+        "BadExpirationDate": "the time for which to try is wrong",
+        "BadMessageId": "our id is wrong",
+        "BadPriority": "the priority is wrong",
+        "DuplicateHeaders": "a part of the request came twice",
+        "InvalidPushType": "no such kind of push",
+        "BadCertificate": "Apple refused the certificate",
+        "BadCertificateEnvironment": "the certificate is of the other environment",
+        "BadEnvironmentKeyIdInToken": "the key is of the other environment",
+        "UnrelatedKeyIdInToken": "the key is of another account",
+        "BadPath": "Apple knows no such address",
+        "MethodNotAllowed": "Apple does not take such requests",
+        "IdleTimeout": "the connection was given up",
         "PayloadTooLarge": "text too long",
         "PayloadEmpty": "empty text",
         "BadTopic": "the app's name is wrong",
@@ -188,5 +231,5 @@ _SAME_CODES: Mapping[str, str] = {"twilio_whatsapp": "twilio", "twilio_calls": "
 
 def words_of(provider: str, code: str) -> str:
     """Say what a code means; empty where nobody has written it down."""
-    listed = WORDS.get(_SAME_CODES.get(provider, provider), {})
+    listed = WORDS.get(language_of(_SAME_CODES.get(provider, provider)), {})
     return listed.get(code) or OURS.get(code, "")

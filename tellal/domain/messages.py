@@ -181,6 +181,7 @@ class HandOver:
     """A provider's answer to one attempt.
 
     `code` is the provider's own, never its text. `retry_after_s` is set when it asked for a pause.
+    `parts` are the references of a text that was taken in several; `reference` is the first.
     """
 
     answer: Answer
@@ -189,6 +190,7 @@ class HandOver:
     code: str = ""
     remedy: Remedy | None = None
     retry_after_s: float | None = None
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tellal.domain.messages import LOST, NOT_CALLED, Answer, HandOver, Receipt, Remedy
+from tellal.domain.providers import language_of
 
 _OPENS_AT = 20
 _FAILURE, _SUCCESS = 2, -1
@@ -21,6 +22,7 @@ _OF_THE_PERSON = frozenset({Remedy.BAD_ADDRESS, Remedy.OPTED_OUT})
 _OF_PHONES: Mapping[str, frozenset[str]] = {
     "twilio": frozenset({"30003", "30036"}),
     "netgsm": frozenset({"2"}),
+    "smpp": frozenset({"EXPIRED"}),
 }
 """By provider, codes of receipts that speak of a phone that is off, as phones are; of providers
 that are not here, lost messages say nothing of the route."""
@@ -70,7 +72,7 @@ def fault_of(answer: HandOver) -> bool | None:
 
 def lost_by_route(receipt: Receipt) -> bool:
     """Say whether a receipt tells of a message that was lost by the route's own doing."""
-    phones = _OF_PHONES.get(receipt.provider)
+    phones = _OF_PHONES.get(language_of(receipt.provider))
     if phones is None or receipt.state not in LOST or receipt.remedy in _OF_THE_PERSON:
         return False
     return receipt.code not in phones

@@ -21,6 +21,7 @@ from tellal.persistence.bulk import arrays, given
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.session import Sessions
 from tellal.persistence.tables.ledger import AttemptRow
+from tellal.services.message_parts import keep_parts
 from tellal.services.moves import Move
 from tellal.services.progress import Progress
 from tellal.services.routes import Routes
@@ -79,6 +80,7 @@ class Answers:
         now = self._clock.now()
         async with self._sessions() as tx, tx.begin():
             await _complete(tx, answered, now)
+            await keep_parts(tx, answered)
             moves = [self._move(one.answer, one.message, now) for one in answered]
             await self._progress.move(tx, moves)
             await self._routes.learn(tx, answered)

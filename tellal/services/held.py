@@ -511,6 +511,7 @@ NOT_HELD: Mapping[str, str] = {
     "holds": "what staff has stopped, of topics and channels",
     "receipt_inbox": "receipts on their way to `receipts`, by our own id of the message",
     "leases": "which process does what",
+    "message_parts": "segments of texts, by our own ids of the messages",
     "test_sends": "texts sent to colleagues, their addresses masked",
     "cause_counts": "numbers",
     "causes": "why many or one are spoken to, by our own ids",

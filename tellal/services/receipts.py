@@ -17,6 +17,7 @@ from tellal.ids import new_id
 from tellal.persistence.bulk import arrays, given
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.tables.ledger import AttemptRow, MessageRow, ReceiptRow
+from tellal.services.message_parts import sort_parts
 from tellal.services.moves import Move
 from tellal.services.posting import SURFACE
 from tellal.services.progress import Progress
@@ -80,12 +81,14 @@ class Receipts:
 
     async def take(self, tx: AsyncSession, receipts: Sequence[Receipt]) -> list[Receipt]:
         """Take carriers' receipts, in their order; return those of which no message is known."""
-        found = await _find(tx, receipts)
-        known = [(receipt, found[_key(receipt)]) for receipt in receipts if _key(receipt) in found]
+        parted = await sort_parts(tx, receipts)
+        found = await _find(tx, parted.receipts)
+        known = [(one, found[_key(one)]) for one in parted.receipts if _key(one) in found]
         await self._keep(tx, known)
-        await _blame(tx, [receipt for receipt, _ in known])
-        await self._progress.move(tx, [_move(*one) for one in known if _counts(*one)])
-        return [receipt for receipt in receipts if _key(receipt) not in found]
+        whole = [(parted.as_whole(one), of) for one, of in known if one not in parted.partial]
+        await _blame(tx, [receipt for receipt, _ in whole])
+        await self._progress.move(tx, [_move(*one) for one in whole if _counts(*one)])
+        return [receipt for receipt in parted.receipts if _key(receipt) not in found]
 
     async def surface(
         self, tx: AsyncSession, *, brand_id: str, message_id: str, state: str

@@ -26,6 +26,7 @@ _FAMILIAR = {
     "temporal_ui": 8233,
     "api": 8000,
     "carrier": 8010,
+    "smpp": 2775,
     "mailbox": 8025,
     "smtp": 1025,
     "metrics": 9464,

@@ -179,6 +179,7 @@ class Stack:
                 "carrier",
                 options={
                     "--port": plan.ports["carrier"],
+                    "--smpp-port": plan.ports["smpp"],
                     "--book": premises.folder / "carrier-book.jsonl",
                 },
                 ready=lambda _: answers(f"{url}/healthz"),

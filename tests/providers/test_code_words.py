@@ -4,8 +4,9 @@ from collections.abc import Collection
 
 import pytest
 
-from activities.providers import fcm_push, simulated
+from activities.providers import apns_push, fcm_push, simulated
 from activities.providers.netgsm import codes as netgsm
+from activities.providers.smpp import codes as smpp
 from activities.providers.smtp import email
 from activities.providers.twilio import codes as twilio
 from tellal.domain.delivery_codes import OURS, WORDS, words_of
@@ -23,6 +24,9 @@ LOST = {MessageState.UNDELIVERED, MessageState.FAILED}
         ("netgsm", {str(code) for code, (state, _) in netgsm.STATUSES.items() if state in LOST}),
         ("smtp", email.CODES.keys()),
         ("fcm", fcm_push.CODES.keys()),
+        ("apns", apns_push.CODES.keys()),
+        ("smpp_operator", {smpp.code_of(status) for status in smpp.CODES}),
+        ("smpp_operator", {one for one, (state, _) in smpp.STATES.items() if state in LOST}),
         (
             "simulated",
             {
@@ -42,4 +46,4 @@ def test_every_code_has_words(provider: str, codes: Collection[str]) -> None:
 def test_our_own_codes_are_understood_whoever_the_provider_is() -> None:
     assert words_of("twilio", "timeout") == words_of("", "timeout") == OURS["timeout"]
     assert words_of("twilio", "no-such-code") == ""
-    assert set(WORDS) == {"twilio", "netgsm", "smtp", "fcm", "simulated"}
+    assert set(WORDS) == {"twilio", "netgsm", "smtp", "fcm", "apns", "smpp", "simulated"}

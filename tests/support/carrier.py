@@ -23,6 +23,7 @@ from tellal.settings import (
     FcmSettings,
     IysSettings,
     NetgsmSettings,
+    SmppSettings,
     SmtpSettings,
     TwilioSettings,
 )
@@ -132,6 +133,23 @@ class CarrierProbe:
             base_url=self.url,
             timeout_s=timeout_s,
         )
+
+    def smpp(self, *, timeout_s: float = 5.0, **more: Any) -> SmppSettings:  # noqa: ANN401 - settings
+        """Return settings of a connection to the simulator's message centre; more: the others."""
+        return SmppSettings(
+            host="127.0.0.1",
+            port=self.account.smpp_port or 0,
+            system_id=self.account.smpp_system_id,
+            password=SecretStr(self.account.smpp_password),
+            sender="BANKA",
+            timeout_s=timeout_s,
+            **more,
+        )
+
+    def people_write(self, sender: str, to: str, text: str) -> None:
+        """Let a person write a text that the message centre brings; return when it was taken."""
+        said = {"from": sender, "to": to, "text": text}
+        self.http.post("/_carrier/texts", json=said).raise_for_status()
 
     def iys(self, *, timeout_s: float = 5.0) -> IysSettings:
         """Return settings of an API user at the simulated İYS."""
@@ -291,7 +309,10 @@ def a_carrier(
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = CarrierSettings(
-        book_file=book, netgsm_push_url=netgsm_push_url, netgsm_iys_refusal=netgsm_iys_refusal
+        book_file=book,
+        smpp_port=free_port(),
+        netgsm_push_url=netgsm_push_url,
+        netgsm_iys_refusal=netgsm_iys_refusal,
     )
     with (
         _running(_CARRIER, port, pickle.dumps(settings).hex(), log=log) as process,

@@ -88,12 +88,12 @@ def launch(
         "TELLAL_LEASE_S": "2",
         "TELLAL_RECONCILE_AFTER_S": "1",
     }
-    with _workers(environment) as start:
+    with workers(environment) as start:
         yield start
 
 
 @contextmanager
-def _workers(environment: dict[str, str]) -> Iterator[Launch]:
+def workers(environment: dict[str, str]) -> Iterator[Launch]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:

@@ -215,6 +215,23 @@ class AttemptRow(SQLModel, table=True):
     recall_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class MessagePartRow(SQLModel, table=True):
+    """A segment of a text that the provider took as a message of its own, and what became of it.
+
+    There are none for texts of one segment, nor for providers that part texts themselves.
+    """
+
+    __tablename__ = "message_parts"
+    __table_args__ = (Index("message_parts_of_reference", "provider", "reference"),)
+
+    message_id: str = Field(primary_key=True, foreign_key="messages.id")
+    attempt: int = Field(primary_key=True)
+    n: int = Field(primary_key=True)
+    provider: str
+    reference: str
+    state: str
+
+
 class ReceiptRow(SQLModel, table=True):
     """What a provider said about a message after taking it; only ever added."""
 
