@@ -55,7 +55,7 @@ async def test_npms_push_service_lets_us_in_and_reads_what_we_encrypted() -> Non
     other = WebPushSettings(key=SecretStr(KEY), subject="mailto:it@bank.example", private=True)
     sender = WebPush(other)
     async with npms_push_service() as service:
-        wish = {"userVisibleOnly": True, "applicationServerKey": public_key_of(OURS)}
+        wish = {"userVisibleOnly": "true", "applicationServerKey": public_key_of(OURS)}
         said = (await service.post("/subscribe", json=wish)).raise_for_status().json()["data"]
         to = a_push(id=message.id, address=address_of(said))
         sent = await sender.send(to)
