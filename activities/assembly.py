@@ -13,6 +13,7 @@ from activities.providers.smtp.email import SmtpEmail
 from activities.providers.twilio.calls import TwilioCalls
 from activities.providers.twilio.sms import TwilioSms
 from activities.providers.twilio.whatsapp import TwilioWhatsApp
+from activities.providers.web_push import WebPush
 from tellal.clock import Clock
 from tellal.plugins import third_parties
 from tellal.ports import Forgetting, Recalling, Registry, Sender
@@ -60,6 +61,8 @@ def senders_of(settings: Settings) -> dict[str, Sender]:
         senders.append(FcmPush(settings.fcm))
     if settings.apns.team_id:
         senders.append(ApnsPush(settings.apns))
+    if settings.web_push.is_set:
+        senders.append(WebPush(settings.web_push))
     ours = {sender.provider: sender for sender in senders}
     return ours | third_parties(settings)
 

@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from activities.assembly import SendersOnDemand
 from activities.providers.netgsm.reports import receipt_of, secret_is_valid
 from activities.providers.twilio.callbacks import inbound_of, parse_status, signature_is_valid
+from activities.providers.web_push import public_key_of
 from api import problems
 from api.console import app as console
 from api.key_uses import KeyUses
@@ -45,6 +46,7 @@ from api.routes import (
     outages,
     persons,
     preferences as preference_pages,
+    push,
     reports,
     revisions,
     rulebook,
@@ -209,6 +211,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         campaigns,
         campaign_reports,
         messages,
+        push,
         decisions,
         holds,
         blocks,
@@ -346,6 +349,7 @@ async def _open(
         webhooks_private=settings.webhooks_private,
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
         netgsm=NetgsmPushes(settings.netgsm),
+        web_key=public_key_of(settings.web_push) if settings.web_push.is_set else "",
         engine_counters=lambda: asdict(engine.counters),
         ending=ending,
     )

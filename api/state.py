@@ -150,6 +150,7 @@ class Desk:
     webhooks_private: bool
     twilio: Callbacks
     netgsm: Pushes
+    web_key: str
     engine_counters: Callable[[], Mapping[str, int]]
     ending: asyncio.Event
     pace: Pace = Pace()  # noqa: RUF009 - it cannot be changed

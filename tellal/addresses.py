@@ -1,15 +1,27 @@
 """Addresses: checked and written in one way, so that the same address is always the same text."""
 
+import json
 import re
 from dataclasses import dataclass
 from functools import cache
 
 import phonenumbers
+from cryptography.hazmat.primitives.asymmetric import ec
 from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, PhoneNumberType
 
 from tellal.domain.channels import Channel
 from tellal.domain.errors import InvalidInputError
-from tellal.domain.push import APPLE, PushKind, device_of, kind_of
+from tellal.domain.open_internet import check_url
+from tellal.domain.push import (
+    APPLE,
+    WEB,
+    PushKind,
+    Subscription,
+    device_of,
+    kind_of,
+    octets_of,
+    subscription_of,
+)
 from tellal.domain.simulation import number_range
 
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -24,6 +36,8 @@ _OTHER_KINDS = (
     "voicemail",
 )  # fmt: skip
 _LOCAL_LIMIT = 64
+_LONGEST_SUBSCRIPTION = 1024
+_SECRET_OCTETS = 16
 _LONGEST_CODE = 3
 _COUNTRIES = {str(code): of for code, of in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()}
 _EMAIL_LIMIT = 254
@@ -67,6 +81,8 @@ def channel_of(raw: str) -> Channel:
 
     A number with a slip of the pen must not pass for the token of an app, which takes any letters.
     """
+    if raw.startswith(("{", WEB)):
+        return Channel.PUSH
     if "@" in raw:
         return Channel.EMAIL
     digits = sum(character.isdigit() for character in raw)
@@ -225,6 +241,8 @@ def push_token(raw: str) -> str:
         InvalidInputError: It holds a blank or a letter that no token has, or its length is wrong.
     """
     token = raw.strip()
+    if token.startswith("{") or kind_of(token) is PushKind.WEB:
+        return _browser(token)
     if kind_of(token) is PushKind.APNS:
         return _apple_token(token)
     if not _TOKEN.fullmatch(token):
@@ -245,6 +263,44 @@ def _apple_token(token: str) -> str:
             hint=f"write {APPLE} and the token in hexadecimal digits, 64 or more of them",
         )
     return APPLE + device
+
+
+def _browser(given: str) -> str:
+    """Return a browser's subscription as an address: from that form, or as browsers write it."""
+    found = _subscribed(given) if given.startswith("{") else subscription_of(given)
+    if found is None:
+        raise _no_browser("it is not what PushSubscription.toJSON() gives")
+    check_url(found.endpoint, private=True, setting="")
+    if len(found.address) > _LONGEST_SUBSCRIPTION:
+        raise _no_browser(f"it has more than {_LONGEST_SUBSCRIPTION} characters")
+    if len(found.secret) != _SECRET_OCTETS:
+        raise _no_browser(f"keys.auth has {_SECRET_OCTETS} octets in base64url")
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), found.key)
+    except ValueError as error:
+        raise _no_browser("keys.p256dh is no point of the curve P-256") from error
+    return found.address
+
+
+def _subscribed(given: str) -> Subscription | None:
+    try:
+        document = json.loads(given)
+        keys = document["keys"]
+        return Subscription(
+            endpoint=str(document["endpoint"]),
+            key=octets_of(str(keys["p256dh"])),
+            secret=octets_of(str(keys["auth"])),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _no_browser(reason: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"this is no subscription of a browser: {reason}",
+        field="address",
+        hint="send JSON.stringify(subscription) as the browser gives it",
+    )
 
 
 def _ascii_domain(domain: str) -> str:

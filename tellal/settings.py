@@ -217,6 +217,33 @@ class ApnsSettings(_Part):
     timeout_s: float = 10.0
 
 
+class WebPushSettings(_Part):
+    """Pushes to browsers (RFC 8030): our key (PEM, P-256), in a file or as it stands, and our name.
+
+    `subject` is how push services reach us (RFC 8292): `mailto:` or `https:`. `private` lets
+    subscriptions be of the house's own network, as in rehearsals.
+    """
+
+    key_file: Path | None = None
+    key: SecretStr = SecretStr("")
+    subject: Annotated[str, Field(pattern=r"^$|^(mailto:|https://)\S+$")] = ""
+    private: bool = False
+    timeout_s: float = 10.0
+
+    @model_validator(mode="after")
+    def _somebody_can_be_reached(self) -> Self:
+        if self.is_set and not self.subject:
+            raise ValueError(
+                "say how push services reach you: subject, as in mailto:it@bank.example"
+            )
+        return self
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a key."""
+        return self.key_file is not None or bool(self.key.get_secret_value())
+
+
 class LaneSettings(_Part):
     """How many messages a lane hands over side by side, in each worker; it claims no more."""
 
@@ -272,6 +299,7 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     fcm: FcmSettings = FcmSettings()
     apns: ApnsSettings = ApnsSettings()
+    web_push: WebPushSettings = WebPushSettings()
     mailbox: MailboxSettings = MailboxSettings()
     bounce_mailbox: FolderSettings = FolderSettings()
     """Where mails come back to, if they are to be fetched from there."""
@@ -341,6 +369,7 @@ class Settings(BaseSettings):
             "smtp": self.smtp.host,
             "fcm": self.fcm.project,
             "apns": self.apns.team_id,
+            "web_push": self.web_push.is_set,
         }
         ours = frozenset(provider for provider, value in configured.items() if value)
         return ours.union(map(smpp_provider, self.smpp), self.third_party_providers)

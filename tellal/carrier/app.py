@@ -37,6 +37,7 @@ from tellal.carrier.twilio_messages import (
 )
 from tellal.carrier.twilio_requests import RefusalError
 from tellal.carrier.twilio_routes import TwilioCounter, refused
+from tellal.carrier.web_push_routes import WebPushCounter
 
 
 def create_carrier(settings: CarrierSettings) -> FastAPI:
@@ -83,6 +84,7 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
     )
     fcm = FcmCounter(settings=settings, book=book, faults=faults)
     apns = ApnsCounter(settings=settings, book=book, faults=faults)
+    web_push = WebPushCounter(settings=settings, book=book, faults=faults)
     iys = IysCounter(settings=settings, faults=faults, store=IysStore())
     control = Control(
         book=book,
@@ -109,6 +111,7 @@ def create_carrier(settings: CarrierSettings) -> FastAPI:
         netgsm,
         fcm,
         apns,
+        web_push,
         iys,
         IysControl(store=iys.store),
         control,

@@ -52,7 +52,7 @@ TORN = frozenset({FaultKind.RESET, FaultKind.RESET_AFTER_ACCEPT})
 class Match(BaseModel):
     """Whom a fault hits; what is not named hits everybody. `text` is a part of the text.
 
-    `provider` is who was asked: twilio, netgsm, smpp, fcm, apns or iys.
+    `provider` is who was asked: twilio, netgsm, smpp, fcm, apns, web_push or iys.
 
     A request to İYS is none of a channel's; its text is method and path, as in `POST /sps/…`.
     """

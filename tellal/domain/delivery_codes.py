@@ -187,6 +187,17 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "ServiceUnavailable": "the service is away",
         "Shutdown": "the service is about to stop",
     },
+    "web_push": {
+        "400": "the push service does not take the request",
+        "401": "not authenticated",
+        "403": "the browser has subscribed with another key",
+        "404": "the browser is not subscribed any more",
+        "410": "the browser is not subscribed any more",
+        "413": "text too long",
+        "429": "too many messages",
+        "too_long": "text too long",
+        "private_address": "the subscription leads into a private network",
+    },
     "simulated": {
         "busy": "simulated: busy",
         "no_such_address": "simulated: no such address",

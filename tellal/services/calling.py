@@ -3,30 +3,23 @@
 import asyncio
 import json
 import logging
-import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from aiohttp import (
-    ClientError,
-    ClientSession,
-    ClientTimeout,
-    DummyCookieJar,
-    TCPConnector,
-    ThreadedResolver,
-)
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp import ClientError, ClientSession
 from sqlalchemy import Integer, Row, bindparam, exists, literal_column, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from tellal.clock import Clock
 from tellal.domain.errors import InvalidInputError
-from tellal.domain.webhooks import check_url, is_public, pause_after, signed
+from tellal.domain.open_internet import check_url
+from tellal.domain.webhooks import pause_after, signed
+from tellal.open_internet import PrivateAddressError, open_internet
 from tellal.persistence.columns import Instant, table
 from tellal.persistence.session import Sessions, make_singles
 from tellal.persistence.tables.outages import WebhookCallRow, WebhookRow
-from tellal.services.webhooks import TAKEN, close
+from tellal.services.webhooks import PRIVATE_BY, TAKEN, close
 from tellal.supervision import rest
 
 _log = logging.getLogger(__name__)
@@ -74,34 +67,6 @@ _CLAIM = _claiming()
 _SETTLE = update(_calls).where(_calls.c.id == bindparam("call"), _calls.c.done_at.is_(None))
 
 
-class OpenInternet(AbstractResolver):
-    """Looks names up and leaves only public addresses, to which the connection is then made."""
-
-    def __init__(self) -> None:
-        self._names = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Look a name up.
-
-        Raises:
-            PrivateAddressError: One of its addresses is not of the open internet.
-        """
-        found = await self._names.resolve(host, port, family)
-        if not all(is_public(one["host"]) for one in found):
-            raise PrivateAddressError(f"{host} leads to a private address")
-        return found
-
-    async def close(self) -> None:
-        """Look nothing up any more."""
-        await self._names.close()
-
-
-class PrivateAddressError(OSError):
-    """A name leads into a network of ours (or of nobody)."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
     said: str
@@ -119,7 +84,7 @@ class Calling:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Call until told to stop."""
-        async with make_client(private=self._private) as client:
+        async with self._client() as client:
             under_way: set[asyncio.Task[None]] = set()
             try:
                 while not stop.is_set():
@@ -140,10 +105,13 @@ class Calling:
 
     async def call_due(self) -> int:
         """Make the calls that are due once; return how many there were."""
-        async with make_client(private=self._private) as client:
+        async with self._client() as client:
             rows = await self._claim(_SIDE_BY_SIDE)
             await asyncio.gather(*(self._call(client, row) for row in rows))
             return len(rows)
+
+    def _client(self) -> ClientSession:
+        return open_internet(_TIMEOUT_S, private=self._private, at_once=_SIDE_BY_SIDE)
 
     async def _claim(self, most: int) -> list[Row[Any]]:
         if most < 1:
@@ -166,7 +134,7 @@ class Calling:
         now = self._clock.now()
         payload = _payload(row)
         try:
-            check_url(row.url, private=self._private)
+            check_url(row.url, private=self._private, setting=PRIVATE_BY)
             headers = {
                 "Content-Type": "application/json",
                 **signed(row.secret, row.id, now, payload),
@@ -197,17 +165,6 @@ class Calling:
             values["due_at"] = now + pause
         async with self._singles() as tx:
             await tx.execute(_SETTLE.values(**values), {"call": row.id})
-
-
-def make_client(*, private: bool) -> ClientSession:
-    """Make what calls; unless it may go to private addresses, no name leads it to one."""
-    resolver = None if private else OpenInternet()
-    return ClientSession(
-        connector=TCPConnector(resolver=resolver, limit=_SIDE_BY_SIDE, use_dns_cache=False),
-        timeout=ClientTimeout(total=_TIMEOUT_S),
-        cookie_jar=DummyCookieJar(),
-        headers={"User-Agent": "Tellal"},
-    )
 
 
 def _payload(row: Row[Any]) -> bytes:

@@ -10,11 +10,14 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.errors import NotFoundError
-from tellal.domain.webhooks import HookKind, check_url, hears_of, make_secret
+from tellal.domain.open_internet import check_url
+from tellal.domain.webhooks import HookKind, hears_of, make_secret
 from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.tables.outages import WebhookCallRow, WebhookRow
 
+PRIVATE_BY = "TELLAL_WEBHOOKS_PRIVATE"
+"""The setting by which an operator lets webhooks go to private addresses."""
 TAKEN = "2"
 """How the answer of a call begins that was taken: the status of HTTP."""
 
@@ -115,7 +118,7 @@ async def add_webhook(
     Raises:
         InvalidInputError: Nothing may be sent to this address.
     """
-    check_url(url, private=private)
+    check_url(url, private=private, setting=PRIVATE_BY)
     secret = make_secret(secrets.token_bytes(_SECRET_BYTES))
     made = Webhook(
         id=new_id(),

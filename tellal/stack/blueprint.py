@@ -17,6 +17,7 @@ from tellal.settings import (
     Settings,
     SmtpSettings,
     TwilioSettings,
+    WebPushSettings,
 )
 from tellal.stack.ports import LOOPBACK, free_port
 
@@ -47,13 +48,14 @@ class Blueprint:
     netgsm: bool
     fcm: bool
     apns: bool
+    web_push: bool
     mailbox: bool
     ports: dict[str, int]
 
     @property
     def carrier(self) -> bool:
         """Whether anything needs the carrier simulator."""
-        return self.twilio or self.netgsm or self.fcm or self.apns
+        return self.twilio or self.netgsm or self.fcm or self.apns or self.web_push
 
     def url_of(self, part: str) -> str:
         """Return where a part listens."""
@@ -71,6 +73,7 @@ def draw(settings: Settings, *, familiar: bool) -> Blueprint:
         netgsm=not settings.twilio.account_sid and not settings.netgsm.usercode,
         fcm=not settings.fcm.project,
         apns=not (settings.fcm.project or settings.apns.team_id),
+        web_push=not (settings.fcm.project or settings.web_push.is_set),
         mailbox=not settings.smtp.host,
         ports={name: free_port(port if familiar else 0) for name, port in _FAMILIAR.items()},
     )
@@ -123,6 +126,13 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
             base_url=blueprint.url_of("carrier"),
             timeout_s=settings.apns.timeout_s,
         )
+    if blueprint.web_push:
+        changes["web_push"] = WebPushSettings(
+            key=_signing_key(),
+            subject="mailto:rehearsal@tellal.invalid",
+            private=True,
+            timeout_s=settings.web_push.timeout_s,
+        )
     if blueprint.mailbox:
         changes["smtp"] = SmtpSettings(
             host=LOOPBACK,
@@ -137,7 +147,7 @@ def furnish(settings: Settings, blueprint: Blueprint) -> Settings:
 
 
 def _signing_key() -> SecretStr:
-    """Make a key as Apple gives them; the simulator takes any signature."""
+    """Make a key as Apple gives them, and as browsers subscribe with."""
     made = ec.generate_private_key(ec.SECP256R1())
     written = made.private_bytes(
         serialization.Encoding.PEM,

@@ -33,7 +33,12 @@ def test_an_address_is_written_in_one_way() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "routes"),
-    [(PushKind.FCM, ["push"]), (PushKind.APNS, ["apns"]), (None, ["push", "apns"])],
+    [
+        (PushKind.FCM, ["push"]),
+        (PushKind.APNS, ["apns"]),
+        (PushKind.WEB, ["web_push"]),
+        (None, ["push", "apns", "web_push"]),
+    ],
 )
 def test_a_route_of_pushes_takes_the_addresses_that_it_knows(
     kind: PushKind | None, routes: list[str]

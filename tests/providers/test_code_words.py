@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import pytest
 
-from activities.providers import apns_push, fcm_push, simulated
+from activities.providers import apns_push, fcm_push, simulated, web_push
 from activities.providers.netgsm import codes as netgsm
 from activities.providers.smpp import codes as smpp
 from activities.providers.smtp import email
@@ -25,6 +25,7 @@ LOST = {MessageState.UNDELIVERED, MessageState.FAILED}
         ("smtp", email.CODES.keys()),
         ("fcm", fcm_push.CODES.keys()),
         ("apns", apns_push.CODES.keys()),
+        ("web_push", web_push.CODES.keys()),
         ("smpp_operator", {smpp.code_of(status) for status in smpp.CODES}),
         ("smpp_operator", {one for one, (state, _) in smpp.STATES.items() if state in LOST}),
         (
@@ -46,4 +47,5 @@ def test_every_code_has_words(provider: str, codes: Collection[str]) -> None:
 def test_our_own_codes_are_understood_whoever_the_provider_is() -> None:
     assert words_of("twilio", "timeout") == words_of("", "timeout") == OURS["timeout"]
     assert words_of("twilio", "no-such-code") == ""
-    assert set(WORDS) == {"twilio", "netgsm", "smtp", "fcm", "apns", "smpp", "simulated"}
+    ours = {"twilio", "netgsm", "smpp", "smtp", "fcm", "apns", "web_push", "simulated"}
+    assert set(WORDS) == ours

@@ -51,7 +51,7 @@ def test_a_channel_without_any_provider_is_told_once(tmp_path: Path) -> None:
     assert told(tmp_path, "smtp") == [
         (
             "shop.yaml:8:44: warning: offer: commercial push goes nowhere now: "
-            "no route for push is set up (set up apns or fcm)"
+            "no route for push is set up (set up apns or fcm or web_push)"
         ),
         (
             "shop.yaml:8:50: warning: offer: commercial sms goes nowhere now: "

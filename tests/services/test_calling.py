@@ -10,8 +10,9 @@ from standardwebhooks import Webhook as Verifier
 
 from tellal.domain.customers import Brand
 from tellal.domain.webhooks import PAUSES
+from tellal.open_internet import PrivateAddressError, open_internet
 from tellal.persistence.session import Sessions
-from tellal.services.calling import Calling, PrivateAddressError, make_client
+from tellal.services.calling import Calling
 from tellal.services.webhooks import (
     Call,
     add_webhook,
@@ -256,7 +257,7 @@ async def test_private_addresses_are_not_called_unless_it_is_allowed(
 
 
 async def test_a_name_that_leads_inside_is_found_out_when_it_is_looked_up() -> None:
-    async with Answering() as inside, make_client(private=False) as client:
+    async with Answering() as inside, open_internet(10.0, private=False, at_once=1) as client:
         with pytest.raises(ClientConnectorError) as refused:
             await client.post(inside.url.replace("127.0.0.1", "localhost"))
 

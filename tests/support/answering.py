@@ -36,7 +36,7 @@ class Answering:
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        body = await request.text()
+        body = (await request.read()).decode(errors="replace")
         self.requests.append(Seen(path_and_query=str(request.rel_url), headers=headers, body=body))
         async with self._came:
             self._came.notify_all()

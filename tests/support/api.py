@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 from psycopg import sql
 from pydantic import SecretStr
@@ -20,11 +22,27 @@ from tellal.persistence.session import Sessions
 from tellal.services.brands import create_brand
 from tellal.services.keys import ApiKey, Scope, create_key
 from tellal.services.receipt_inbox import InboxWork
-from tellal.settings import FcmSettings, NetgsmSettings, Settings, SmtpSettings, TwilioSettings
+from tellal.settings import (
+    FcmSettings,
+    NetgsmSettings,
+    Settings,
+    SmtpSettings,
+    TwilioSettings,
+    WebPushSettings,
+)
 from tellal.stack.postgres import Postgres
 from tests.support.bounces import SETTINGS as BOUNCES
 from tests.support.house import SetClock
 
+WEB_PUSH_KEY = (
+    ec.generate_private_key(ec.SECP256R1())
+    .private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    .decode()
+)
 PUBLIC_URL = "https://tellal.example"
 TWILIO_TOKEN = "the-account's-token"
 NETGSM_SECRET = "known-to-netgsm"
@@ -109,6 +127,7 @@ async def _application(
         netgsm=NetgsmSettings(callback_secret=SecretStr(NETGSM_SECRET)),
         smtp=SmtpSettings(host="localhost", bounces=BOUNCES),
         fcm=FcmSettings(project="deneme"),
+        web_push=WebPushSettings(key=SecretStr(WEB_PUSH_KEY), subject="mailto:it@bank.example"),
         unsubscribe_secret=SecretStr("rehearsal"),
         status_fresh_s=0,
         web_forms=tmp_path_factory.mktemp("forms"),

@@ -26,6 +26,7 @@ from tellal.settings import (
     SmppSettings,
     SmtpSettings,
     TwilioSettings,
+    WebPushSettings,
 )
 
 CALLER = "+908500000001"
@@ -201,6 +202,24 @@ class CarrierProbe:
             base_url=self.url,
             timeout_s=timeout_s,
         )
+
+    def web_push(self, *, key: str, timeout_s: float = 5.0) -> WebPushSettings:
+        """Return settings of pushes to browsers that have subscribed at the simulator."""
+        return WebPushSettings(
+            key=SecretStr(key), subject="mailto:it@bank.example", private=True, timeout_s=timeout_s
+        )
+
+    def subscribed(self, key: str = "") -> dict[str, Any]:
+        """Let a browser subscribe; with a key only its owner may push. Return what it tells."""
+        wish = {"application_server_key": key}
+        answer = self.http.post("/web-push/subscriptions", json=wish).raise_for_status()
+        said: dict[str, Any] = answer.json()
+        return said
+
+    def unsubscribed(self, endpoint: str) -> None:
+        """Let that browser be gone."""
+        name = endpoint.rpartition("/")[2]
+        self.http.delete(f"/web-push/subscriptions/{name}").raise_for_status()
 
     def fcm(self, *, timeout_s: float = 5.0) -> FcmSettings:
         """Return settings of a Firebase project at the simulator."""
