@@ -11,7 +11,8 @@ from api.problems import documented
 from api.requests import After, Limit, Page, Reading, Writing, may_read, may_write, page_of
 from tellal.domain.calls import TaskState
 from tellal.domain.cases import CallOutcome
-from tellal.services.agent_calls import AgentCall
+from tellal.services import agent_call_views
+from tellal.services.agent_call_views import AgentCall
 from tellal.services.keys import Scope
 
 router = APIRouter(prefix="/agent-calls", tags=["messages"])
@@ -47,8 +48,14 @@ async def list_calls(
 ) -> Page[AgentCall]:
     """List calls in the order in which they came up, without numbers."""
     async with read.session() as tx:
-        found = await read.desk.agents.page(
-            tx, read.brand.id, state=state, due=due, after=after, limit=limit + 1
+        found = await agent_call_views.page(
+            tx,
+            read.brand.id,
+            read.desk.clock.now(),
+            state=state,
+            due=due,
+            after=after,
+            limit=limit + 1,
         )
     return page_of(found, limit)
 
@@ -57,7 +64,8 @@ async def list_calls(
 async def get_call(call: CallId, read: Reader) -> AgentCall:
     """Read a call, without the number."""
     async with read.session() as tx:
-        return await read.desk.agents.view(tx, read.brand.id, call)
+        row = await agent_call_views.read(tx, read.brand.id, call)
+    return agent_call_views.view(row, read.desk.clock.now())
 
 
 @router.post("/{call}/claim", responses=documented(404, 409, 422), response_model=AgentCall)

@@ -5,12 +5,11 @@ once more here, in the transaction in which an agent is shown the number: betwee
 pass.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, Select, and_, func, or_, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,7 +21,7 @@ from tellal.domain.cases import CallOutcome
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.consents import ConsentChannel, Source
 from tellal.domain.customers import Brand, ConsentState
-from tellal.domain.errors import ConflictError, NotFoundError
+from tellal.domain.errors import ConflictError
 from tellal.domain.messages import MessageState, OutcomeState, OutgoingMessage, Remedy
 from tellal.ids import new_id
 from tellal.persistence.columns import table
@@ -31,6 +30,7 @@ from tellal.persistence.session import Sessions
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.persistence.tables.operations import AgentCallRow
+from tellal.services.agent_call_views import UNDER_WAY, AgentCall, is_claimed, read, view
 from tellal.services.case_duties import HALF_DAY_ENDS
 from tellal.services.consent_standing import agreements
 from tellal.services.consents import ConsentInput, Consents
@@ -44,34 +44,6 @@ _customers = table(CustomerRow)
 
 _PLAN = CallPlan()
 """In which hours and how often people are called; the same as for applicants."""
-_UNDER_WAY = (MessageState.ACCEPTED.value, MessageState.SENT.value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentCall:
-    """A call as agents see it; `number` and `script` only for whom has claimed it.
-
-    `reason` says why nobody is to call any more, where the state is `cancelled`.
-    """
-
-    id: str
-    message: str
-    customer_ref: str
-    topic: str
-    message_class: str
-    language: str
-    state: str
-    reason: str
-    number: str
-    script: str
-    tries: int
-    last_outcome: str
-    claimed_by: str
-    claimed_until: datetime | None
-    not_before: datetime
-    expires_at: datetime
-    created_at: datetime
-    ended_at: datetime | None
 
 
 async def owe(sessions: Sessions, clock: Clock, message: OutgoingMessage) -> str:
@@ -111,45 +83,6 @@ class AgentDesk:
         self._progress = progress
         self._consents = consents
 
-    async def page(
-        self,
-        tx: AsyncSession,
-        brand_id: str,
-        *,
-        state: TaskState | None = None,
-        due: bool = False,
-        after: str = "",
-        limit: int = 50,
-    ) -> tuple[AgentCall, ...]:
-        """List calls in the order of their making; `due` are those that may be made now."""
-        now = self._clock.now()
-        query = _shown().where(_calls.c.brand_id == brand_id, _calls.c.id > after)
-        mine = and_(_calls.c.state == TaskState.CLAIMED.value, _calls.c.claimed_until > now)
-        if state is TaskState.CLAIMED:
-            query = query.where(mine)
-        elif state is TaskState.OPEN:
-            query = query.where(_calls.c.ended_at.is_(None), ~func.coalesce(mine, False))
-        elif state is not None:
-            query = query.where(_calls.c.state == state.value)
-        if due:
-            query = query.where(
-                _calls.c.ended_at.is_(None),
-                _calls.c.not_before <= now,
-                _messages.c.state.in_(_UNDER_WAY),
-                _messages.c.expires_at > now,
-                or_(_calls.c.claimed_until.is_(None), _calls.c.claimed_until <= now),
-            )
-        rows = await tx.execute(query.order_by(_calls.c.id).limit(limit))
-        return tuple(_view(row, now) for row in rows)
-
-    async def view(self, tx: AsyncSession, brand_id: str, call_id: str) -> AgentCall:
-        """Show a call, without number and script.
-
-        Raises:
-            NotFoundError: The brand has no such call.
-        """
-        return _view(await self._read(tx, brand_id, call_id), self._clock.now())
-
     async def claim(self, tx: AsyncSession, brand: Brand, call_id: str, *, by: str) -> AgentCall:
         """Give a call to an agent for a while, if the person may be called now.
 
@@ -159,7 +92,7 @@ class AgentDesk:
             NotFoundError: The brand has no such call.
             ConflictError: It is over, another agent has it, or nobody is called at this hour.
         """
-        row, now = await self._read(tx, brand.id, call_id, lock=True), self._clock.now()
+        row, now = await read(tx, brand.id, call_id, lock=True), self._clock.now()
         self._check_free(row, by, now)
         self._check_hour(row, brand, now)
         reason, number = await self._may_call(tx, row, now)
@@ -167,7 +100,7 @@ class AgentDesk:
             await self._end(tx, row, TaskState.CANCELLED, reason=reason)
             state = MessageState.EXPIRED if reason == "expired" else MessageState.CANCELLED
             await self._move(tx, row, state, reason)
-            return await self.view(tx, brand.id, call_id)
+            return await self._shown(tx, brand.id, call_id)
         await self._set(
             tx,
             call_id,
@@ -175,7 +108,7 @@ class AgentDesk:
             claimed_by=by,
             claimed_until=now + _PLAN.lease,
         )
-        return _view(await self._read(tx, brand.id, call_id), now, number=number)
+        return view(await read(tx, brand.id, call_id), now, number=number)
 
     async def release(self, tx: AsyncSession, brand: Brand, call_id: str, *, by: str) -> AgentCall:
         """Give a call back.
@@ -184,10 +117,10 @@ class AgentDesk:
             NotFoundError: The brand has no such call.
             ConflictError: It is over, or another agent has it.
         """
-        row = await self._read(tx, brand.id, call_id, lock=True)
+        row = await read(tx, brand.id, call_id, lock=True)
         self._check_free(row, by, self._clock.now())
         await self._set(tx, call_id, state=TaskState.OPEN.value, claimed_by="", claimed_until=None)
-        return await self.view(tx, brand.id, call_id)
+        return await self._shown(tx, brand.id, call_id)
 
     async def tell(
         self, tx: AsyncSession, brand: Brand, call_id: str, outcome: CallOutcome, *, by: str
@@ -201,9 +134,9 @@ class AgentDesk:
             NotFoundError: The brand has no such call.
             ConflictError: It is over, or whoever tells has not claimed it.
         """
-        row, now = await self._read(tx, brand.id, call_id, lock=True), self._clock.now()
+        row, now = await read(tx, brand.id, call_id, lock=True), self._clock.now()
         self._check_free(row, by, now)
-        if not (_is_claimed(row, now) and row.claimed_by == by):
+        if not (is_claimed(row, now) and row.claimed_by == by):
             raise ConflictError(
                 "claim the call before you make it", code="not_claimed", hint="POST …/claim"
             )
@@ -219,7 +152,7 @@ class AgentDesk:
                 await self._not_reached(tx, row, outcome, now)
         if outcome is CallOutcome.REFUSED:
             await self._refuse(tx, brand, row, by)
-        return await self.view(tx, brand.id, call_id)
+        return await self._shown(tx, brand.id, call_id)
 
     async def _not_reached(
         self, tx: AsyncSession, row: Row[Any], outcome: CallOutcome, now: datetime
@@ -256,7 +189,7 @@ class AgentDesk:
         """Return why the person must not be called (empty: he may), and his number."""
         if row.expires_at <= now:
             return "expired", ""
-        if row.message_state not in _UNDER_WAY or row.outcome_state != OutcomeState.OPEN.value:
+        if row.message_state not in UNDER_WAY or row.outcome_state != OutcomeState.OPEN.value:
             return "not_wanted", ""
         customer = (await read_customers(tx, [row.customer_id]))[row.customer_id]
         message_class = MessageClass(row.message_class)
@@ -280,7 +213,7 @@ class AgentDesk:
     def _check_free(self, row: Row[Any], by: str, now: datetime) -> None:
         if row.ended_at is not None:
             raise ConflictError(f"this call is {row.state}", code=f"call_{row.state}")
-        if _is_claimed(row, now) and row.claimed_by != by:
+        if is_claimed(row, now) and row.claimed_by != by:
             raise ConflictError(
                 "another agent has this call",
                 code="claimed_by_other",
@@ -303,16 +236,8 @@ class AgentDesk:
                 hint=f"call from {opens.isoformat()} on",
             )
 
-    async def _read(
-        self, tx: AsyncSession, brand_id: str, call_id: str, *, lock: bool = False
-    ) -> Row[Any]:
-        mine = (_calls.c.id == call_id) & (_calls.c.brand_id == brand_id)
-        if lock:
-            await tx.execute(select(_calls.c.id).where(mine).with_for_update(key_share=True))
-        row: Row[Any] | None = (await tx.execute(_shown().where(mine))).one_or_none()
-        if row is None:
-            raise NotFoundError("no such call")
-        return row
+    async def _shown(self, tx: AsyncSession, brand_id: str, call_id: str) -> AgentCall:
+        return view(await read(tx, brand_id, call_id), self._clock.now())
 
     async def _set(self, tx: AsyncSession, call_id: str, **values: object) -> None:
         await tx.execute(update(_calls).where(_calls.c.id == call_id).values(values))
@@ -346,51 +271,3 @@ class AgentDesk:
             remedy=remedy,
         )
         await self._progress.move(tx, [move])
-
-
-def _shown() -> Select[Any]:
-    return (
-        select(
-            _calls,
-            _customers.c.ref,
-            _messages.c.topic,
-            _messages.c.message_class,
-            _messages.c.contact_point_id,
-            _messages.c.expires_at,
-            _messages.c.state.label("message_state"),
-            _outcomes.c.state.label("outcome_state"),
-            _outcomes.c.plan["purposes"].label("purposes"),
-            _outcomes.c.plan["without_consent"].label("without_consent"),
-        )
-        .join(_messages, _messages.c.id == _calls.c.message_id)
-        .join(_outcomes, _outcomes.c.id == _messages.c.outcome_id)
-        .join(_customers, _customers.c.id == _calls.c.customer_id)
-    )
-
-
-def _is_claimed(row: Row[Any], now: datetime) -> bool:
-    return bool(row.claimed_by and row.claimed_until is not None and row.claimed_until > now)
-
-
-def _view(row: Row[Any], now: datetime, *, number: str = "") -> AgentCall:
-    lapsed = row.state == TaskState.CLAIMED.value and not _is_claimed(row, now)
-    return AgentCall(
-        id=row.id,
-        message=row.message_id,
-        customer_ref=row.ref,
-        topic=row.topic,
-        message_class=row.message_class,
-        language=row.language,
-        state=TaskState.OPEN.value if lapsed else row.state,
-        reason=row.reason,
-        number=number,
-        script=row.script if number else "",
-        tries=row.tries,
-        last_outcome=row.last_outcome,
-        claimed_by="" if lapsed else row.claimed_by,
-        claimed_until=None if lapsed else row.claimed_until,
-        not_before=row.not_before,
-        expires_at=row.expires_at,
-        created_at=row.created_at,
-        ended_at=row.ended_at,
-    )
