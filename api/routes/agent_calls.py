@@ -34,7 +34,7 @@ class Agent(BaseModel):
 class Told(Agent):
     """How a call went."""
 
-    outcome: CallOutcome
+    outcome: CallOutcome = Field(examples=["reached"])
 
 
 @router.get("", responses=documented())
