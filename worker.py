@@ -19,6 +19,7 @@ from activities.assembly import (
     registry_of,
     senders_of,
 )
+from activities.providers.agents import AgentCalls
 from activities.providers.netgsm.reports import NetgsmReports
 from activities.providers.simulated import Simulated
 from activities.providers.smpp.reception import Ear
@@ -31,6 +32,7 @@ from rules.keyword_files import keyword_books
 from rules.profiles import load_profiles
 from rules.routing import load_routes
 from tellal.clock import SystemClock
+from tellal.domain.calls import AGENTS
 from tellal.domain.incidents import Incidents
 from tellal.domain.routes import RouteTable
 from tellal.domain.simulation import SIMULATED
@@ -39,6 +41,7 @@ from tellal.metrics import EVENTS, LEDGER
 from tellal.persistence.bell import Bell
 from tellal.persistence.session import Sessions, make_engine, make_sessions
 from tellal.ports import Sender
+from tellal.services.agent_calls import owe
 from tellal.services.allow_list import AllowList
 from tellal.services.applications import Applications
 from tellal.services.bounces import BounceReader, bounces
@@ -103,6 +106,8 @@ async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
         held.push_async_callback(_cut_off, asyncio.create_task(public))
         inbox = ReceiptInbox(to_ledger)
         senders = senders_of(settings) | {SIMULATED: Simulated(inbox.put_all)}
+        if settings.agent_calls:
+            senders[AGENTS] = AgentCalls(partial(owe, to_ledger, SystemClock()))
         for sender in senders.values():
             held.push_async_callback(sender.close)
         routes = load_routes(settings.routes).with_providers(senders.keys())

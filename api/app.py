@@ -19,6 +19,7 @@ from api.console import app as console
 from api.key_uses import KeyUses
 from api.measuring import Measuring
 from api.routes import (
+    agent_calls,
     applications,
     apply,
     blocks,
@@ -70,6 +71,7 @@ from tellal.clock import Clock, SystemClock
 from tellal.domain.keywords import Inbound
 from tellal.domain.messages import Receipt
 from tellal.persistence.session import make_engine, make_sessions, make_singles
+from tellal.services.agent_calls import AgentDesk
 from tellal.services.allow_list import AllowList
 from tellal.services.applications import Applications
 from tellal.services.blocks import Blocks
@@ -207,6 +209,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         cases,
         applications,
         call_tasks,
+        agent_calls,
         outages,
         campaigns,
         campaign_reports,
@@ -349,6 +352,7 @@ async def _open(
         webhooks_private=settings.webhooks_private,
         twilio=TwilioCallbacks(settings.twilio, settings.public_url),
         netgsm=NetgsmPushes(settings.netgsm),
+        agents=AgentDesk(clock, house.progress, consents_),
         web_key=public_key_of(settings.web_push) if settings.web_push.is_set else "",
         engine_counters=lambda: asdict(engine.counters),
         ending=ending,

@@ -18,6 +18,7 @@ from tellal.domain.keywords import Inbound
 from tellal.domain.messages import Receipt
 from tellal.domain.routes import RouteTable
 from tellal.persistence.session import Sessions
+from tellal.services.agent_calls import AgentDesk
 from tellal.services.applications import Applications
 from tellal.services.blocks import Blocks
 from tellal.services.bounces import Bounces
@@ -151,6 +152,7 @@ class Desk:
     twilio: Callbacks
     netgsm: Pushes
     web_key: str
+    agents: AgentDesk
     engine_counters: Callable[[], Mapping[str, int]]
     ending: asyncio.Event
     pace: Pace = Pace()  # noqa: RUF009 - it cannot be changed

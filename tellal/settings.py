@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tellal.domain.calls import AGENTS
 from tellal.domain.providers import smpp_provider
 from tellal.domain.return_paths import ReturnPaths
 
@@ -304,6 +305,9 @@ class Settings(BaseSettings):
     bounce_mailbox: FolderSettings = FolderSettings()
     """Where mails come back to, if they are to be fetched from there."""
 
+    agent_calls: bool = False
+    """Whether people of your call centre make calls: then promotions may go over `call`, too."""
+
     critical_lane: LaneSettings = LaneSettings()
     journeys_lane: LaneSettings = LaneSettings()
     bulk_lane: LaneSettings = LaneSettings()
@@ -370,6 +374,7 @@ class Settings(BaseSettings):
             "fcm": self.fcm.project,
             "apns": self.apns.team_id,
             "web_push": self.web_push.is_set,
+            AGENTS: self.agent_calls,
         }
         ours = frozenset(provider for provider, value in configured.items() if value)
         return ours.union(map(smpp_provider, self.smpp), self.third_party_providers)

@@ -7,6 +7,9 @@ from zoneinfo import ZoneInfo
 from tellal.domain.business_days import Working, WorkingDay
 from tellal.domain.cases import HOPELESS, CallOutcome
 
+AGENTS = "agents"
+"""The provider that the people of the call centre are."""
+
 _LONGEST_REST = 60
 """Days in a row without work that a calendar may have before it is taken for a broken one."""
 

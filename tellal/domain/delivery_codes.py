@@ -198,6 +198,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "too_long": "text too long",
         "private_address": "the subscription leads into a private network",
     },
+    "agents": {
+        "no_answer": "nobody picked up",
+        "busy": "the line was busy",
+        "wrong_number": "it was somebody else's number",
+    },
     "simulated": {
         "busy": "simulated: busy",
         "no_such_address": "simulated: no such address",

@@ -35,6 +35,7 @@ from tellal.persistence.tables.ledger import (
     ReceiptRow,
 )
 from tellal.persistence.tables.operations import (
+    AgentCallRow,
     CallTaskRow,
     CaseAssessmentRow,
     CaseEntryRow,
@@ -59,6 +60,7 @@ _decisions = table(DecisionRow)
 _cases = table(CaseRow)
 _applications = table(ApplicationRow)
 _tasks = table(CallTaskRow)
+_agent_calls = table(AgentCallRow)
 _blocks = table(BlockRow)
 _consents = table(ConsentRow)
 _customers = table(CustomerRow)
@@ -352,6 +354,21 @@ HOLDINGS: tuple[Holding, ...] = (
             "ended_at": func.coalesce(_tasks.c.ended_at, func.now()),
         },
         harmless=_names("id", "brand_id", "case_id", "purpose", "last_outcome"),
+        staff=_names("claimed_by"),
+    ),
+    Holding(
+        name="agent_calls",
+        row=AgentCallRow,
+        whose=_of(AgentCallRow),
+        emptied={
+            "script": "",
+            "state": case(
+                (_agent_calls.c.ended_at.is_(None), "cancelled"),
+                else_=_agent_calls.c.state,
+            ),
+            "ended_at": func.coalesce(_agent_calls.c.ended_at, func.now()),
+        },
+        harmless=_OUR_IDS | _names("message_id", "reason", "language", "last_outcome"),
         staff=_names("claimed_by"),
     ),
     Holding(

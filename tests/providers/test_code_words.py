@@ -47,5 +47,5 @@ def test_every_code_has_words(provider: str, codes: Collection[str]) -> None:
 def test_our_own_codes_are_understood_whoever_the_provider_is() -> None:
     assert words_of("twilio", "timeout") == words_of("", "timeout") == OURS["timeout"]
     assert words_of("twilio", "no-such-code") == ""
-    ours = {"twilio", "netgsm", "smpp", "smtp", "fcm", "apns", "web_push", "simulated"}
+    ours = {"twilio", "netgsm", "smpp", "smtp", "fcm", "apns", "web_push", "agents", "simulated"}
     assert set(WORDS) == ours

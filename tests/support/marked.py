@@ -29,6 +29,7 @@ from tellal.persistence.tables.ledger import (
     ReceiptRow,
 )
 from tellal.persistence.tables.operations import (
+    AgentCallRow,
     CallTaskRow,
     CaseAssessmentRow,
     CaseEntryRow,
@@ -244,6 +245,24 @@ async def _handed(
 async def _of_desks(
     tx: AsyncSession, brand: Brand, customer_id: str, message: str, now: datetime
 ) -> tuple[str, str]:
+    await tx.execute(
+        insert(table(AgentCallRow)).values(
+            id=new_id(),
+            brand_id=brand.id,
+            customer_id=customer_id,
+            message_id=message,
+            attempt=1,
+            state="open",
+            reason="",
+            script=MARK,
+            language="tr",
+            last_outcome="",
+            claimed_by="",
+            tries=0,
+            not_before=now,
+            created_at=now,
+        )
+    )
     await tx.execute(
         insert(table(ComplaintRow)).values(
             id=new_id(),

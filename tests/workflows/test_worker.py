@@ -86,6 +86,7 @@ def launch(
         "TELLAL_TWILIO__AUTH_TOKEN": account.auth_token,
         "TELLAL_TWILIO__BASE_URL": carrier.url,
         "TELLAL_LEASE_S": "2",
+        "TELLAL_AGENT_CALLS": "true",
         "TELLAL_RECONCILE_AFTER_S": "1",
     }
     with workers(environment) as start:

@@ -113,6 +113,42 @@ class CallTaskRow(SQLModel, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class AgentCallRow(SQLModel, table=True):
+    """A message that a person of the call centre is to tell: `script` is its text.
+
+    The number stands nowhere here: it is looked up when somebody is about to call. `reason` says
+    why nobody is to call any more.
+    """
+
+    __tablename__ = "agent_calls"
+    __table_args__ = (
+        UniqueConstraint("message_id", "attempt"),
+        Index(
+            "agent_calls_open",
+            "brand_id",
+            "not_before",
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    brand_id: str = Field(foreign_key="brands.id")
+    customer_id: str = Field(foreign_key="customers.id", index=True)
+    message_id: str = Field(foreign_key="messages.id")
+    attempt: int
+    state: str
+    reason: str
+    script: str
+    language: str
+    last_outcome: str
+    claimed_by: str
+    tries: int
+    claimed_until: datetime | None = Field(default=None, sa_type=Instant)
+    not_before: datetime = Field(sa_type=Instant)
+    created_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
 class CaseSurveyRow(SQLModel, table=True):
     """What an applicant thought of how his case was dealt with, once per reopening."""
 
