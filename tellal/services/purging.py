@@ -41,6 +41,7 @@ from tellal.persistence.tables.digests import DigestItemRow
 from tellal.persistence.tables.intake import ApplicationRow
 from tellal.persistence.tables.ledger import DecisionRow, MessageRow, OutcomeRow
 from tellal.persistence.tables.operations import (
+    AgentCallRow,
     CaseAssessmentRow,
     CaseEntryRow,
     CaseRow,
@@ -55,6 +56,7 @@ from tellal.supervision import rest
 
 _brands = table(BrandRow)
 _messages = table(MessageRow)
+_agent_calls = table(AgentCallRow)
 _outcomes = table(OutcomeRow)
 _decisions = table(DecisionRow)
 _events = table(EventRow)
@@ -146,6 +148,12 @@ SWEEPS: Mapping[Kind, Sequence[Sweep]] = {
                 _messages.c.text != "", _messages.c.subject != "", _messages.c.variables != _EMPTY
             ),
             emptied=_always(text="", subject="", variables=_EMPTY),
+        ),
+        Sweep(
+            table=_agent_calls,
+            old=lambda cut_off: _agent_calls.c.created_at < cut_off,
+            full=_agent_calls.c.script != "",
+            emptied=_always(script=""),
         ),
         Sweep(
             table=_outcomes,

@@ -74,9 +74,20 @@ def test_what_is_no_marketing_needs_no_consent_to_call(tmp_path: Path) -> None:
         (MessageClass.COMMERCIAL, False, False),
     ],
 )
-def test_no_call_promotes_because_nobody_can_refuse_in_it_and_none_reads_a_link(
+def test_no_machine_promotes_because_nobody_can_refuse_to_it_and_none_reads_a_link(
     country: str, message_class: MessageClass, *, link: bool, carried: bool
 ) -> None:
     load = Load(channel=Channel.CALL, country=country, message_class=message_class, has_link=link)
+    machines = load_routes().with_providers({"twilio_calls"})
 
-    assert bool(load_routes().carrying(load)) is carried
+    assert bool(machines.carrying(load)) is carried
+
+
+@pytest.mark.parametrize("message_class", list(MessageClass))
+def test_people_of_the_call_centre_hear_a_refusal_so_they_may_promote(
+    message_class: MessageClass,
+) -> None:
+    load = Load(channel=Channel.CALL, country="TR", message_class=message_class)
+    people = load_routes().with_providers({"agents"})
+
+    assert bool(people.carrying(load)) is (message_class is MessageClass.COMMERCIAL)

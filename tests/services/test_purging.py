@@ -59,7 +59,7 @@ async def close_to(kind: Kind, sessions: Sessions) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("kind", "rows"),
     [
-        (Kind.MESSAGE_TEXTS, 2),
+        (Kind.MESSAGE_TEXTS, 3),
         (Kind.DECISION_INPUTS, 1),
         (Kind.EVENT_DATA, 2),
         (Kind.COMPLAINT_WORDS, 1),
