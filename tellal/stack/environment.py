@@ -38,6 +38,9 @@ def _written(variable: str, value: object) -> Iterator[tuple[str, str]]:
             for name in type(value).model_fields:
                 inner = f"{variable}{_DELIMITER}{name.upper()}"
                 yield from _written(inner, getattr(value, name))
+        case dict():
+            for name, one in value.items():
+                yield from _written(f"{variable}{_DELIMITER}{name.upper()}", one)
         case SecretStr():
             yield variable, value.get_secret_value()
         case tuple():

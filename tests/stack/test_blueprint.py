@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tellal.settings import FcmSettings, NetgsmSettings, Settings, SmtpSettings, TwilioSettings
+from tellal.settings import (
+    FcmSettings,
+    NetgsmSettings,
+    Settings,
+    SmppSettings,
+    SmtpSettings,
+    TwilioSettings,
+)
 from tellal.stack.blueprint import draw, furnish
 from tellal.stack.environment import child_environment
 
@@ -26,6 +33,7 @@ def test_a_child_reads_the_settings_that_it_was_given(tmp_path: Path) -> None:
         TEMPORAL_ADDRESS="temporal:7233",
         rulebook=Path("/etc/tellal/rules"),
         twilio=TwilioSettings(account_sid="AC1", auth_token=SecretStr("hush"), timeout_s=1.5),
+        smpp={"operator": SmppSettings(host="smpp.example", system_id="bank", window=3)},
     )
 
     child = subprocess.run(
