@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, or_, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.calls import TaskState
@@ -14,6 +14,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.tables.customers import CustomerRow
 from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
 from tellal.persistence.tables.operations import AgentCallRow
+from tellal.services.call_claims import matching, standing_of
 
 _calls = table(AgentCallRow)
 _messages = table(MessageRow)
@@ -62,22 +63,13 @@ async def page(
     limit: int = 50,
 ) -> tuple[AgentCall, ...]:
     """List calls in the order of their making; `due` are those that may be made now."""
-    query = shown().where(_calls.c.brand_id == brand_id, _calls.c.id > after)
-    mine = and_(_calls.c.state == TaskState.CLAIMED.value, _calls.c.claimed_until > now)
-    if state is TaskState.CLAIMED:
-        query = query.where(mine)
-    elif state is TaskState.OPEN:
-        query = query.where(_calls.c.ended_at.is_(None), ~func.coalesce(mine, False))
-    elif state is not None:
-        query = query.where(_calls.c.state == state.value)
+    query = shown().where(
+        _calls.c.brand_id == brand_id,
+        _calls.c.id > after,
+        *matching(_calls, state, now, due=due),
+    )
     if due:
-        query = query.where(
-            _calls.c.ended_at.is_(None),
-            _calls.c.not_before <= now,
-            _messages.c.state.in_(UNDER_WAY),
-            _messages.c.expires_at > now,
-            or_(_calls.c.claimed_until.is_(None), _calls.c.claimed_until <= now),
-        )
+        query = query.where(_messages.c.state.in_(UNDER_WAY), _messages.c.expires_at > now)
     rows = await tx.execute(query.order_by(_calls.c.id).limit(limit))
     return tuple(view(row, now) for row in rows)
 
@@ -118,14 +110,9 @@ def shown() -> Select[Any]:
     )
 
 
-def is_claimed(row: Row[Any], now: datetime) -> bool:
-    """Say whether somebody has the call now."""
-    return bool(row.claimed_by and row.claimed_until is not None and row.claimed_until > now)
-
-
 def view(row: Row[Any], now: datetime, *, number: str = "") -> AgentCall:
     """Show a call; number and script where a number is given."""
-    lapsed = row.state == TaskState.CLAIMED.value and not is_claimed(row, now)
+    standing = standing_of(row, now)
     return AgentCall(
         id=row.id,
         message=row.message_id,
@@ -133,14 +120,14 @@ def view(row: Row[Any], now: datetime, *, number: str = "") -> AgentCall:
         topic=row.topic,
         message_class=row.message_class,
         language=row.language,
-        state=TaskState.OPEN.value if lapsed else row.state,
+        state=standing.state,
         reason=row.reason,
         number=number,
         script=row.script if number else "",
         tries=row.tries,
         last_outcome=row.last_outcome,
-        claimed_by="" if lapsed else row.claimed_by,
-        claimed_until=None if lapsed else row.claimed_until,
+        claimed_by=standing.by,
+        claimed_until=standing.until,
         not_before=row.not_before,
         expires_at=row.expires_at,
         created_at=row.created_at,

@@ -7,16 +7,14 @@ pass.
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rules.calendars import working_in
 from rules.profiles import CallPlan
 from tellal.clock import Clock
-from tellal.domain.calls import AGENTS, TaskState, may_call_at
+from tellal.domain.calls import AGENTS, TaskState
 from tellal.domain.cases import CallOutcome
 from tellal.domain.channels import Channel, MessageClass
 from tellal.domain.consents import ConsentChannel, Source
@@ -27,11 +25,10 @@ from tellal.ids import new_id
 from tellal.persistence.columns import table
 from tellal.persistence.people import read_customers
 from tellal.persistence.session import Sessions
-from tellal.persistence.tables.customers import CustomerRow
-from tellal.persistence.tables.ledger import MessageRow, OutcomeRow
+from tellal.persistence.tables.ledger import MessageRow
 from tellal.persistence.tables.operations import AgentCallRow
-from tellal.services.agent_call_views import UNDER_WAY, AgentCall, is_claimed, read, view
-from tellal.services.case_duties import HALF_DAY_ENDS
+from tellal.services.agent_call_views import UNDER_WAY, AgentCall, read, view
+from tellal.services.call_claims import check_free, hours_from, is_claimed
 from tellal.services.consent_standing import agreements
 from tellal.services.consents import ConsentInput, Consents
 from tellal.services.moves import Move
@@ -39,8 +36,6 @@ from tellal.services.progress import Progress
 
 _calls = table(AgentCallRow)
 _messages = table(MessageRow)
-_outcomes = table(OutcomeRow)
-_customers = table(CustomerRow)
 
 _PLAN = CallPlan()
 """In which hours and how often people are called; the same as for applicants."""
@@ -211,24 +206,11 @@ class AgentDesk:
         return ("blocked", "") if blocked else ("", point.address)
 
     def _check_free(self, row: Row[Any], by: str, now: datetime) -> None:
-        if row.ended_at is not None:
-            raise ConflictError(f"this call is {row.state}", code=f"call_{row.state}")
-        if is_claimed(row, now) and row.claimed_by != by:
-            raise ConflictError(
-                "another agent has this call",
-                code="claimed_by_other",
-                hint=f"until {row.claimed_until.isoformat()}",
-            )
+        check_free(row, by, now, what="call", who="agent")
 
     def _check_hour(self, row: Row[Any], brand: Brand, now: datetime) -> None:
-        opens = may_call_at(
-            max(now, row.not_before),
-            begin=_PLAN.begin,
-            end=_PLAN.end,
-            working=working_in(brand.country),
-            zone=ZoneInfo(brand.timezone),
-            half_ends=HALF_DAY_ENDS,
-        )
+        begins = max(now, row.not_before)
+        opens = hours_from(begins, _PLAN, country=brand.country, timezone=brand.timezone)
         if opens > now:
             raise ConflictError(
                 "nobody is called at this hour, or so soon after the last try",

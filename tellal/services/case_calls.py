@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Row, Select, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rules.calendars import working_in
 from rules.profiles import CallPlan, IntakeProfile
 from tellal.clock import Clock
-from tellal.domain.calls import Purpose, TaskState, is_unreachable, may_call_at
+from tellal.domain.calls import Purpose, TaskState, is_unreachable
 from tellal.domain.cases import CallOutcome
 from tellal.domain.channels import Channel
 from tellal.domain.errors import ConflictError, NotFoundError
@@ -21,7 +19,7 @@ from tellal.persistence.columns import table
 from tellal.persistence.tables.brands import BrandRow
 from tellal.persistence.tables.customers import ContactPointRow, CustomerRow
 from tellal.persistence.tables.operations import CallTaskRow, CaseRow
-from tellal.services.case_duties import HALF_DAY_ENDS
+from tellal.services.call_claims import check_free, hours_from, matching, standing_of
 
 _tasks = table(CallTaskRow)
 _cases = table(CaseRow)
@@ -150,20 +148,11 @@ class CaseCalls:
     ) -> tuple[CallTask, ...]:
         """List tasks in the order of their making; `due` are those that may be called now."""
         now = self._clock.now()
-        query = _shown().where(_tasks.c.brand_id == brand_id, _tasks.c.id > after)
-        mine = and_(_tasks.c.state == TaskState.CLAIMED.value, _tasks.c.claimed_until > now)
-        if state is TaskState.CLAIMED:
-            query = query.where(mine)
-        elif state is TaskState.OPEN:
-            query = query.where(_tasks.c.ended_at.is_(None), ~func.coalesce(mine, False))
-        elif state is not None:
-            query = query.where(_tasks.c.state == state.value)
-        if due:
-            query = query.where(
-                _tasks.c.ended_at.is_(None),
-                _tasks.c.not_before <= now,
-                or_(_tasks.c.claimed_until.is_(None), _tasks.c.claimed_until <= now),
-            )
+        query = _shown().where(
+            _tasks.c.brand_id == brand_id,
+            _tasks.c.id > after,
+            *matching(_tasks, state, now, due=due),
+        )
         rows = await tx.execute(query.order_by(_tasks.c.id).limit(limit))
         return tuple(_view(row, now) for row in rows)
 
@@ -240,14 +229,7 @@ class CaseCalls:
         return await self._view(tx, brand_id, task_id)
 
     def _check(self, row: Row[Any], by: str, now: datetime) -> None:
-        if row.ended_at is not None:
-            raise ConflictError(f"this task is {row.state}", code=f"task_{row.state}")
-        if _is_claimed(row, now) and row.claimed_by != by:
-            raise ConflictError(
-                "another officer has this task",
-                code="claimed_by_other",
-                hint=f"until {row.claimed_until.isoformat()}",
-            )
+        check_free(row, by, now, what="task", who="officer")
 
     def _plan(self, channel: str) -> CallPlan:
         profile = self._profiles.get(channel)
@@ -260,14 +242,7 @@ class CaseCalls:
             return at  # A rehearsal does not wait for the morning.
         query = select(_brands.c.country, _brands.c.timezone).where(_brands.c.id == brand_id)
         brand = (await tx.execute(query)).one()
-        return may_call_at(
-            at,
-            begin=plan.begin,
-            end=plan.end,
-            working=working_in(brand.country),
-            zone=ZoneInfo(brand.timezone),
-            half_ends=HALF_DAY_ENDS,
-        )
+        return hours_from(at, plan, country=brand.country, timezone=brand.timezone)
 
     async def _locked(self, tx: AsyncSession, brand_id: str, task_id: str) -> Row[Any]:
         lock = select(_tasks.c.id).where(_tasks.c.id == task_id, _tasks.c.brand_id == brand_id)
@@ -308,24 +283,20 @@ def _shown() -> Select[Any]:
     )
 
 
-def _is_claimed(row: Row[Any], now: datetime) -> bool:
-    return bool(row.claimed_by and row.claimed_until is not None and row.claimed_until > now)
-
-
 def _view(row: Row[Any], now: datetime) -> CallTask:
-    lapsed = row.state == TaskState.CLAIMED.value and not _is_claimed(row, now)
+    standing = standing_of(row, now)
     return CallTask(
         id=row.id,
         case=row.number,
         customer_ref=row.ref,
         channel=row.channel,
         purpose=row.purpose,
-        state=TaskState.OPEN.value if lapsed else row.state,
+        state=standing.state,
         phone_known=row.phone_known,
         attempts=row.attempts,
         last_outcome=row.last_outcome,
-        claimed_by="" if lapsed else row.claimed_by,
-        claimed_until=None if lapsed else row.claimed_until,
+        claimed_by=standing.by,
+        claimed_until=standing.until,
         not_before=row.not_before,
         due_at=row.due_at,
         created_at=row.created_at,
