@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Integer, Row, String, bindparam, insert, select, tuple_, update
+from sqlalchemy import Integer, Row, String, bindparam, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tellal.domain.handover import Answered
@@ -29,7 +30,11 @@ _GIVEN = given(
     reference=String(),
     state=String(),
 )
-_KEEP = insert(_parts).from_select(list(_GIVEN.c.keys()), select(*_GIVEN.c))
+_KEEP = (
+    pg_insert(_parts)
+    .from_select(list(_GIVEN.c.keys()), select(*_GIVEN.c))
+    .on_conflict_do_nothing()  # an answer may be recorded again
+)
 
 _LOCK = (
     select(_parts)

@@ -184,3 +184,16 @@ async def test_two_workers_that_take_in_a_text_each_a_half_tell_once(sessions: S
     await asyncio.gather(*halves)
 
     assert set((await states(sessions)).values()) == {"delivered"}
+
+
+async def test_an_answer_that_is_recorded_again_changes_nothing(sessions: Sessions) -> None:
+    [message_id] = await messages_of_a_brand(sessions, 1)
+    desk = a_desk(sessions, SetClock())
+    answered = Answered(message=(await desk.claim(Lane.JOURNEYS, 1))[0], answer=taken("a", "b"))
+    await desk.record([answered])
+
+    # A lane records again what it does not know to be recorded, as after a lost connection.
+    await desk.record([answered])
+
+    await take(sessions, of("a"), of("b"))
+    assert (await message(sessions, message_id)).state == "delivered"
