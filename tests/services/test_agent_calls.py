@@ -24,6 +24,7 @@ from tellal.persistence.tables.operations import AgentCallRow
 from tellal.services.agent_call_views import AgentCall, page
 from tellal.services.agent_calls import AgentDesk, owe
 from tellal.services.consents import ConsentInput, Consents
+from tellal.services.handover import HandOvers
 from tellal.services.progress import Progress
 from tests.support.builders import a_brand, a_customer
 from tests.support.desk import EVERYWHERE, a_desk
@@ -49,15 +50,17 @@ class Office:
     def desk(self) -> AgentDesk:
         return AgentDesk(self.clock, Progress(self.clock), Consents(self.clock))
 
-    async def hand_over(self) -> HandOver | None:
-        """Let the lane claim the message and hand it over; None if it did not leave."""
-        sender = AgentCalls(self.owe)
-        lane = a_desk(
+    def lane(self) -> HandOvers:
+        return a_desk(
             self.sessions,
             self.clock,
             carriers={AGENTS: Carrier(provider=AGENTS, receipts=Told.DELIVERY, looks_up=True)},
             routes=BY_AGENTS,
         )
+
+    async def hand_over(self) -> HandOver | None:
+        """Let the lane claim the message and hand it over; None if it did not leave."""
+        sender, lane = AgentCalls(self.owe), self.lane()
         claimed = await lane.claim(Lane.JOURNEYS, 1)
         if not claimed:
             return None
@@ -303,3 +306,29 @@ async def test_another_brands_call_is_not_there(sessions: Sessions, office: Offi
         other = await a_brand(tx, "other")
         with pytest.raises(NotFoundError):
             await office.desk.claim(tx, other, office.call_id, by="ayla")
+
+
+async def test_a_call_of_which_nobody_knows_whether_it_was_kept_is_made_once(
+    sessions: Sessions,
+) -> None:
+    made = await an_office(sessions, message_class=MessageClass.SERVICE)
+
+    async def kept_unheard(one: OutgoingMessage) -> str:
+        await made.owe(one)
+        raise ConnectionError("the connection was lost while it was committed")
+
+    lane = made.lane()
+    [claimed] = await lane.claim(Lane.JOURNEYS, 1)
+    answer = await AgentCalls(kept_unheard).send(claimed)
+    await lane.record([Answered(message=claimed, answer=answer)])
+    assert await AgentCalls(kept_unheard).look_up(claimed, made.clock.now()) is None
+    made.clock.advance(seconds=10)
+    [doubt] = await lane.doubts(Lane.JOURNEYS, 1)
+    found = await AgentCalls(made.owe).look_up(doubt.message, doubt.since)
+    assert found is not None
+    await lane.settle(doubt, found)
+
+    assert answer.answer is Answer.AMBIGUOUS
+    async with sessions() as tx:
+        calls = (await tx.execute(select(table(AgentCallRow).c.id))).scalars().all()
+    assert list(calls) == [found.reference] == await made.due()
