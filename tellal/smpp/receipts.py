@@ -76,7 +76,7 @@ def report_of(delivered: DeliverSm) -> Report:
     number = added[_STATE].as_int() if _STATE in added else None
     state = NUMBERS.get(number) if number is not None else None
     state = state or _state(said.get("stat", ""))
-    if not reference or state is None:
+    if not reference.isprintable() or not reference or state is None:
         raise UnreadableError("the receipt names no message, or no state that there is")
     return Report(reference=reference, state=state, error=said.get("err", ""))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from pydantic import SecretStr
+from smpp34 import DeliverSm
 
 from activities.providers.smpp.binding import BindRefusedError
 from activities.providers.smpp.codes import STATES
@@ -15,7 +16,8 @@ from activities.providers.smpp.sms import SmppSms
 from tellal.domain.keywords import Inbound
 from tellal.domain.messages import MessageState, Receipt
 from tellal.settings import SmppSettings
-from tellal.smpp.receipts import State
+from tellal.smpp.pdus import Pdu, Status
+from tellal.smpp.receipts import IS_RECEIPT, State
 from tests.providers.test_smpp_sms import a_text
 from tests.support.carrier import CarrierProbe
 from tests.support.waiting import until
@@ -193,3 +195,28 @@ async def test_who_is_not_let_in_hears_why(carrier: CarrierProbe) -> None:
 
     with pytest.raises(BindRefusedError, match="0x0e"):
         await reception.listen()
+
+
+@pytest.mark.parametrize(
+    ("esm_class", "text", "status", "heard_of"),
+    [
+        pytest.param(IS_RECEIPT, b"id:a\x00b stat:DELIVRD", Status.NEVER, [], id="a receipt"),
+        pytest.param(IS_RECEIPT, b"no receipt", Status.NEVER, [], id="no receipt at all"),
+        pytest.param(0, "R\0ET".encode("utf-16-be"), Status.OK, ["RET"], id="a text"),
+    ],
+)
+async def test_what_no_database_keeps_does_not_come_again_without_end(
+    carrier: CarrierProbe, esm_class: int, text: bytes, status: Status, heard_of: list[str]
+) -> None:
+    kept = Kept()
+    ear = Ear(receipt=kept.receipt, text=kept.text)
+    reception = SmppReception("operator", carrier.smpp(), ear)
+    unit = DeliverSm(
+        "905321112233", "4605", text, source_addr_ton=1, esm_class=esm_class, data_coding=8
+    )
+
+    answer = await reception._take(Pdu(unit.encode()))
+
+    assert answer.status == status
+    assert [said.text for said in kept.texts] == heard_of
+    assert kept.receipts == []

@@ -98,7 +98,8 @@ class SmppReception:
             reference=new_id(),
             sender=_number(delivered.source_addr, delivered.source_addr_ton),
             recipient=_number(delivered.destination_addr, delivered.dest_addr_ton),
-            text=written.text,
+            # No text has it, and no database keeps it.
+            text=written.text.replace("\0", ""),
             channel=Channel.SMS,
         )
         await self._ear.text(said)
