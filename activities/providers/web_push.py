@@ -21,6 +21,7 @@ from aiohttp import (
 )
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from yarl import URL
 
 from activities.retry_after import pause_of
 from tellal.clock import Clock, SystemClock
@@ -130,7 +131,8 @@ class WebPush:
         now = self._clock.now()
         try:
             async with self._client().post(
-                endpoint,
+                # As the push service wrote it: whoever writes it otherwise may not be let in.
+                URL(endpoint, encoded=True),
                 data=content,
                 headers=self._headers(message, endpoint, now),
                 allow_redirects=False,

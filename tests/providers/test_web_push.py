@@ -8,6 +8,8 @@ from pathlib import Path
 
 import jwt
 import pytest
+from aiohttp import ThreadedResolver
+from aiohttp.abc import ResolveResult
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr, ValidationError
 
@@ -171,6 +173,38 @@ async def test_our_word_is_for_one_push_service_and_renewed_in_time(
     claims = jwt.decode(token, PUBLIC, algorithms=["ES256"], audience=one.url)
     assert claims["sub"] == "mailto:it@bank.example"
     assert claims["exp"] == int(clock.at.timestamp()) + 12 * 3600
+
+
+async def test_an_endpoint_is_asked_as_it_was_written() -> None:
+    async with Answering(201) as service:
+        sender = WebPush(OURS)
+        where = "/w/?token=BQYA%2bK%2f:%3a+~a%20b"
+        await sender.send(a_push(address=f"web:{service.url}{where}#{_keys()}"))
+        await sender.close()
+
+    [request] = service.requests
+    assert request.path_and_query == where
+
+
+async def test_a_name_that_leads_inside_is_found_out_when_it_is_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ThreadedResolver, "resolve", _inside)
+    sender = WebPush(OURS.model_copy(update={"private": False}))
+
+    answer = await sender.send(a_push(address=f"web:https://push.example/x#{_keys()}"))
+
+    assert (answer.code, answer.remedy) == ("private_address", Remedy.BAD_ADDRESS)
+    await sender.close()
+
+
+async def _inside(*_: object) -> list[ResolveResult]:
+    """Look a name up in a zone that somebody has pointed into our own network."""
+    return [
+        ResolveResult(
+            hostname="push.example", host="10.0.0.7", port=443, family=2, proto=0, flags=0
+        )
+    ]
 
 
 async def test_where_nobody_listens_nothing_has_left(push: WebPush) -> None:
