@@ -188,6 +188,8 @@ def _heard_over_smpp(
     settings: Settings, house: House, inbox: ReceiptInbox, stop: asyncio.Event
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Return what takes receipts and people's texts from message centres, where any is set up."""
+    if not settings.smpp:
+        return {}
     clock = house.clock
     consents = Consents(clock)
     keywords = KeywordDesk(

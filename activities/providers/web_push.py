@@ -75,7 +75,7 @@ class WebPush:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._key = key_of(settings)
-        self._public = public_key_of(settings)
+        self._public = _public_half(self._key)
         self._tokens: dict[str, tuple[datetime, str]] = {}
         self._http: ClientSession | None = None
 
@@ -213,11 +213,12 @@ def public_key_of(settings: WebPushSettings) -> str:
     Raises:
         InvalidInputError: There is none.
     """
-    return unpadded(
-        key_of(settings)
-        .public_key()
-        .public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
-    )
+    return _public_half(key_of(settings))
+
+
+def _public_half(key: ec.EllipticCurvePrivateKey) -> str:
+    point = serialization.PublicFormat.UncompressedPoint
+    return unpadded(key.public_key().public_bytes(serialization.Encoding.X962, point))
 
 
 def _no_key() -> InvalidInputError:

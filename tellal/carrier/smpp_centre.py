@@ -78,15 +78,12 @@ class _Client:
 
     def _bind(self, request: Pdu) -> Pdu:
         if self.bound is not None:
-            return answer_to(request, status=_ALREADY_BOUND)
+            return answer_to(request, status=Status.ALREADY_BOUND)
         wrong = self._centre.refuses(request)
         if wrong:
             return answer_to(request, status=wrong)
         self.bound = request.command
         return answer_to(request, written(_NAME))
-
-
-_ALREADY_BOUND = 0x05
 
 
 class MessageCentre:

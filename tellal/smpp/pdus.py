@@ -5,7 +5,6 @@ texts that end with a zero.
 """
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
@@ -29,7 +28,6 @@ class Command(IntEnum):
 
     BIND_RECEIVER = 0x01
     BIND_TRANSMITTER = 0x02
-    QUERY_SM = 0x03
     SUBMIT_SM = 0x04
     DELIVER_SM = 0x05
     UNBIND = 0x06
@@ -49,14 +47,12 @@ class Status(IntEnum):
     OK = 0x00
     UNKNOWN_COMMAND = 0x03
     NOT_BOUND = 0x04
+    ALREADY_BOUND = 0x05
     SYSTEM_ERROR = 0x08
-    BAD_DESTINATION = 0x0B
-    BAD_MESSAGE_ID = 0x0C
     BIND_FAILED = 0x0D
     BAD_PASSWORD = 0x0E
     BAD_SYSTEM_ID = 0x0F
     CANCEL_FAILED = 0x11
-    QUEUE_FULL = 0x14
     THROTTLED = 0x58
     TRY_LATER = 0x64
     NEVER = 0x65
@@ -211,11 +207,3 @@ def _read(request: Pdu, kind: type[_Message]) -> _Message:
     if not isinstance(found, kind):
         raise UnreadableError("the peer's message is of another kind")
     return found
-
-
-NAMES: Mapping[int, str] = {
-    Command.BIND_RECEIVER: "receiver",
-    Command.BIND_TRANSMITTER: "transmitter",
-    Command.BIND_TRANSCEIVER: "transceiver",
-}
-"""How the ways to be let in are called."""

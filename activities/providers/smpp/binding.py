@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 
+from activities.providers.smpp.codes import code_of
 from tellal.domain.errors import TellalError
 from tellal.settings import SmppSettings
 from tellal.smpp.pdus import Command, bind
@@ -13,7 +14,7 @@ class BindRefusedError(TellalError):
     """The message centre does not let us in; `status` says why."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"the message centre refuses the bind: 0x{status:02x}")
+        super().__init__(f"the message centre refuses the bind: {code_of(status)}")
         self.status = status
 
 

@@ -44,7 +44,7 @@ UNLISTED = _NEXT_ROUTE
 """What any other status means: it does not take this message, and another may."""
 
 PAUSES: Mapping[int, float] = {0x14: 1.0, 0x58: 1.0, 0x64: 5.0}
-"""How long to wait (seconds): none of them names a time."""
+"""How long to wait (seconds) after those that mean `retry`: none of them names a time."""
 
 STATES: Mapping[State, tuple[MessageState, Remedy | None]] = {
     State.ENROUTE: (_S.SENT, None),

@@ -103,13 +103,11 @@ class SmppSms:
         loop = asyncio.get_running_loop()
         while True:
             answer = await self._answered(segment)
-            busy = isinstance(answer, HandOver) and answer.remedy is Remedy.RETRY
-            pause_s = answer.retry_after_s if isinstance(answer, HandOver) else None
-            if not busy or pause_s is None or wait_until is None:
+            if isinstance(answer, str) or answer.retry_after_s is None or wait_until is None:
                 return answer
-            if loop.time() + pause_s > wait_until:
+            if loop.time() + answer.retry_after_s > wait_until:
                 return answer
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(answer.retry_after_s)
 
     async def _answered(self, segment: Pdu) -> str | HandOver:
         try:
